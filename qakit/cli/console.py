@@ -1,0 +1,78 @@
+"""What all commands share: messages on standard error, documents on standard output, errors as exit codes."""
+
+import errno
+import functools
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from qakit.errors import QakitError, ResourceError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_state = {"debug": False}
+
+
+def set_debug(debug: bool) -> None:
+    """Whether errors that a message explains show their traceback too."""
+    _state["debug"] = debug
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Text of unknown origin for the terminal: no markup, no escape sequences."""
+    return Text(text.translate(_CONTROLS), style=style)
+
+
+def say(text: str, style: str = "") -> None:
+    """A line on standard error."""
+    stderr.print(plain(text, style))
+
+
+def emit(text: str) -> None:
+    """A document on standard output, as it is."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def emit_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    emit(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose explained errors become a message and an exit code instead of a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except QakitError as error:
+            raise _exit(error, error.exit_code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except MemoryError as error:
+            raise _exit(error, ResourceError.exit_code, "out of memory; lower the batch size") from None
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise _exit(error, ResourceError.exit_code, f"{error.filename}: {error.strerror}") from None
+
+    return run
+
+
+def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:
+    if _state["debug"]:
+        traceback.print_exception(error)
+    stderr.print(Text("error: ", style="bold red") + plain(message or str(error)))
+    return typer.Exit(code)

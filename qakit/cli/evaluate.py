@@ -1,0 +1,79 @@
+"""`qakit evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qakit.cli import options as opt
+from qakit.cli.console import guarded
+from qakit.cli.results import show_evaluation, show_files
+
+Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
+Scores = Annotated[Path | None, typer.Option(help="A scores file to score.")]
+Data = Annotated[Path | None, typer.Option(help="The questions with their answers, in any schema.")]
+Gold = Annotated[Path | None, typer.Option(help="A file of right answers (id,answer), for data without answers.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(metavar="hw7|adl|adl2021|drcd|cmrc|squad|squad2", help="Scoring rule; the data's own by default."),
+]
+Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
+
+
+@guarded
+def evaluate(
+    pred: Pred = None,
+    scores: Scores = None,
+    model: opt.Model = None,
+    selector: opt.Selector = None,
+    data: Data = None,
+    gold: Gold = None,
+    context: opt.Context = None,
+    metric: Metric = None,
+    details: Details = None,
+    max_length: opt.MaxLength = None,
+    overlap: opt.Overlap = None,
+    step: opt.Step = None,
+    max_answer_length: opt.MaxAnswerLength = None,
+    batch_tokens: opt.BatchTokens = None,
+    precision: opt.Precision = None,
+    lenient: opt.Lenient = False,
+    config: opt.ConfigFile = None,
+    set_: opt.Set = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Score predictions, a scores file, or what models answer."""
+    from qakit.config import ReadConfig, load_config
+    from qakit.runs import evaluate as run
+
+    flags = opt.reading_flags(
+        max_length=max_length,
+        overlap=overlap,
+        step=step,
+        max_answer_length=max_answer_length,
+        batch_tokens=batch_tokens,
+        precision=precision,
+    )
+    settings = load_config(ReadConfig, config, overrides=set_ or (), flags=flags)
+    request = run.EvaluateRequest(
+        pred=pred,
+        scores=scores,
+        model=model,
+        selector=selector,
+        data=data,
+        gold=gold,
+        context=context,
+        metric=metric,
+        lenient=lenient,
+    )
+    result = run.evaluate(request, settings)
+    if details:
+        run.write_details(result.rows, details)
+    show_evaluation(result, json=json)
+    show_files([details] if details and not quiet else [])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("evaluate")(evaluate)

@@ -1,0 +1,83 @@
+"""The options that commands share, each described once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_CONFIG, _MODEL, _OUTPUT = "Settings", "Models", "Output"
+
+Context = Annotated[
+    Path | None, typer.Option(help="ADL's context.json; found beside the data file when not given.", show_default=False)
+]
+Lenient = Annotated[bool, typer.Option("--lenient", help="Skip bad records instead of stopping, and say how many.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings.", rich_help_panel=_CONFIG)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting, such as windows.max_length=512; repeatable.",
+        rich_help_panel=_CONFIG,
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.", rich_help_panel=_CONFIG)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document to standard output.", rich_help_panel=_OUTPUT)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but results and errors.", rich_help_panel=_OUTPUT)]
+Overlap = Annotated[
+    int | None, typer.Option(help="Tokens that two neighbouring windows share.", rich_help_panel=_CONFIG)
+]
+Step = Annotated[
+    int | None,
+    typer.Option(help="Tokens from one window to the next; the other way to say --overlap.", rich_help_panel=_CONFIG),
+]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens of a window, question included.", rich_help_panel=_CONFIG)]
+MaxAnswerLength = Annotated[
+    int | None,
+    typer.Option(help="Tokens of the longest answer; as in training when not given.", rich_help_panel=_CONFIG),
+]
+BatchTokens = Annotated[int | None, typer.Option(help="Tokens per forward pass.", rich_help_panel=_CONFIG)]
+Precision = Annotated[
+    str | None,
+    typer.Option(metavar="fp32|bf16|fp16", help="Number format of the forward pass.", rich_help_panel=_CONFIG),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="Span extraction model: a run folder, a folder or a hub name.", rich_help_panel=_MODEL),
+]
+Selector = Annotated[str | None, typer.Option(help="Paragraph selection model, likewise.", rich_help_panel=_MODEL)]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        metavar="hw7|adl2022|adl2021|squad|csv|jsonl|parquet",
+        help="Form of the predictions; the data's contest and the file's suffix decide when not given.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+NBest = Annotated[
+    int | None,
+    typer.Option("--nbest", help="Answers per question, for --nbest-out and --json.", rich_help_panel=_OUTPUT),
+]
+NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]
+
+
+def reading_flags(
+    *,
+    max_length: int | None,
+    overlap: int | None,
+    step: int | None,
+    max_answer_length: int | None,
+    batch_tokens: int | None,
+    precision: str | None,
+) -> dict[str, Any]:
+    """The flags of commands that run models, by the setting each one sets."""
+    return {
+        "windows.max_length": max_length,
+        "windows.overlap": overlap,
+        "windows.step": step,
+        "decoding.max_answer_length": max_answer_length,
+        "inference.batch_tokens": batch_tokens,
+        "inference.precision": precision,
+    }

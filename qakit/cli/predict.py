@@ -1,0 +1,72 @@
+"""`qakit predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qakit.cli import options as opt
+from qakit.cli.console import guarded
+from qakit.cli.results import show_predictions
+
+Data = Annotated[Path | None, typer.Option(help="The questions, in any schema.")]
+Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
+Text = Annotated[str | None, typer.Option("--text", "-c", help="The text to find its answer in.")]
+Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
+Scores = Annotated[Path | None, typer.Option(help="Scores file to write, for ensemble.")]
+NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no answer when it leads by more.")]
+
+
+@guarded
+def predict(
+    model: opt.Model = None,
+    selector: opt.Selector = None,
+    data: Data = None,
+    context: opt.Context = None,
+    question: Question = None,
+    text: Text = None,
+    out: Out = None,
+    format: opt.Format = None,
+    scores: Scores = None,
+    nbest: opt.NBest = None,
+    nbest_out: opt.NBestOut = None,
+    max_length: opt.MaxLength = None,
+    overlap: opt.Overlap = None,
+    step: opt.Step = None,
+    max_answer_length: opt.MaxAnswerLength = None,
+    null_threshold: NullThreshold = None,
+    batch_tokens: opt.BatchTokens = None,
+    precision: opt.Precision = None,
+    lenient: opt.Lenient = False,
+    config: opt.ConfigFile = None,
+    set_: opt.Set = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Answer questions: from their own paragraph, or with --selector from the best of several."""
+    from qakit.cli.progress import answer_progress
+    from qakit.config import ReadConfig, load_config
+    from qakit.runs import predict as run
+
+    flags = opt.reading_flags(
+        max_length=max_length,
+        overlap=overlap,
+        step=step,
+        max_answer_length=max_answer_length,
+        batch_tokens=batch_tokens,
+        precision=precision,
+    )
+    flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
+    settings = load_config(ReadConfig, config, overrides=set_ or (), flags=flags)
+    dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
+    models = run.load_models(model, selector)
+    with answer_progress(len(dataset), quiet=quiet) as progress:
+        result = run.predict(
+            dataset, models, settings, out=out, format=format, scores=scores, nbest_out=nbest_out, progress=progress
+        )
+    show_predictions(result, json=json, quiet=quiet)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("predict")(predict)

@@ -1,0 +1,79 @@
+"""`qakit preprocess`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qakit.cli import options as opt
+from qakit.cli.console import guarded
+from qakit.cli.results import show_preprocessing
+
+Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Data files of any schema.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write to; without it, files are only checked.")]
+To = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SCHEMA",
+        help="hw7, adl2021, adl2022, squad, squad2, drcd, cmrc, cmrc-flat, jsonl, csv or "
+        "parquet; that of the input when not given.",
+    ),
+]
+Split = Annotated[
+    str | None, typer.Option(metavar="TRAIN,DEV,TEST", help="Split by article into these shares, such as 0.8,0.1,0.1.")
+]
+Candidates = Annotated[int | None, typer.Option(help="Give questions with one paragraph this many to choose from.")]
+Negatives = Annotated[str | None, typer.Option(metavar="bm25|article|random", help="Where the added ones come from.")]
+FirstAnswer = Annotated[
+    bool | None, typer.Option("--first-answer", help="Keep the first of several annotators' answers only.")
+]
+Tokenizer = Annotated[
+    str | None, typer.Option(help="Report windows in this model's tokens: a name, folder or vocab.txt.")
+]
+
+
+@guarded
+def preprocess(
+    inputs: Inputs,
+    out: Out = None,
+    to: To = None,
+    split: Split = None,
+    candidates: Candidates = None,
+    negatives: Negatives = None,
+    first_answer: FirstAnswer = None,
+    context: opt.Context = None,
+    tokenizer: Tokenizer = None,
+    max_length: opt.MaxLength = None,
+    overlap: opt.Overlap = None,
+    step: opt.Step = None,
+    seed: opt.Seed = None,
+    lenient: opt.Lenient = False,
+    config: opt.ConfigFile = None,
+    set_: opt.Set = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Check data files, report what they hold, convert them between schemas, split them, add candidates."""
+    from qakit.config import PreprocessConfig, load_config
+    from qakit.runs import preprocess as run
+
+    flags = {
+        "to": to,
+        "split": split.split(",") if split else None,
+        "candidates": candidates,
+        "negatives": negatives,
+        "first_answer": first_answer,
+        "seed": seed,
+        "tokenizer": tokenizer,
+        "windows.max_length": max_length,
+        "windows.overlap": overlap,
+        "windows.step": step,
+    }
+    settings = load_config(PreprocessConfig, config, overrides=set_ or (), flags=flags)
+    result = run.preprocess(inputs, settings, context=context, lenient=lenient, out=out)
+    show_preprocessing(result, json=json, quiet=quiet)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("preprocess")(preprocess)

@@ -1,0 +1,79 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qakit.cli.console import say, stderr
+from qakit.runs.train import Evaluated, Event, Note, Started
+from qakit.training.loop import StepEvent
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+T = TypeVar("T")
+
+_LINES = 20  # progress lines of a whole training where there is no terminal
+
+
+@contextmanager
+def training_progress(*, quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """A listener for `qakit.runs.train.train` that shows what happens."""
+    if quiet:
+        yield lambda event: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=stderr, transient=True) as progress:
+        yield _TrainingView(progress).show
+
+
+class _TrainingView:
+    """Turns events into a bar, or into lines."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bar: TaskID | None = None
+        self._records = 0
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Note):
+            say(event.text)
+        elif isinstance(event, Started):
+            self._start(event)
+        elif isinstance(event, Evaluated):
+            scores = "  ".join(f"{name} {value:.2f}" for name, value in event.scores.items())
+            say(f"step {event.step}, epoch {event.epoch:.2f}: {scores}" + ("  (best so far)" if event.is_best else ""))
+        else:
+            self._step(event)
+
+    def _start(self, event: Started) -> None:
+        plan = event.plan
+        say(
+            f"{event.parameters / 1e6:.2f} M parameters on {event.device}, {event.precision}, "
+            f"{event.processes} process{'es' if event.processes > 1 else ''}; {plan.total_steps} steps of "
+            f"{plan.step_records} questions, {plan.steps_per_epoch} an epoch, {plan.warmup_steps} of warm-up"
+        )
+        self._bar = self._progress.add_task("training", total=plan.total_steps, completed=event.first_step, state="")
+
+    def _step(self, event: StepEvent) -> None:
+        if self._bar is None:
+            return
+        self._records += event.records
+        task = self._progress.tasks[self._bar]
+        rate = self._records / task.elapsed if task.elapsed else 0.0
+        state = f"loss {event.loss:.3f}  lr {event.learning_rate:.1e}  {rate:.1f} questions/s"
+        self._progress.update(self._bar, completed=event.step, state=state)
+        if not stderr.is_terminal and event.step % max(1, int((task.total or 1) // _LINES)) == 0:
+            say(f"step {event.step} of {task.total:.0f}: {state}")
+
+
+@contextmanager
+def answer_progress(total: int, *, quiet: bool) -> Iterator[Callable[[Iterable[T]], Iterable[T]]]:
+    """A function that passes answers on and shows how many there were."""
+    if quiet or not stderr.is_terminal:
+        yield lambda answers: answers
+        return
+    with Progress(console=stderr, transient=True) as progress:
+        yield lambda answers: progress.track(answers, total=total, description="answering")

@@ -1,0 +1,125 @@
+"""How results look: on standard output the document, on standard error what it says in short."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from qakit.cli.console import emit, emit_json, say
+
+if TYPE_CHECKING:
+    from qakit.runs.evaluate import EvaluateResult
+    from qakit.runs.preprocess import PreprocessResult
+    from qakit.runs.train import TrainResult
+    from qakit.spans.answers import Prediction
+
+
+class HasPredictions(Protocol):
+    """What `predict` and `ensemble` return."""
+
+    @property
+    def predictions(self) -> "Sequence[Prediction]":
+        """In the order of the data."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """A prediction format."""
+        ...
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files written."""
+        ...
+
+
+def show_predictions(result: HasPredictions, *, json: bool, quiet: bool) -> None:
+    """Name the files written; without any, print the predictions themselves."""
+    from qakit.runs.outputs import document
+
+    if json:
+        answers = {prediction.id: list(map(asdict, prediction.answers)) for prediction in result.predictions}
+        emit_json({"files": list(map(str, result.files)), "answers": answers})
+    elif not result.files:
+        emit(document(result.predictions, result.format))
+    if not quiet:
+        empty = sum(not prediction.text for prediction in result.predictions)
+        say(f"{len(result.predictions)} questions answered" + (f", {empty} of them with nothing" if empty else ""))
+        show_files(result.files)
+
+
+def show_files(files: Sequence[Path]) -> None:
+    """Name the files that a command wrote."""
+    for file in files:
+        say(f"wrote {file}")
+
+
+def show_evaluation(result: "EvaluateResult", *, json: bool) -> None:
+    """The scores as a table, or as JSON; both are results and go to standard output."""
+    if json:
+        emit_json(result.summary())
+        return
+    rows = [(name.replace("_", " "), value) for name, value in _flat(result.summary()) if isinstance(value, float)]
+    missing = f", {result.scores.missing} without a prediction" if result.scores else ""
+    emit(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        emit(f"{name:<{width}}  {value:7.3f}")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a nested mapping by their spaced names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield prefix + name, value
+
+
+def show_training(result: "TrainResult", *, json: bool, quiet: bool) -> None:
+    """What the best model scored and where it is."""
+    if json:
+        emit_json(
+            {
+                "out": str(result.out),
+                "steps": result.steps,
+                "best_step": result.best_step,
+                "scores": dict(result.scores),
+                "seconds": round(result.seconds, 1),
+            }
+        )
+    if not quiet:
+        scored = ", ".join(f"{name} {value:.2f}" for name, value in result.scores.items())
+        say(f"{result.steps} steps in {result.seconds:.0f} s; best model: step {result.best_step} {scored}".rstrip())
+        show_files([result.out / "best", result.out / "curves.svg", result.out / "curves.png"])
+
+
+def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -> None:
+    """The report: as a table with one column for each part of the data, or as JSON."""
+    if json:
+        emit_json({"report": result.report, "files": list(map(str, result.files)), "notes": result.notes})
+    else:
+        for line in _columns(result.report):
+            emit(line)
+    if not quiet:
+        for note in result.notes:
+            say(note)
+        show_files(result.files)
+
+
+def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """One line a number, one column a part."""
+    columns = [dict(_flat(part)) for part in report.values()]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    table = [
+        ["", *report],
+        *([name.replace("_", " "), *(_cell(column.get(name)) for column in columns)] for name in names),
+    ]
+    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    for first, *cells in table:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *padded])
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

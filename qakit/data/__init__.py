@@ -1,0 +1,1 @@
+"""Records, and the files they come from and go to."""

@@ -1,0 +1,102 @@
+"""Where readers put what they find: problems, notes and the ids already used."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qakit.data.formats.shapes import ShapeError
+from qakit.data.records import Paragraph, Record
+from qakit.errors import DataError, Problem, RecordError
+
+_SHOWN_ID = 40
+
+Built = TypeVar("Built")
+
+
+@dataclass(slots=True)
+class Journal:
+    """What was found in all the files that are read together.
+
+    `files` is how many there are. `faults` concern a file as a whole and always stop the reading; `problems` concern
+    single records, which a lenient reader leaves out and counts in `skipped`. `notes` counts sentences that begin with
+    the count.
+    """
+
+    lenient: bool = False
+    files: int = 1
+    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+    places: dict[str, str] = field(default_factory=dict)  # record id -> where it was first used
+    paragraph_lists: dict[Path, list[Paragraph | None]] = field(default_factory=dict)
+    paragraphs: dict[tuple[str | None, str, str], Paragraph] = field(default_factory=dict)
+    rows: int = 0  # table rows so far, the ids of rows that have none
+
+    def raise_problems(self) -> None:
+        """Raise `DataError` for the faults and, unless lenient, for the problems."""
+        problems = self.faults + ([] if self.lenient else self.problems)
+        if problems:
+            raise DataError(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file being read.
+
+    `names` maps the fields of `RecordError` to the keys of the file's schema; `context` is the list of texts that the
+    user named for ADL files.
+    """
+
+    path: Path
+    journal: Journal
+    names: Mapping[str, str]
+    context: Path | None = None
+
+    def about(self, path: Path) -> "Source":
+        """The same for another file that belongs to this one."""
+        return replace(self, path=path)
+
+    def record(self, label: str, build: Callable[[], Record]) -> Record | None:
+        """The record that `build` returns, or None when it raises or its id was used before."""
+        record = self.attempt(label, build)
+        if record is None:
+            return None
+        earlier = self.journal.places.get(record.id)
+        if earlier is not None:
+            name = self.names.get("id", "id")
+            self.reject(label, [(name, f"{record.id!r} is already the id of {earlier}; ids must differ")])
+            return None
+        self.journal.places[record.id] = f"{self.path}: {label}"
+        return record
+
+    def attempt(self, label: str, build: Callable[[], Built], *, records: int = 1) -> Built | None:
+        """What `build` returns, or None when it raises; then `records` records are lost."""
+        try:
+            return build()
+        except ShapeError as error:
+            self.reject(label, error.faults, records=records)
+        except RecordError as error:
+            self.reject(label, [(self.names.get(error.field, error.field), error.message)], records=records)
+        return None
+
+    def reject(self, label: str, faults: Iterable[tuple[str, str]], *, records: int = 1) -> None:
+        """Note problems, as (field, message) pairs, that cost `records` records."""
+        self.journal.problems += [Problem(str(self.path), label, name, message) for name, message in faults]
+        self.journal.skipped += records
+
+    def note(self, sentence: str, count: int = 1) -> None:
+        """Count something that was done to the data; `sentence` goes on after the count."""
+        if count:
+            self.journal.notes[sentence] += count
+
+
+def label(place: str, value: Any, key: str = "id") -> str:
+    """`place` with the record's id, where it has one: `questions[3] (id 17)`."""
+    if not isinstance(value, dict) or not isinstance(value.get(key), str | int):
+        return place
+    shown = json.dumps(value[key], ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    return f"{place} (id {shown if len(shown) <= _SHOWN_ID else shown[:_SHOWN_ID] + '…'})"

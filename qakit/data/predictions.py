@@ -1,0 +1,144 @@
+"""Prediction files: one answer text for each question id, as the contests and the official scripts want them."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from qakit.data.formats.load import Document, Row, load
+from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
+from qakit.data.formats.source import label
+from qakit.errors import ConfigError, DataError, Problem
+from qakit.io import csv_text, file_error, write_parquet, write_text
+
+
+class _Prediction(Shape):
+    id: Id
+    answer: Text
+
+
+def read_predictions(path: Path) -> dict[str, str]:
+    """The answers of a prediction file by question id, in the order of the file; an empty text is an answer too.
+
+    The layout is told from the content: CSV with a header of any words (first column the id, second the answer), one
+    JSON object of answers by id, JSON lines of `{"id", "answer"}`, or parquet with these columns. A byte order mark,
+    which spreadsheets add, is accepted.
+
+    Raises:
+        DataError: with all the mistakes: an id that stands twice, a missing column, an answer that is no string.
+    """
+    predictions: dict[str, str] = {}
+    places: dict[str, str] = {}
+    problems: list[Problem] = []
+    for row in _rows(load(path, allow_bom=True)):
+        place = label(row.label, row.value)
+        try:
+            prediction = _prediction(row)
+        except ShapeError as error:
+            problems += [Problem(str(path), place, field, message) for field, message in error.faults]
+            continue
+        if prediction.id in places:
+            message = f"{prediction.id!r} is already the id of {places[prediction.id]}; ids must differ"
+            problems.append(Problem(str(path), place, "id", message))
+            continue
+        places[prediction.id] = place
+        predictions[prediction.id] = prediction.answer
+    if problems:
+        raise DataError(problems)
+    if not predictions:
+        raise file_error(path, "predictions", "there are none")
+    return predictions
+
+
+def _prediction(row: Row) -> _Prediction:
+    if row.problem:
+        raise ShapeError([(row.problem.field, row.problem.message)])
+    prediction = parse(_Prediction, row.value)
+    if not prediction.id:
+        raise ShapeError([("id", "is empty")])
+    return prediction
+
+
+def _rows(document: Document) -> Iterator[Row]:
+    """One row with `id` and `answer` for each prediction, whatever the layout."""
+    value = document.value
+    if document.kind == "csv":
+        for row in document.rows:
+            name, answer, *_ = _columns(row, document.path)
+            yield Row(row.label, {"id": row.value[name], "answer": row.value[answer]})
+    elif document.kind != "json":
+        yield from document.rows
+    elif not isinstance(value, dict):
+        message = f"the top level is {describe(value)}; expected an object with answers by id, JSON lines or CSV"
+        raise file_error(document.path, "predictions", message)
+    elif value.keys() == {"id", "answer"}:
+        yield Row("line 1", value)  # JSON lines with a single line
+    else:
+        for name, answer in value.items():
+            yield Row("answer", {"id": name, "answer": answer})
+
+
+def _columns(row: Row, path: Path) -> list[str]:
+    columns = list(row.value)
+    if len(columns) < 2:
+        message = f"has one column, {columns[0]!r}; expected the id in the first and the answer in the second"
+        raise file_error(path, "header", message)
+    return columns
+
+
+def render_predictions(predictions: Mapping[str, str], format: str) -> str:
+    """The exact document of a prediction file, with the ids in the order of `predictions`.
+
+    Args:
+        format: hw7 (CSV `ID,Answer`; ASCII commas are deleted from the answers, as that contest does on both sides),
+            adl2022 and csv (CSV `id,answer`), adl2021 and squad (one JSON object of answers by id), or jsonl
+            (`{"id", "answer"}` a line).
+
+    Raises:
+        ConfigError: another format.
+    """
+    if format not in _RENDERERS:
+        raise ConfigError(f"{format!r} is no text format for predictions; known are {', '.join(_RENDERERS)}")
+    return _RENDERERS[format](predictions)
+
+
+def write_predictions(predictions: Mapping[str, str], path: Path, format: str) -> None:
+    """Write a prediction file in one step.
+
+    Args:
+        format: those of `render_predictions`, or parquet with the columns `id` and `answer`.
+
+    Raises:
+        ConfigError: another format.
+    """
+    if format == "parquet":
+        write_parquet(path, {"id": list(predictions), "answer": list(predictions.values())})
+    else:
+        write_text(path, render_predictions(predictions, format))
+
+
+def _hw7(predictions: Mapping[str, str]) -> str:
+    return csv_text(("ID", "Answer"), ((name, answer.replace(",", "")) for name, answer in predictions.items()))
+
+
+def _csv(predictions: Mapping[str, str]) -> str:
+    return csv_text(("id", "answer"), predictions.items())
+
+
+def _json_object(predictions: Mapping[str, str]) -> str:
+    return json.dumps(dict(predictions), ensure_ascii=False, indent=1) + "\n"
+
+
+def _jsonl(predictions: Mapping[str, str]) -> str:
+    lines = ({"id": name, "answer": answer} for name, answer in predictions.items())
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+_RENDERERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "hw7": _hw7,
+    "adl2022": _csv,
+    "adl2021": _json_object,
+    "squad": _json_object,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}
+PREDICTION_FORMATS: tuple[str, ...] = (*_RENDERERS, "parquet")

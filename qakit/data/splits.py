@@ -1,0 +1,52 @@
+"""Splitting records into parts that share no article, so that no part tells what another asks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from qakit.data.records import Record
+from qakit.errors import ConfigError
+
+
+def split_by_article(records: Sequence[Record], shares: Sequence[float], *, seed: int) -> list[list[Record]]:
+    """Split records into parts of about the given shares of questions; an article is never divided.
+
+    An article is all the records of one title, or of one paragraph where there are no titles. Records keep their order
+    within a part; which article goes where depends on the seed and the articles alone.
+
+    Raises:
+        ConfigError: the shares are no shares, or there are fewer articles than parts.
+    """
+    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise ConfigError(f"the shares {', '.join(f'{share:g}' for share in shares)} must be above 0 and add up to 1")
+    articles: dict[str, list[Record]] = {}
+    for record in records:
+        articles.setdefault(article_of(record), []).append(record)
+    if len(articles) < len(shares):
+        raise ConfigError(f"{len(articles)} articles cannot be split into {len(shares)} parts")
+    names = sorted(articles)
+    order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+    part_of = _assign([len(articles[name]) for name in order], shares)
+    parts = dict(zip(order, part_of, strict=True))
+    return [[record for record in records if parts[article_of(record)] == part] for part in range(len(shares))]
+
+
+def article_of(record: Record) -> str:
+    """The title of a record's relevant or first paragraph, or the paragraph itself where it has none."""
+    paragraph = record.paragraphs[record.relevant or 0]
+    return paragraph.title or paragraph.text
+
+
+def _assign(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
+    """For each article the part that is furthest below its share, every part getting one at least."""
+    total = sum(sizes)
+    filled = [0] * len(shares)
+    result: list[int] = []
+    for number, size in enumerate(sizes):
+        empty = [part for part, count in enumerate(filled) if not count]
+        only_empty = len(sizes) - number <= len(empty)
+        choice = empty if only_empty else range(len(shares))
+        part = max(choice, key=lambda part: shares[part] - filled[part] / total)
+        filled[part] += size
+        result.append(part)
+    return result

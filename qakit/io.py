@@ -1,0 +1,174 @@
+"""Reading files with errors a user can act on, and writing them whole or not at all."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from qakit.errors import WHOLE_FILE, DataError, Problem
+
+UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_text(path: Path, *, allow_bom: bool = False) -> str:
+    """The text of a UTF-8 file.
+
+    Args:
+        allow_bom: drop a byte order mark instead of refusing it.
+
+    Raises:
+        DataError: no such file, a folder, an empty file, another encoding, or a byte order mark.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise file_error(path, "file", error.strerror or str(error)) from None
+    if not raw.strip():
+        raise file_error(path, "file", "is empty")
+    if raw.startswith(_UTF16_BOMS) or b"\x00" in raw[:4]:
+        raise file_error(path, "encoding", "is UTF-16 or UTF-32; save the file as UTF-8")
+    if raw.startswith(UTF8_BOM):
+        if not allow_bom:
+            raise file_error(
+                path, "encoding", "starts with a byte order mark; save as UTF-8 without one, or read it with --lenient"
+            )
+        raw = raw.removeprefix(UTF8_BOM)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{raw[error.start]:02x} in line {line} is not UTF-8; save the file as UTF-8"
+        raise file_error(path, "encoding", message) from None
+
+
+def parse_json(text: str, path: Path, record: str = WHOLE_FILE) -> Any:
+    """The value of a JSON text, without what Python's parser lets pass: NaN, infinity and repeated keys.
+
+    Raises:
+        DataError: with the line and column of a syntax error.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise DataError([Problem(str(path), record, "JSON", f"{place}: {error.msg}")]) from None
+    except (ValueError, RecursionError) as error:
+        message = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError([Problem(str(path), record, "JSON", message)]) from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {repeated!r} stands twice in one object")
+    return result
+
+
+def read_json(path: Path, *, allow_bom: bool = False) -> Any:
+    """The value of a UTF-8 JSON file. Raises `DataError`."""
+    return parse_json(read_text(path, allow_bom=allow_bom), path)
+
+
+def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header, as (line number of the row's last line, {column: cell}).
+
+    Raises:
+        DataError: a repeated column, or a row with more or fewer cells than the header.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, allow_bom=allow_bom), newline=""), strict=True)
+    try:
+        header = next(reader)
+        if len(set(header)) < len(header):
+            raise file_error(path, "header", f"a column stands twice: {', '.join(header)}")
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                message = f"has {len(cells)} cells where the header has {len(header)}"
+                raise DataError([Problem(str(path), f"line {reader.line_num}", "row", message)])
+            yield reader.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise DataError([Problem(str(path), f"line {reader.line_num}", "CSV", str(error))]) from None
+
+
+def file_error(path: Path, field: str, message: str) -> DataError:
+    """A `DataError` about a file as a whole."""
+    return DataError([Problem(str(path), WHOLE_FILE, field, message)])
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """A file object whose content appears at `path` in one step when the block ends, and not at all if it raises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write `value` as UTF-8 JSON with characters as they are, atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, values: Iterable[Any]) -> None:
+    """Write one JSON value a line, atomically."""
+    with atomic_write(path) as file:
+        for value in values:
+            file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV document with `\\n` line ends; cells are quoted only where they must be."""
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """Collects the rows of a CSV writer that ends them with `\\r\\n`: only such a one quotes a lone `\\r` in a cell."""
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix("\r\n") + "\n")
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Write columns of equal length as parquet, atomically, with `metadata` in the file's schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(dict(columns)).replace_schema_metadata(dict(metadata or {}))
+    with atomic_write(path, "wb") as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

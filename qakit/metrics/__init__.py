@@ -1,0 +1,1 @@
+"""Scoring of predicted answers against reference answers."""

@@ -1,0 +1,1 @@
+"""Encoders: loading, feeding and running them."""

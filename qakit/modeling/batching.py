@@ -1,0 +1,79 @@
+"""From gathered windows to tensors, and which windows share a forward pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qakit.spans.tokenizing import Ints
+from qakit.spans.windowing import EncodedPairs, Windows, gather_windows, training_windows
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """B windows on their way through a model.
+
+    Attributes:
+        inputs: `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`; shape (B, T).
+        index: number of each window, shape (B,).
+        paragraph_offset, paragraph_length: where each window's paragraph tokens are, shape (B,).
+        first_token: number, in its paragraph, of each window's first paragraph token, shape (B,).
+    """
+
+    inputs: dict[str, Tensor]
+    index: "np.ndarray[Any, np.dtype[np.int64]]"
+    paragraph_offset: "np.ndarray[Any, np.dtype[np.int32]]"
+    paragraph_length: "np.ndarray[Any, np.dtype[np.int32]]"
+    first_token: "np.ndarray[Any, np.dtype[np.int32]]"
+
+
+def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pad_id: int) -> WindowBatch:
+    """Gather the windows of numbers `index` into tensors on the CPU."""
+    gathered = gather_windows(pairs, windows, index, pad_id)
+    inputs = {"input_ids": gathered.input_ids, "attention_mask": gathered.attention_mask}
+    if gathered.token_type_ids is not None:
+        inputs["token_type_ids"] = gathered.token_type_ids
+    return WindowBatch(
+        inputs={name: torch.from_numpy(array) for name, array in inputs.items()},
+        index=np.asarray(index),
+        paragraph_offset=gathered.paragraph_offset,
+        paragraph_length=gathered.paragraph_length,
+        first_token=windows.rows[index, 2],
+    )
+
+
+class EpochWindows:
+    """One window a pair and epoch, drawn anew for each epoch; see `training_windows`."""
+
+    def __init__(self, pairs: EncodedPairs, spans: Ints, *, pad_id: int, seed: int) -> None:
+        self.pairs = pairs
+        self.spans = spans
+        self._pad_id = pad_id
+        self._seed = seed
+        self._drawn: tuple[int, Windows] | None = None
+
+    def batch(self, index: Sequence[int], epoch: int) -> WindowBatch:
+        """The windows of the pairs of numbers `index`, as drawn for `epoch`."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = epoch, training_windows(self.pairs, self.spans, seed=self._seed, epoch=epoch)
+        return window_batch(self.pairs, self._drawn[1], index, self._pad_id)
+
+
+def batches_by_length(pairs: EncodedPairs, windows: Windows, batch_tokens: int) -> Iterator[list[int]]:
+    """Numbers of windows that go through a model together: neighbours in length, longest first.
+
+    The longest come first so that a batch that does not fit in memory fails at once. A batch holds at most
+    `batch_tokens` tokens, padding included, and one window at least.
+    """
+    lengths = windows.paragraph_lengths + pairs.question_lengths[windows.pairs] + pairs.frame.size
+    batch: list[int] = []
+    for number in np.argsort(-lengths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * int(lengths[batch[0]]) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

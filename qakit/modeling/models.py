@@ -1,0 +1,200 @@
+"""Loading and building encoders: hub names, folders, run folders, or a config and random weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from qakit.config import ModelSettings, WindowSettings, suggestion
+from qakit.errors import CheckpointError, ConfigError
+from qakit.io import write_json
+
+INFO_FILE = "qakit.json"
+BEST = "best"
+_NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
+
+
+class ModelInfo(BaseModel):
+    """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
+
+    `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
+    says whether the training data had questions without an answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task: str
+    windows: WindowSettings
+    max_answer_length: int | None = None
+    max_answer_characters: int | None = None
+    answers_null: bool = False
+    null_threshold: float = 0.0
+    qakit_version: str = ""
+
+    def windows_with(self, given: WindowSettings | None) -> WindowSettings:
+        """The windows of the training, with what was given in its place; overlap and step replace each other."""
+        if given is None:
+            return self.windows
+        changes = {name: getattr(given, name) for name in given.model_fields_set}
+        if changes.keys() & {"overlap", "step"}:
+            changes = {"overlap": None, "step": None, **changes}
+        return self.windows.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with its tokenizer, where it came from, and what is known of its training."""
+
+    model: Any
+    tokenizer: Any
+    info: ModelInfo
+    source: str
+
+
+def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
+    """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
+
+    Args:
+        task: what the model must have been trained for.
+        auto_class: name of its transformers class, such as `AutoModelForQuestionAnswering`.
+
+    Raises:
+        CheckpointError: nothing there, nothing readable, or a model of another task.
+    """
+    import transformers
+
+    folder = _model_folder(source)
+    info = _read_info(folder, task)
+    if info.task != task:
+        raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
+    config = _pretrained_config(folder)  # first: it fails soonest where there is nothing
+    tokenizer = load_tokenizer(folder)
+    model, loading = _from_pretrained(getattr(transformers, auto_class), folder, config=config)
+    if fresh := sorted(loading["missing_keys"]):
+        raise CheckpointError(
+            f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
+        )
+    return LoadedModel(model.eval(), tokenizer, info, source)
+
+
+def save_trained(folder: Path, model: Any, tokenizer: Any, info: ModelInfo) -> None:
+    """Write a model in the hub's layout, which plain `from_pretrained` reads, and `qakit.json` beside it."""
+    model.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # safetensors makes its files private, but a model is there to be shared
+    tokenizer.save_pretrained(folder)
+    write_json(folder / INFO_FILE, info.model_dump(mode="json"))
+
+
+def build_for_training(settings: ModelSettings, auto_class: str, max_length: int) -> tuple[Any, Any, list[str]]:
+    """The model and tokenizer that training starts from.
+
+    Returns:
+        The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
+
+    Raises:
+        ConfigError: unknown config fields, or windows longer than the model's positions.
+        CheckpointError: nothing to load under that name.
+    """
+    import transformers
+
+    auto = getattr(transformers, auto_class)
+    config = _scratch_config(settings) if settings.from_scratch else _pretrained_config(settings.name)
+    tokenizer = load_tokenizer(settings.tokenizer or settings.name)
+    if settings.from_scratch:
+        config.vocab_size = len(tokenizer)
+        config.pad_token_id = tokenizer.pad_token_id
+    _set_fields(config, settings)
+    _check_positions(config, tokenizer, max_length)
+    if settings.from_scratch:
+        return auto.from_config(config), tokenizer, []
+    model, loading = _from_pretrained(auto, settings.name, config=config)
+    return model, tokenizer, sorted(loading["missing_keys"])
+
+
+def load_tokenizer(source: str | Path) -> Any:
+    """A fast tokenizer from a hub name, a folder, or a WordPiece vocabulary file (`vocab.txt`, BERT's rules).
+
+    Raises:
+        CheckpointError: none there.
+    """
+    from transformers import AutoTokenizer, BertTokenizer
+
+    if Path(source).suffix == ".txt" and Path(source).is_file():
+        return BertTokenizer(vocab=str(source))
+    try:
+        return AutoTokenizer.from_pretrained(str(source))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
+
+
+def _model_folder(source: str) -> str:
+    path = Path(source)
+    if (path / BEST / "config.json").is_file():
+        return str(path / BEST)
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise CheckpointError(f"{source}: holds no trained model: neither best/config.json nor config.json is there")
+    return source
+
+
+def _read_info(folder: str, task: str) -> ModelInfo:
+    """What qakit stored beside the weights; little where another tool trained them."""
+    file = Path(folder) / INFO_FILE
+    if not file.is_file():
+        return ModelInfo(task=task, windows=WindowSettings())
+    try:
+        return ModelInfo.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, ValidationError) as error:
+        raise CheckpointError(f"{file}: is damaged: {error}") from None
+
+
+def _from_pretrained(auto: Any, source: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    from safetensors import SafetensorError
+
+    try:
+        model, loading = auto.from_pretrained(source, output_loading_info=True, **arguments)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(_not_loaded(source, "model", error)) from None
+    return model, loading
+
+
+def _not_loaded(source: str, what: str, error: Exception) -> str:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    place = "the folder has no readable" if Path(source).exists() else "no such folder here, and the hub gave no"
+    return f"{source}: {place} {what}: {first_line}"
+
+
+def _pretrained_config(name: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(_not_loaded(name, "model config", error)) from None
+
+
+def _scratch_config(settings: ModelSettings) -> Any:
+    """The config of a model to be built: a model type's defaults, or a config file."""
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    if settings.name in CONFIG_MAPPING:
+        return AutoConfig.for_model(settings.name)
+    return _pretrained_config(settings.name)
+
+
+def _set_fields(config: Any, settings: ModelSettings) -> None:
+    """Set the overrides, each of which must be a field of `config`."""
+    for field, value in settings.overrides.items():
+        if not hasattr(config, field):
+            near = suggestion(field, config.to_dict())
+            raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
+        setattr(config, field, value)
+
+
+def _check_positions(config: Any, tokenizer: Any, max_length: int) -> None:
+    positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
+    limit = min(positions, tokenizer.model_max_length)
+    if max_length > limit:
+        raise ConfigError(f"windows.max_length {max_length} is more than the {limit} positions of the model; lower it")

@@ -1,0 +1,1 @@
+"""What a person reads about a run: learning curves and the error report."""

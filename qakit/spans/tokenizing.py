@@ -1,0 +1,118 @@
+"""Texts as tokens with character offsets, and the special tokens a tokenizer puts around a pair."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.errors import ConfigError
+
+Ints = NDArray[np.int32]
+
+_PROBE = "0"
+
+
+@dataclass(frozen=True)
+class TokenizedTexts:
+    """Distinct texts as flat arrays; text number i owns the tokens `bounds[i]` to `bounds[i + 1]` (exclusive).
+
+    Attributes:
+        ids: token ids, shape (tokens,).
+        starts: character offset in its text of each token's first character, shape (tokens,).
+        ends: character offset after each token's last character (exclusive), shape (tokens,).
+        bounds: shape (texts + 1,).
+    """
+
+    ids: Ints
+    starts: Ints
+    ends: Ints
+    bounds: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of each text, shape (texts,)."""
+        return np.diff(self.bounds).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The special tokens around a pair, read off the tokenizer: `prefix question middle paragraph suffix`.
+
+    Attributes:
+        prefix, middle, suffix: token ids of the three special parts.
+        type_ids: token type ids of `prefix`, one question token, `middle`, one paragraph token and `suffix`; None where
+            the tokenizer gives its model none.
+        null_position: index in a window of the token that stands for "no answer" ([CLS] where there is one).
+    """
+
+    prefix: tuple[int, ...]
+    middle: tuple[int, ...]
+    suffix: tuple[int, ...]
+    type_ids: tuple[tuple[int, ...], ...] | None
+    null_position: int
+
+    @property
+    def size(self) -> int:
+        """Number of special tokens."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+
+def probe_frame(tokenizer: Any) -> Frame:
+    """Read the special tokens of a pair off a fast tokenizer by encoding one.
+
+    Raises:
+        ConfigError: the tokenizer has no fast backend, so it knows no offsets.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise ConfigError(f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+    encoding = tokenizer(_PROBE, _PROBE)
+    ids, sequence = encoding["input_ids"], encoding.sequence_ids(0)
+    question, paragraph = sequence.index(0), sequence.index(1)
+    middle = question + sequence.count(0)
+    suffix = paragraph + sequence.count(1)
+    types = encoding.get("token_type_ids")
+    starts = (0, question, middle, paragraph, suffix)
+    ends = (question, question + 1, paragraph, paragraph + 1, len(ids))
+    prefix = tuple(ids[:question])
+    return Frame(
+        prefix=prefix,
+        middle=tuple(ids[middle:paragraph]),
+        suffix=tuple(ids[suffix:]),
+        type_ids=tuple(tuple(types[first:end]) for first, end in zip(starts, ends, strict=True)) if types else None,
+        null_position=prefix.index(tokenizer.cls_token_id) if tokenizer.cls_token_id in prefix else 0,
+    )
+
+
+def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
+    """Tokenise each text once, without special tokens or truncation."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    encodings = backend.encode_batch(texts, add_special_tokens=False)
+    bounds = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(encoding) for encoding in encodings], out=bounds[1:])
+    offsets = _flat((chain.from_iterable(encoding.offsets) for encoding in encodings), 2 * int(bounds[-1]))
+    return TokenizedTexts(
+        ids=_flat((encoding.ids for encoding in encodings), int(bounds[-1])),
+        starts=offsets[0::2].copy(),
+        ends=offsets[1::2].copy(),
+        bounds=bounds,
+    )
+
+
+def _flat(lists: Iterable[Iterable[int]], count: int) -> Ints:
+    return np.fromiter(chain.from_iterable(lists), dtype=np.int32, count=count)
+
+
+def token_span(texts: TokenizedTexts, text: int, start: int, end: int) -> tuple[int, int]:
+    """First and last (inclusive) token of text number `text` that touch the characters `start` to `end` (exclusive).
+
+    Returns:
+        (-1, -1) where no token does: the tokenizer dropped those characters.
+    """
+    tokens = slice(*texts.bounds[text : text + 2])
+    touching = np.flatnonzero((texts.starts[tokens] < end) & (texts.ends[tokens] > start))
+    return (int(touching[0]), int(touching[-1])) if len(touching) else (-1, -1)

@@ -1,0 +1,250 @@
+"""From texts to windows: a window is four integers that point into texts tokenised once.
+
+Each distinct question and paragraph is tokenised exactly once, into flat arrays. A window is a row
+`(question, paragraph, first token, end token)` of an integer array; batches are gathered from the flat arrays when they
+are needed. A gathered window equals, id for id, what the tokenizer gives for the pair with `truncation="only_second"`,
+`stride=overlap` and `return_overflowing_tokens=True`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.config import WindowSettings
+from qakit.data.records import Record
+from qakit.errors import ConfigError
+from qakit.spans.tokenizing import Frame, Ints, TokenizedTexts, probe_frame, token_span, tokenize_texts
+
+DEFAULT_OVERLAP = 128
+_PLACEMENT = 1  # keeps the draws of window places apart from other draws of the same seed and epoch
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """P pairs of a question and a paragraph, and how much of the paragraph fits beside the question.
+
+    Attributes:
+        question_of, paragraph_of: index of each pair's texts, shape (P,).
+        question_lengths: tokens kept of each pair's question, shape (P,).
+        room: paragraph tokens that one window of the pair holds at most, shape (P,).
+        step: tokens from one window's first paragraph token to the next one's, shape (P,).
+    """
+
+    frame: Frame
+    questions: TokenizedTexts
+    paragraphs: TokenizedTexts
+    question_of: Ints
+    paragraph_of: Ints
+    question_lengths: Ints
+    room: Ints
+    step: Ints
+
+    def __len__(self) -> int:
+        return len(self.question_of)
+
+    @property
+    def paragraph_lengths(self) -> Ints:
+        """Tokens of each pair's whole paragraph, shape (P,)."""
+        return self.paragraphs.lengths[self.paragraph_of]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """W windows.
+
+    Attributes:
+        rows: `(question, paragraph, first, end)`, shape (W, 4); `first` and `end` (exclusive) count the paragraph's
+            tokens.
+        pairs: the pair each window belongs to, ascending, shape (W,).
+    """
+
+    rows: Ints
+    pairs: Ints
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def paragraph_lengths(self) -> Ints:
+        """Paragraph tokens of each window, shape (W,)."""
+        return self.rows[:, 3] - self.rows[:, 2]
+
+
+@dataclass(frozen=True)
+class GatheredWindows:
+    """B windows as arrays a model takes; T is the length of the longest.
+
+    Attributes:
+        input_ids, attention_mask, token_type_ids: shape (B, T); `token_type_ids` is None where the model takes none.
+        paragraph_offset: index in each window of its first paragraph token, shape (B,).
+        paragraph_length: paragraph tokens of each window, shape (B,).
+    """
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64] | None
+    paragraph_offset: Ints
+    paragraph_length: Ints
+
+
+def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: WindowSettings) -> EncodedPairs:
+    """Tokenise the texts of (question, paragraph) pairs and work out how much of a paragraph each window holds.
+
+    A question longer than `max_question_length` (half of `max_length` when not given) loses its end.
+
+    Raises:
+        ConfigError: the window is too short for the special tokens and a question.
+    """
+    frame = probe_frame(tokenizer)
+    question_of, questions = _distinct(question for question, _ in pairs)
+    paragraph_of, paragraphs = _distinct(paragraph for _, paragraph in pairs)
+    tokenized = tokenize_texts(tokenizer, questions)
+    limit = settings.max_question_length or settings.max_length // 2
+    kept = np.minimum(tokenized.lengths, limit)[question_of]
+    room = settings.max_length - frame.size - kept
+    if len(room) and room.min() < 1:
+        raise ConfigError(
+            f"windows.max_length {settings.max_length} leaves no token for the paragraph beside a question of "
+            f"{kept.max()} tokens; raise it or lower windows.max_question_length"
+        )
+    if settings.max_paragraph_length:
+        room = np.minimum(room, settings.max_paragraph_length)
+    return EncodedPairs(
+        frame=frame,
+        questions=tokenized,
+        paragraphs=tokenize_texts(tokenizer, paragraphs),
+        question_of=question_of,
+        paragraph_of=paragraph_of,
+        question_lengths=kept,
+        room=room,
+        step=_steps(room, settings),
+    )
+
+
+def _distinct(texts: Iterable[str]) -> tuple[Ints, list[str]]:
+    """The index of each text among the distinct ones, and the distinct ones in order of appearance."""
+    numbers: dict[str, int] = {}
+    index = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int32)
+    return index, list(numbers)
+
+
+def _steps(room: Ints, settings: WindowSettings) -> Ints:
+    """Steps that leave no token uncovered and always advance; an overlap is at most half of the room it is cut from."""
+    if settings.step is not None:
+        return np.minimum(settings.step, room)
+    if settings.overlap is not None:
+        return np.where(settings.overlap < room, room - settings.overlap, np.maximum(1, room // 2)).astype(np.int32)
+    return room - np.minimum(DEFAULT_OVERLAP, room // 2)
+
+
+def covering_windows(pairs: EncodedPairs) -> Windows:
+    """Overlapping windows that cover every paragraph, none of which only repeats what the one before it holds.
+
+    A paragraph without tokens has one empty window.
+    """
+    lengths = pairs.paragraph_lengths
+    surplus = np.maximum(lengths - pairs.room, 0)
+    counts = 1 + -(-surplus // pairs.step)
+    owners = np.repeat(np.arange(len(pairs), dtype=np.int32), counts)
+    number = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = (number * pairs.step[owners]).astype(np.int32)
+    return _windows(pairs, owners, first)
+
+
+def training_windows(pairs: EncodedPairs, spans: Ints, *, seed: int, epoch: int) -> Windows:
+    """One window a pair, at a place drawn from (seed, epoch, pair) among those that hold the whole answer.
+
+    Every place at which the window is full, or holds the whole paragraph, is equally likely, so the answer stands
+    anywhere in its window. A pair without an answer (a row of -1) gets a window anywhere. An answer longer than the
+    window has no such place: see `reachable`.
+
+    Args:
+        spans: first and last (inclusive) paragraph token of each pair's answer, or -1 twice, shape (P, 2).
+    """
+    last_place = np.maximum(pairs.paragraph_lengths - pairs.room, 0)
+    answered = spans[:, 0] >= 0
+    low = np.where(answered, np.clip(spans[:, 1] + 1 - pairs.room, 0, last_place), 0)
+    high = np.where(answered, np.minimum(spans[:, 0], last_place), last_place)
+    draws = np.random.default_rng([seed, epoch, _PLACEMENT]).random(len(pairs))
+    first = (low + np.floor(draws * (np.maximum(high, low) - low + 1))).astype(np.int32)
+    return _windows(pairs, np.arange(len(pairs), dtype=np.int32), first)
+
+
+def reachable(pairs: EncodedPairs, spans: Ints) -> NDArray[np.bool_]:
+    """Whether one window can hold each pair's whole answer, shape (P,); True where there is none."""
+    return spans[:, 1] - spans[:, 0] < pairs.room
+
+
+def _windows(pairs: EncodedPairs, owners: Ints, first: Ints) -> Windows:
+    end = np.minimum(first + pairs.room[owners], pairs.paragraph_lengths[owners])
+    rows = np.stack([pairs.question_of[owners], pairs.paragraph_of[owners], first, end], axis=1).astype(np.int32)
+    return Windows(rows=rows, pairs=owners)
+
+
+def answer_spans(pairs: EncodedPairs, numbers: Iterable[int], records: Sequence[Record]) -> Ints:
+    """First and last (inclusive) paragraph token of each record's answer, -1 twice where there is none.
+
+    Args:
+        numbers: the pair of each record's relevant paragraph.
+
+    Returns:
+        Shape (records, 2).
+    """
+    spans = np.full((len(records), 2), -1, dtype=np.int32)
+    for row, (number, record) in enumerate(zip(numbers, records, strict=True)):
+        answer = record.span
+        if answer is not None and answer.start is not None and answer.end is not None:
+            spans[row] = token_span(pairs.paragraphs, pairs.paragraph_of[number], answer.start, answer.end)
+    return spans
+
+
+def held_whole(windows: Windows, spans: Ints) -> NDArray[np.bool_]:
+    """Whether some window of each pair holds its whole answer, shape (P,); False where there is none."""
+    span = spans[windows.pairs]
+    holds = (span[:, 0] >= 0) & (windows.rows[:, 2] <= span[:, 0]) & (span[:, 1] < windows.rows[:, 3])
+    held = np.zeros(len(spans), dtype=np.bool_)
+    held[windows.pairs[holds]] = True
+    return held
+
+
+def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pad_id: int) -> GatheredWindows:
+    """Copy windows out of the flat arrays, padded on the right to the longest of them."""
+    rows = windows.rows[index]
+    question_lengths = pairs.question_lengths[windows.pairs[index]]
+    paragraph_lengths = windows.paragraph_lengths[index]
+    lengths = paragraph_lengths + question_lengths + pairs.frame.size
+    shape = (len(rows), int(lengths.max()))
+    input_ids = np.full(shape, pad_id, dtype=np.int64)
+    type_ids = np.zeros(shape, dtype=np.int64) if pairs.frame.type_ids is not None else None
+    for number, (row, question_length) in enumerate(zip(rows, question_lengths.tolist(), strict=True)):
+        input_ids[number, : lengths[number]] = _window_ids(pairs, row, question_length)
+        if type_ids is not None:
+            type_ids[number, : lengths[number]] = _type_ids(pairs.frame, question_length, row[3] - row[2])
+    return GatheredWindows(
+        input_ids=input_ids,
+        attention_mask=(np.arange(shape[1]) < lengths[:, None]).astype(np.int64),
+        token_type_ids=type_ids,
+        paragraph_offset=len(pairs.frame.prefix) + question_lengths + len(pairs.frame.middle),
+        paragraph_length=paragraph_lengths,
+    )
+
+
+def _window_ids(pairs: EncodedPairs, row: Ints, question_length: int) -> Ints:
+    question, paragraph, first, end = row.tolist()
+    question_first, paragraph_first = pairs.questions.bounds[question], pairs.paragraphs.bounds[paragraph]
+    parts = (
+        pairs.frame.prefix,
+        pairs.questions.ids[question_first : question_first + question_length],
+        pairs.frame.middle,
+        pairs.paragraphs.ids[paragraph_first + first : paragraph_first + end],
+        pairs.frame.suffix,
+    )
+    return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
+
+
+def _type_ids(frame: Frame, question_length: int, paragraph_length: int) -> tuple[int, ...]:
+    prefix, question, middle, paragraph, suffix = frame.type_ids or ((),) * 5
+    return prefix + question * question_length + middle + paragraph * paragraph_length + suffix

@@ -1,0 +1,1 @@
+"""The tasks a model can be trained for; one file each."""

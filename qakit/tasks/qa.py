@@ -1,0 +1,181 @@
+"""Span extraction: where in its paragraph a question's answer stands."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from qakit import __version__
+from qakit.config import InferenceSettings, ReadConfig, TrainConfig
+from qakit.data.records import Dataset, Record
+from qakit.errors import ConfigError
+from qakit.metrics.presets import default_preset, evaluate
+from qakit.modeling.batching import EpochWindows
+from qakit.modeling.inference import run_windows
+from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.spans.answers import Prediction, cut_answers
+from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.tokenizing import Ints
+from qakit.spans.windowing import (
+    EncodedPairs,
+    Windows,
+    answer_spans,
+    covering_windows,
+    encode_pairs,
+    reachable,
+)
+from qakit.tasks.base import Prepared
+from qakit.training.loop import TrainingBatch
+
+_CHUNK = 1024  # questions whose logits are in memory at once
+FALLBACK_ANSWER_LENGTH = 64
+"""Tokens, for models of other tools, whose training data nobody knows; the longest ADL answer has 63 characters."""
+
+
+class QaTrainingSet:
+    """Pairs with the place of their answer; each epoch shows each pair through one window, at a new random place."""
+
+    def __init__(self, windows: EpochWindows) -> None:
+        self._windows = windows
+
+    def __len__(self) -> int:
+        return len(self._windows.pairs)
+
+    def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
+        """The records of numbers `index`; targets are token indices in the window, shape (B,), the end inclusive."""
+        batch = self._windows.batch(index, epoch)
+        spans = self._windows.spans[index]
+        places = (batch.paragraph_offset - batch.first_token)[:, None] + spans
+        places = np.where(spans < 0, self._windows.pairs.frame.null_position, places)
+        start, end = torch.from_numpy(places.astype(np.int64)).unbind(dim=1)
+        return TrainingBatch(batch.inputs, {"start_positions": start, "end_positions": end}, len(index))
+
+    def loss(self, output: Any, targets: dict[str, Tensor]) -> Tensor:
+        """Cross-entropy of the start and of the end, halved, summed over the batch."""
+        start = cross_entropy(output.start_logits.float(), targets["start_positions"], reduction="sum")
+        end = cross_entropy(output.end_logits.float(), targets["end_positions"], reduction="sum")
+        return (start + end) / 2
+
+
+class QuestionAnswering:
+    """The span extraction task; models are `AutoModelForQuestionAnswering`."""
+
+    name = "qa"
+    auto_class = "AutoModelForQuestionAnswering"
+    best_scores = ("em", "f1")
+
+    def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
+        """Find each answer's tokens; leave out records without a label, and answers that no window can hold."""
+        records = [record for record in dataset if record.impossible or record.span is not None]
+        if not records:
+            raise ConfigError(f"{', '.join(map(str, dataset.files))}: no record has an answer to learn from")
+        pairs = encode_pairs(tokenizer, [(record.question, record.context) for record in records], config.windows)
+        spans = answer_spans(pairs, range(len(pairs)), records)
+        usable = reachable(pairs, spans) & (np.array([record.impossible for record in records]) | (spans[:, 0] >= 0))
+        if not usable.any():
+            raise ConfigError(f"no answer fits in a window of {config.windows.max_length} tokens; raise max_length")
+        if not usable.all():
+            records = [record for record, keep in zip(records, usable, strict=True) if keep]
+            pairs = encode_pairs(tokenizer, [(record.question, record.context) for record in records], config.windows)
+            spans = spans[usable]
+        info = ModelInfo(
+            task=self.name,
+            windows=config.windows,
+            max_answer_length=config.decoding.max_answer_length or int((spans[:, 1] - spans[:, 0]).max()) + 1,
+            max_answer_characters=max((len(record.span.text) for record in records if record.span), default=1),
+            answers_null=any(record.impossible for record in records),
+            null_threshold=config.decoding.null_threshold or 0.0,
+            qakit_version=__version__,
+        )
+        windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
+        return Prepared(QaTrainingSet(windows), info, tuple(_notes(pairs, len(dataset), len(records), info)))
+
+    def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
+        """EM and F1 in percent, reading the paragraph that holds the answer."""
+        records = [record for record in dataset if record.is_labelled]
+        answered = read_answers(loaded, records, ReadConfig(inference=config.inference))
+        predictions = {prediction.id: prediction.text for prediction, _ in answered}
+        golds = {record.id: record.references for record in records}
+        scores = evaluate(predictions, golds, config.metric or default_preset(dataset))
+        return {"em": scores.em, "f1": scores.f1}
+
+
+def _notes(pairs: EncodedPairs, given: int, kept: int, info: ModelInfo) -> Iterator[str]:
+    yield f"{kept} questions to train on; the longest answer has {info.max_answer_length} tokens"
+    if kept < given:
+        yield f"{given - kept} questions left out: no label, or an answer that no window can hold"
+    cut = int((pairs.questions.lengths[pairs.question_of] > pairs.question_lengths).sum())
+    if cut:
+        yield f"{cut} questions are longer than {pairs.question_lengths.max()} tokens and lose their end"
+    room, step = int(np.median(pairs.room)), int(np.median(pairs.step))
+    yield f"a window holds {room} paragraph tokens (median); neighbours share {room - step}, each {step} further on"
+
+
+def read_answers(
+    loaded: LoadedModel, records: Sequence[Record], config: ReadConfig, *, candidates: Sequence[int] | None = None
+) -> Iterator[tuple[Prediction, TokenScores]]:
+    """Answer each record from one of its paragraphs, in order; the scores are those of all that paragraph's tokens.
+
+    Args:
+        candidates: position of the paragraph to read in each record; the relevant or only one when not given.
+    """
+    info, decoding = loaded.info, config.decoding
+    length = decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH
+    threshold = info.null_threshold if decoding.null_threshold is None else decoding.null_threshold
+    chosen = candidates if candidates is not None else [record.relevant or 0 for record in records]
+    todo = iter(zip(records, chosen, strict=True))
+    while chunk := list(islice(todo, _CHUNK)):
+        texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in chunk]
+        pairs = encode_pairs(loaded.tokenizer, texts, info.windows_with(config.windows))
+        scored = score_tokens(loaded, pairs, config.inference, with_null=info.answers_null)
+        for (record, candidate), (_, context), scores in zip(chunk, texts, scored, strict=True):
+            spans = best_spans(scores, max_length=length, nbest=decoding.nbest)
+            answers = cut_answers(context, spans, null=scores.null, null_threshold=threshold)
+            yield Prediction(record.id, candidate, answers), scores
+
+
+def score_tokens(
+    loaded: LoadedModel, pairs: EncodedPairs, settings: InferenceSettings, *, with_null: bool
+) -> Iterator[TokenScores]:
+    """Start and end logits of every paragraph token of each pair, over all its windows."""
+    windows = covering_windows(pairs)
+    bounds = np.concatenate([[0], np.cumsum(windows.paragraph_lengths)])
+    start, end = np.empty((2, bounds[-1]), dtype=np.float32)
+    null = np.empty(len(windows), dtype=np.float32)
+    runs = run_windows(loaded.model, pairs, windows, pad_id=loaded.tokenizer.pad_token_id, settings=settings)
+    for batch, output in runs:
+        logits = torch.stack([output.start_logits, output.end_logits]).float().cpu().numpy()
+        null[batch.index] = logits[:, :, pairs.frame.null_position].sum(axis=0)
+        columns = (batch.index, batch.paragraph_offset, batch.paragraph_length)
+        for row, (number, offset, length) in enumerate(zip(*columns, strict=True)):
+            tokens = slice(bounds[number], bounds[number] + length)
+            start[tokens], end[tokens] = logits[:, row, offset : offset + length]
+    return _by_pair(pairs, windows, bounds, start, end, null if with_null else None)
+
+
+def _by_pair(
+    pairs: EncodedPairs, windows: Windows, bounds: Any, start: Any, end: Any, null: Any | None
+) -> Iterator[TokenScores]:
+    """Cut flat logits of all windows, `bounds` being each window's first, into the questions they belong to."""
+    owned = np.searchsorted(windows.pairs, np.arange(len(pairs) + 1))
+    for first, last in pairwise(owned.tolist()):
+        tokens = slice(bounds[first], bounds[last])
+        index = np.concatenate([_token_numbers(pairs, row) for row in windows.rows[first:last]])
+        yield TokenScores(
+            start=start[tokens],
+            end=end[tokens],
+            char_start=pairs.paragraphs.starts[index],
+            char_end=pairs.paragraphs.ends[index],
+            bounds=bounds[first : last + 1] - bounds[first],
+            null=None if null is None else float(null[first:last].min()),
+        )
+
+
+def _token_numbers(pairs: EncodedPairs, row: Ints) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Numbers, in the flat paragraph arrays, of the paragraph tokens of a window."""
+    _, paragraph, first, end = row.tolist()
+    return np.arange(first, end) + int(pairs.paragraphs.bounds[paragraph])

@@ -1,0 +1,288 @@
+"""Checkpoints that survive a kill at any moment: directories that appear whole and are checked before they are used.
+
+A checkpoint is a directory `step-000400` with tensors as safetensors, `state.json`, and `MANIFEST.json`, which is
+written last and holds the size and SHA-256 of every other file. It is built under a temporary name beside its place,
+synced to disk and renamed. Nothing in it is ever unpickled. One process writes to a folder at a time; the caller holds
+the lock.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from qakit.errors import CheckpointError, DataError, ResourceError
+from qakit.io import parse_json, read_json, read_text, sha256_of, write_json, write_text
+
+FORMAT = 1
+MANIFEST = "MANIFEST.json"
+STATE = "state.json"
+MINIMUM_KEPT = 2
+
+_TENSORS = ".safetensors"
+_REPLACED = ".replaced"
+_STEP_NAME = re.compile(rf"step-(\d{{6,}})({re.escape(_REPLACED)})?")
+_HIDDEN_NAME = re.compile(r"\.step-\d{6,}(\.replaced)?\.(tmp|old)-\d+")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]+\.(safetensors|json)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A moment of a training.
+
+    `step` counts the optimiser steps made. `tensors` maps a file stem (`model`, `optimizer`) to named tensors. `state`
+    is everything else, made of what JSON has: string keys, lists and finite numbers.
+    """
+
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """What a checkpoint must hold: its step, and size in bytes and SHA-256 by file name."""
+
+    step: int
+    files: Mapping[str, tuple[int, str]]
+
+    def text(self) -> str:
+        files = {name: {"size": size, "sha256": digest} for name, (size, digest) in sorted(self.files.items())}
+        return json.dumps({"format": FORMAT, "step": self.step, "files": files}, indent=2) + "\n"
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint into `folder`, whole or not at all, and return its directory.
+
+    A checkpoint of the same step is replaced, and is there until the new one is. Tensors that share memory are written
+    out one by one. What interrupted saves left in `folder` is removed.
+
+    Raises:
+        ResourceError: the disk is full or cannot be written; older checkpoints are untouched.
+        ValueError, TypeError: a stem that is no plain name, or a state that is not JSON.
+    """
+    target = folder / f"step-{checkpoint.step:06d}"
+    temporary = _hidden(target, "tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync(folder.parent)
+        _remove_leftovers(folder)
+        temporary.mkdir()
+        _write_files(temporary, checkpoint)
+        _publish(temporary, target)
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, SafetensorError) and "os error" not in str(error):
+            raise
+        shutil.rmtree(temporary, ignore_errors=True)  # before the free bytes are counted
+        raise _resource_error(target, checkpoint, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, after its sizes and hashes were checked; tensors are on the CPU.
+
+    Raises:
+        CheckpointError: as `verify_checkpoint`.
+    """
+    manifest = _verified_manifest(path)
+    names = [name for name in manifest.files if name.endswith(_TENSORS)]
+    try:
+        tensors = {name.removesuffix(_TENSORS): load_file(path / name) for name in names}
+        state = read_json(path / STATE)
+    except (OSError, SafetensorError, DataError) as error:
+        raise CheckpointError(f"{path}: cannot be read though its hashes are right: {error}") from error
+    return Checkpoint(manifest.step, tensors, state)
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Check that a checkpoint is whole: every file that its manifest lists, in size and SHA-256.
+
+    Raises:
+        CheckpointError: no manifest or one of another format, a file that is missing or differs, or a directory whose
+            name tells another step. The message names the file and what was expected.
+    """
+    _verified_manifest(path)
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, oldest first, whole or damaged; none when there is no such folder.
+
+    Unfinished saves do not count. A checkpoint that was just being replaced may stand as `step-000400.replaced`, right
+    before the one that replaces it.
+    """
+    if not folder.is_dir():
+        return []
+    found = [
+        (int(match[1]), match[2] is None, path)
+        for path in folder.iterdir()
+        if (match := _STEP_NAME.fullmatch(path.name)) and path.is_dir()
+    ]
+    return [path for _, _, path in sorted(found)]
+
+
+def latest_good_checkpoint(folder: Path, *, warn: Callable[[str], None]) -> tuple[Path, Checkpoint] | None:
+    """The newest checkpoint in `folder` that is whole, with its directory; None when there is none.
+
+    Args:
+        warn: called with a message for each damaged one that is passed over; those are left where they are.
+    """
+    for path in reversed(find_checkpoints(folder)):
+        try:
+            return path, load_checkpoint(path)
+        except CheckpointError as error:
+            warn(f"passing over a damaged checkpoint: {error}")
+    return None
+
+
+def prune_checkpoints(folder: Path, *, keep: int, protected: Collection[Path] = ()) -> None:
+    """Delete all but the newest `keep` checkpoints; call it after a new one was saved, never before.
+
+    Args:
+        keep: at least 2, as the newest one may turn out to be damaged.
+        protected: checkpoints to keep whatever their age: the best one and the one the run was resumed from.
+
+    Raises:
+        ValueError: `keep` is below 2.
+    """
+    if keep < MINIMUM_KEPT:
+        raise ValueError(f"keep is {keep}; at least {MINIMUM_KEPT} checkpoints must be kept")
+    kept = {path.resolve() for path in protected}
+    for path in find_checkpoints(folder)[:-keep]:
+        if path.resolve() not in kept:
+            _remove(path)
+
+
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    for stem, tensors in checkpoint.tensors.items():
+        if not _FILE_NAME.fullmatch(stem + _TENSORS):
+            raise ValueError(f"{stem!r} cannot name a file of a checkpoint; use letters, digits, - and _")
+        path = folder / (stem + _TENSORS)
+        save_file(_separate(tensors), path, metadata={"format": "pt"})
+        _sync(path)
+    write_json(folder / STATE, dict(checkpoint.state), indent=None)
+    files = {path.name: (path.stat().st_size, sha256_of(path)) for path in folder.iterdir()}
+    write_text(folder / MANIFEST, _Manifest(checkpoint.step, files).text())
+    _sync(folder)
+
+
+def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous and without shared memory, as safetensors wants them."""
+    result: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        packed = tensor.detach().cpu().contiguous()
+        memory = packed.untyped_storage().data_ptr()
+        result[name] = packed.clone() if memory in seen else packed
+        seen.add(memory)
+    return result
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Rename into place.
+
+    A directory cannot be renamed over another, so an older one steps aside under a name that `find_checkpoints` knows:
+    a kill between the two renames leaves it to be found.
+    """
+    aside = target.with_name(target.name + _REPLACED)
+    if target.exists():
+        target.rename(_hidden(target, "old") if aside.exists() else aside)
+    try:
+        temporary.rename(target)
+    finally:
+        if aside.exists() and not target.exists():
+            aside.rename(target)
+    _sync(target.parent)
+    with suppress(OSError):  # the new one is in place; what stays is removed by the next save
+        _remove_leftovers(target.parent)
+        if aside.exists():
+            _remove(aside)
+
+
+def _hidden(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}-{os.getpid()}")
+
+
+def _remove(path: Path) -> None:
+    """Delete a checkpoint. It loses its name first, so that a kill half-way leaves no damaged one."""
+    shutil.rmtree(path.rename(_hidden(path, "old")))
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.iterdir():
+        if _HIDDEN_NAME.fullmatch(path.name):
+            shutil.rmtree(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _resource_error(target: Path, checkpoint: Checkpoint, error: Exception) -> ResourceError:
+    needed = sum(tensor.nbytes for tensors in checkpoint.tensors.values() for tensor in tensors.values())
+    needed += len(json.dumps(dict(checkpoint.state), default=str))
+    existing = next(path for path in target.absolute().parents if path.is_dir())
+    free = shutil.disk_usage(existing).free
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ResourceError(
+        f"{target}: the checkpoint could not be written: {reason}. It needs about {needed} bytes, {free} are free. "
+        "Older checkpoints are unchanged; make room, then resume."
+    )
+
+
+def _verified_manifest(path: Path) -> _Manifest:
+    manifest = _read_manifest(path)
+    match = _STEP_NAME.fullmatch(path.name)
+    if match and int(match[1]) != manifest.step:
+        raise CheckpointError(f"{path / MANIFEST}: is of step {manifest.step}; expected step {int(match[1])}")
+    for name, (size, digest) in manifest.files.items():
+        file = path / name
+        if not file.is_file():
+            raise CheckpointError(f"{file}: is missing; expected {size} bytes")
+        if file.stat().st_size != size:
+            raise CheckpointError(f"{file}: has {file.stat().st_size} bytes; expected {size}")
+        try:
+            found = sha256_of(file)
+        except OSError as error:
+            raise CheckpointError(f"{file}: cannot be read: {error.strerror}") from error
+        if found != digest:
+            raise CheckpointError(f"{file}: its SHA-256 is {found}; expected {digest}")
+    return manifest
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    file = path / MANIFEST
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    if not file.is_file():
+        raise CheckpointError(f"{file}: is missing; expected the list of this checkpoint's files")
+    try:
+        text = read_text(file)
+        value = parse_json(text, file)
+    except DataError as error:
+        raise CheckpointError(f"{error}; expected the list of this checkpoint's files") from error
+    version = value.get("format") if isinstance(value, dict) else None
+    if version != FORMAT:
+        raise CheckpointError(f"{file}: has format {version!r}; expected {FORMAT}. Was it written by a newer qakit?")
+    try:
+        files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in value["files"].items()}
+        manifest = _Manifest(int(value["step"]), files)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{file}: is malformed: {error!r}") from error
+    if manifest.text() != text or STATE not in files or not all(map(_FILE_NAME.fullmatch, files)):
+        raise CheckpointError(f"{file}: differs from what qakit wrote; expected a list of plain files with {STATE}")
+    return manifest

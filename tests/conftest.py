@@ -1,0 +1,17 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the public datasets; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("QAKIT_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no public datasets at {folder}; set QAKIT_DATA to their folder")
+    return folder
