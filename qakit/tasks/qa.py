@@ -66,7 +66,7 @@ class QuestionAnswering:
 
     name = "qa"
     auto_class = "AutoModelForQuestionAnswering"
-    best_scores = ("em", "f1")
+    best_scores: tuple[str, ...] = ("em", "f1")
 
     def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
         """Find each answer's tokens; leave out records without a label, and answers that no window can hold."""

@@ -63,7 +63,7 @@ class ParagraphSelection:
 
     name = "select"
     auto_class = "AutoModelForMultipleChoice"
-    best_scores = ("accuracy",)
+    best_scores: tuple[str, ...] = ("accuracy",)
 
     def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the candidates of the records whose relevant paragraph is known; add some where there is but one."""
