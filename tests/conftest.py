@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may reach the network
+settings.register_profile("qakit", derandomize=True, deadline=None)
+settings.load_profile("qakit")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -15,3 +20,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public datasets at {folder}; set QAKIT_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """The folder with the project's own sample data."""
+    return REPOSITORY / "data"
