@@ -4,10 +4,6 @@ set -eu
 
 out=runs/demo
 data=data/adl
-small="--from-scratch --model bert --tokenizer data/tokenizer
-  --set model.hidden_size=64 --set model.num_hidden_layers=2 --set model.num_attention_heads=4
-  --set model.intermediate_size=256"
-
 run() {
   echo "\$ qakit $*"
   qakit "$@"
@@ -15,15 +11,9 @@ run() {
 }
 
 rm -rf "$out"
-# shellcheck disable=SC2086
-run train-select --train $data/train.json --dev $data/valid.json $small --out $out/select \
-  --epochs 4 --batch-size 8 --lr 1e-3 --max-length 256
-# shellcheck disable=SC2086
-run train-qa --train $data/train.json --dev $data/valid.json $small --out $out/qa \
-  --epochs 10 --batch-size 16 --lr 1e-3 --max-length 256
-# shellcheck disable=SC2086
-run train-qa --train $data/train.json --dev $data/valid.json $small --out $out/qa-2 \
-  --epochs 10 --batch-size 16 --lr 1e-3 --max-length 256 --seed 2
+run train-select --config configs/demo.yaml --train $data/train.json --dev $data/valid.json --out $out/select --epochs 4
+run train-qa --config configs/demo.yaml --train $data/train.json --dev $data/valid.json --out $out/qa
+run train-qa --config configs/demo.yaml --train $data/train.json --dev $data/valid.json --out $out/qa-2 --seed 2
 run evaluate --model $out/qa --selector $out/select --data $data/valid.json
 run predict --model $out/qa --selector $out/select --data $data/test.json --out $out/prediction.csv \
   --scores $out/qa.scores.parquet

@@ -10,7 +10,7 @@ from qakit.cli.console import guarded
 from qakit.cli.results import show_predictions
 
 Scores = Annotated[list[Path], typer.Argument(metavar="SCORES...", help="Scores files written by predict --scores.")]
-Method = Annotated[str | None, typer.Option(metavar="mean|vote", help="How to combine; mean when not given.")]
+Method = Annotated[str | None, typer.Option(metavar="mean|vote", show_default="mean", help="How to combine.")]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 
 

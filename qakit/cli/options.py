@@ -21,7 +21,7 @@ Set = Annotated[
         rich_help_panel=_CONFIG,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.", rich_help_panel=_CONFIG)]
+Seed = Annotated[int | None, typer.Option(show_default="42", help="Seed of all random draws.", rich_help_panel=_CONFIG)]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to standard output.", rich_help_panel=_OUTPUT)
 ]
@@ -33,12 +33,17 @@ Step = Annotated[
     int | None,
     typer.Option(help="Tokens from one window to the next; the other way to say --overlap.", rich_help_panel=_CONFIG),
 ]
-MaxLength = Annotated[int | None, typer.Option(help="Tokens of a window, question included.", rich_help_panel=_CONFIG)]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(help="Tokens of a window, question included; 384, or as in training.", rich_help_panel=_CONFIG),
+]
 MaxAnswerLength = Annotated[
     int | None,
     typer.Option(help="Tokens of the longest answer; as in training when not given.", rich_help_panel=_CONFIG),
 ]
-BatchTokens = Annotated[int | None, typer.Option(help="Tokens per forward pass.", rich_help_panel=_CONFIG)]
+BatchTokens = Annotated[
+    int | None, typer.Option(show_default="8192", help="Tokens per forward pass.", rich_help_panel=_CONFIG)
+]
 Precision = Annotated[
     str | None,
     typer.Option(metavar="fp32|bf16|fp16", help="Number format of the forward pass.", rich_help_panel=_CONFIG),
@@ -58,7 +63,9 @@ Format = Annotated[
 ]
 NBest = Annotated[
     int | None,
-    typer.Option("--nbest", help="Answers per question, for --nbest-out and --json.", rich_help_panel=_OUTPUT),
+    typer.Option(
+        "--nbest", show_default="1", help="Answers per question, for --nbest-out and --json.", rich_help_panel=_OUTPUT
+    ),
 ]
 NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]
 

@@ -23,7 +23,9 @@ Split = Annotated[
     str | None, typer.Option(metavar="TRAIN,DEV,TEST", help="Split by article into these shares, such as 0.8,0.1,0.1.")
 ]
 Candidates = Annotated[int | None, typer.Option(help="Give questions with one paragraph this many to choose from.")]
-Negatives = Annotated[str | None, typer.Option(metavar="bm25|article|random", help="Where the added ones come from.")]
+Negatives = Annotated[
+    str | None, typer.Option(metavar="bm25|article|random", show_default="bm25", help="Where the added ones come from.")
+]
 FirstAnswer = Annotated[
     bool | None, typer.Option("--first-answer", help="Keep the first of several annotators' answers only.")
 ]

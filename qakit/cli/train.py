@@ -37,23 +37,35 @@ FromScratch = Annotated[
         rich_help_panel="Models",
     ),
 ]
-Epochs = Annotated[float | None, typer.Option(rich_help_panel=_TRAINING, help="Passes over the data.")]
+Epochs = Annotated[
+    float | None, typer.Option(rich_help_panel=_TRAINING, show_default="2", help="Passes over the data.")
+]
 MaxSteps = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Updates after which training ends.")]
-BatchSize = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Questions per forward pass.")]
-Accumulation = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Forward passes per update.")]
+BatchSize = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, show_default="8", help="Questions per forward pass.")
+]
+Accumulation = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, show_default="1", help="Forward passes per update.")
+]
 LearningRate = Annotated[
-    float | None, typer.Option("--learning-rate", "--lr", rich_help_panel=_TRAINING, help="Its highest value.")
+    float | None,
+    typer.Option("--learning-rate", "--lr", rich_help_panel=_TRAINING, show_default="3e-05", help="Its highest value."),
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(
-        metavar="linear|cosine|polynomial|constant", rich_help_panel=_TRAINING, help="How the learning rate falls."
+        metavar="linear|cosine|polynomial|constant",
+        rich_help_panel=_TRAINING,
+        show_default="linear",
+        help="How the learning rate falls.",
     ),
 ]
 Warmup = Annotated[
     float | None,
     typer.Option(
-        rich_help_panel=_TRAINING, help="Share of updates (or their number) in which the learning rate rises."
+        rich_help_panel=_TRAINING,
+        show_default="0.1",
+        help="Share of updates (or their number) in which the learning rate rises.",
     ),
 ]
 EvaluateEvery = Annotated[

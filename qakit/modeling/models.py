@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
         raise CheckpointError(
             f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
         )
+    _agree_on_inputs(model, tokenizer)
     return LoadedModel(model.eval(), tokenizer, info, source)
 
 
@@ -109,9 +111,12 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
     _set_fields(config, settings)
     _check_positions(config, tokenizer, max_length)
     if settings.from_scratch:
-        return auto.from_config(config), tokenizer, []
-    model, loading = _from_pretrained(auto, settings.name, config=config)
-    return model, tokenizer, sorted(loading["missing_keys"])
+        model, fresh = auto.from_config(config), []
+    else:
+        model, loading = _from_pretrained(auto, settings.name, config=config)
+        fresh = sorted(loading["missing_keys"])
+    _agree_on_inputs(model, tokenizer)
+    return model, tokenizer, fresh
 
 
 def load_tokenizer(source: str | Path) -> Any:
@@ -191,6 +196,13 @@ def _set_fields(config: Any, settings: ModelSettings) -> None:
             near = suggestion(field, config.to_dict())
             raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
         setattr(config, field, value)
+
+
+def _agree_on_inputs(model: Any, tokenizer: Any) -> None:
+    """Keep a tokenizer of another family from giving its model token types that it does not take."""
+    if "token_type_ids" not in signature(model.forward).parameters:
+        names = tokenizer.model_input_names
+        tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
 
 
 def _check_positions(config: Any, tokenizer: Any, max_length: int) -> None:

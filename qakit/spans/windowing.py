@@ -7,7 +7,7 @@ are needed. A gathered window equals, id for id, what the tokenizer gives for th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,11 @@ class EncodedPairs:
 
     def __len__(self) -> int:
         return len(self.question_of)
+
+    def take(self, keep: NDArray[np.bool_]) -> "EncodedPairs":
+        """The pairs at which `keep`, shape (P,), is True, over the same texts."""
+        names = ("question_of", "paragraph_of", "question_lengths", "room", "step")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
 
     @property
     def paragraph_lengths(self) -> Ints:

@@ -78,10 +78,8 @@ class QuestionAnswering:
         usable = reachable(pairs, spans) & (np.array([record.impossible for record in records]) | (spans[:, 0] >= 0))
         if not usable.any():
             raise ConfigError(f"no answer fits in a window of {config.windows.max_length} tokens; raise max_length")
-        if not usable.all():
-            records = [record for record, keep in zip(records, usable, strict=True) if keep]
-            pairs = encode_pairs(tokenizer, [(record.question, record.context) for record in records], config.windows)
-            spans = spans[usable]
+        records = [record for record, keep in zip(records, usable, strict=True) if keep]
+        pairs, spans = pairs.take(usable), spans[usable]
         info = ModelInfo(
             task=self.name,
             windows=config.windows,
