@@ -260,18 +260,28 @@ def _render(error: ValidationError, kind: type[BaseModel]) -> str:
         place = ".".join(map(str, mistake["loc"]))
         if mistake["type"] == "extra_forbidden":
             *sections, key = map(str, mistake["loc"])
-            lines.append(f"{place}: unknown setting{suggestion(key, _known_keys(kind, sections))}")
+            lines.append(f"{place}: unknown setting{suggestion(key, _section(kind, sections).model_fields)}")
         elif mistake["type"] == "missing":
-            lines.append(f"{place}: is needed")
+            lines += [f"{name}: is needed" for name in _needed(kind, mistake["loc"])]
         else:
             found = "" if isinstance(mistake["input"], dict) else f", found {mistake['input']!r}"
             lines.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}{found}")
     return "\n".join(lines)
 
 
-def _known_keys(kind: type[BaseModel], sections: Sequence[str]) -> list[str]:
-    model: Any = kind
-    for section in sections:
-        annotation = model.model_fields[section].annotation
-        model = next((part for part in get_args(annotation) if part is not type(None)), annotation)
-    return list(model.model_fields)
+def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """A missing setting by its dotted name; for a missing section, those in it that have no default."""
+    name = ".".join(map(str, place))
+    section = _section(kind, place)
+    if not hasattr(section, "model_fields"):
+        return [name]
+    return [f"{name}.{key}" for key, field in section.model_fields.items() if field.is_required()]
+
+
+def _section(kind: type[BaseModel], place: Sequence[int | str]) -> Any:
+    """The settings class, or the type of the setting, at a place of the config."""
+    found: Any = kind
+    for key in place:
+        annotation = found.model_fields[key].annotation if hasattr(found, "model_fields") else None
+        found = next((part for part in get_args(annotation) if part is not type(None)), annotation)
+    return found

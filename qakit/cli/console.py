@@ -40,9 +40,12 @@ def say(text: str, style: str = "") -> None:
 
 
 def emit(text: str) -> None:
-    """A document on standard output, as it is."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """A document on standard output, in UTF-8 as in a file whatever the locale; a terminal gets no escape sequences."""
+    if sys.stdout.isatty():
+        text = text.translate(_CONTROLS)
     sys.stdout.flush()
+    sys.stdout.buffer.write((text if text.endswith("\n") else text + "\n").encode())
+    sys.stdout.buffer.flush()
 
 
 def emit_json(value: Any) -> None:
@@ -64,9 +67,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except MemoryError as error:
             raise _exit(error, ResourceError.exit_code, "out of memory; lower the batch size") from None
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            raise _exit(error, ResourceError.exit_code, f"{error.filename}: {error.strerror}") from None
+            is_full = error.errno in _FULL
+            if not (is_full or error.filename):
+                raise  # typer ends quietly when it was a pipe that nobody reads any more
+            code = ResourceError.exit_code if is_full else QakitError.exit_code
+            message = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+            raise _exit(error, code, message) from None
 
     return run
 

@@ -65,11 +65,10 @@ def evaluate(
         gold=gold,
         context=context,
         metric=metric,
+        details=details,
         lenient=lenient,
     )
     result = run.evaluate(request, settings)
-    if details:
-        run.write_details(result.rows, details)
     show_evaluation(result, json=json)
     show_files([details] if details and not quiet else [])
 

@@ -44,9 +44,7 @@ def predict(
     quiet: opt.Quiet = False,
 ) -> None:
     """Answer questions: from their own paragraph, or with --selector from the best of several."""
-    from qakit.cli.progress import answer_progress
     from qakit.config import ReadConfig, load_config
-    from qakit.runs import predict as run
 
     flags = opt.reading_flags(
         max_length=max_length,
@@ -58,6 +56,9 @@ def predict(
     )
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
     settings = load_config(ReadConfig, config, overrides=set_ or (), flags=flags)
+    from qakit.cli.progress import answer_progress
+    from qakit.runs import predict as run
+
     dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
     models = run.load_models(model, selector)
     with answer_progress(len(dataset), quiet=quiet) as progress:

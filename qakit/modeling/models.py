@@ -53,6 +53,16 @@ class LoadedModel:
     info: ModelInfo
     source: str
 
+    def windows_with(self, given: WindowSettings | None) -> WindowSettings:
+        """The windows of the training, with what was given in its place.
+
+        Raises:
+            ConfigError: they are longer than the model's positions.
+        """
+        settings = self.info.windows_with(given)
+        _check_positions(self.model.config, self.tokenizer, settings.max_length)
+        return settings
+
 
 def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
     """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
@@ -97,7 +107,7 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
 
     Raises:
-        ConfigError: unknown config fields, or windows longer than the model's positions.
+        ConfigError: config fields that are unknown or make no model, or windows longer than the model's positions.
         CheckpointError: nothing to load under that name.
     """
     import transformers
@@ -111,7 +121,7 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
     _set_fields(config, settings)
     _check_positions(config, tokenizer, max_length)
     if settings.from_scratch:
-        model, fresh = auto.from_config(config), []
+        model, fresh = _from_config(auto, config), []
     else:
         model, loading = _from_pretrained(auto, settings.name, config=config)
         fresh = sorted(loading["missing_keys"])
@@ -160,6 +170,8 @@ def _from_pretrained(auto: Any, source: str, **arguments: Any) -> tuple[Any, dic
 
     try:
         model, loading = auto.from_pretrained(source, output_loading_info=True, **arguments)
+    except RuntimeError:
+        raise CheckpointError(f"{source}: the weights are not of the sizes that the model's config tells") from None
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(_not_loaded(source, "model", error)) from None
     return model, loading
@@ -172,11 +184,12 @@ def _not_loaded(source: str, what: str, error: Exception) -> str:
 
 
 def _pretrained_config(name: str) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 
 
@@ -189,13 +202,25 @@ def _scratch_config(settings: ModelSettings) -> Any:
     return _pretrained_config(settings.name)
 
 
+def _from_config(auto: Any, config: Any) -> Any:
+    try:
+        return auto.from_config(config)
+    except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
+        raise ConfigError(f"model: these settings make no {type(config).__name__} model: {error}") from None
+
+
 def _set_fields(config: Any, settings: ModelSettings) -> None:
     """Set the overrides, each of which must be a field of `config`."""
+    from huggingface_hub.errors import StrictDataclassError
+
     for field, value in settings.overrides.items():
         if not hasattr(config, field):
             near = suggestion(field, config.to_dict())
             raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
-        setattr(config, field, value)
+        try:
+            setattr(config, field, value)
+        except StrictDataclassError as error:
+            raise ConfigError(f"model.{field}: {str(error).splitlines()[-1].strip()}") from None
 
 
 def _agree_on_inputs(model: Any, tokenizer: Any) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from qakit.spans.decoding import Spans, trim
+from qakit.spans.decoding import Spans
+from qakit.spans.tokenizing import trim
 
 
 @dataclass(frozen=True, slots=True)

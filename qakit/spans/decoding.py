@@ -6,7 +6,7 @@ with its best score. Ties go to the smaller start offset, then to the smaller en
 but the input.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ class TokenScores:
 
     Attributes:
         start, end: logits, shape (N,); -inf forbids a token, NaN is not allowed.
-        char_start, char_end: character offsets of each token in the context, half-open, shape (N,).
+        char_start, char_end: character offsets of each token in the context, half-open, shape (N,); equal for a token
+            of white space alone, at which no answer begins or ends.
         bounds: first token of each window, and N, shape (windows + 1,).
         null: score of "no answer", the sum of its start and end logit: the lowest of all windows; None where the model
             was never taught it.
@@ -67,6 +68,7 @@ def best_spans(scores: TokenScores, *, max_length: int, nbest: int = 1) -> Spans
     Args:
         max_length: tokens of the longest span, 1 or more.
     """
+    scores = _without_white_space(scores)
     last = _last_in_reach(scores.bounds, max_length)
     reach = scores.start + _running_maximum(scores.end, last, max_length)
     rows, threshold = _rows_that_matter(reach, scores.char_start, nbest)
@@ -77,6 +79,15 @@ def best_spans(scores: TokenScores, *, max_length: int, nbest: int = 1) -> Spans
     keep = np.isfinite(total) & (total >= threshold)
     start = np.broadcast_to(scores.char_start[rows][:, None], ends.shape)[keep]
     return _ranked(scores, start, scores.char_end[ends[keep]], total[keep], nbest)
+
+
+def _without_white_space(scores: TokenScores) -> TokenScores:
+    """The scores with the tokens that have no characters forbidden."""
+    empty = scores.char_start >= scores.char_end
+    if not empty.any():
+        return scores
+    start, end = (np.where(empty, np.float32(-np.inf), logits) for logits in (scores.start, scores.end))
+    return replace(scores, start=start, end=end)
 
 
 def _last_in_reach(bounds: NDArray[np.int64], max_length: int) -> NDArray[np.int64]:
@@ -124,7 +135,8 @@ def _ranked(scores: TokenScores, start: Offsets, end: Offsets, total: Floats, nb
     first = np.sort(first)[:nbest]
     start, end, total = start[first], end[first], total[first]
     normaliser = log_sum_exp(scores.start) + log_sum_exp(scores.end)
-    return Spans(start=start, end=end, score=total, probability=np.exp(total.astype(np.float64) - normaliser))
+    likelihood = np.minimum(total.astype(np.float64) - normaliser, 0.0)  # the sums in float32 may be rounded up
+    return Spans(start=start, end=end, score=total, probability=np.exp(likelihood))
 
 
 def log_sum_exp(values: Floats) -> float:
@@ -132,14 +144,3 @@ def log_sum_exp(values: Floats) -> float:
     if not len(values) or np.isneginf(peak := values.max()):
         return 0.0
     return float(peak + np.log(np.exp(values.astype(np.float64) - peak).sum()))
-
-
-def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its edges; some tokenizers count the space before a word to the word.
-
-    A span of white space alone becomes empty.
-    """
-    found = text[start:end]
-    core = found.strip()
-    start += len(found) - len(found.lstrip()) if core else 0
-    return start, start + len(core)

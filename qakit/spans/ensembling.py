@@ -5,39 +5,39 @@ member counts for more because its logits are larger. `vote` lets each member's 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from qakit.errors import ConfigError
-from qakit.spans.answers import PredictedAnswer, Prediction, cut_answers
+from qakit.spans.answers import Prediction, cut_answers
 from qakit.spans.decoding import Floats, Offsets, TokenScores, best_spans, log_sum_exp
-from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.scores import QuestionScores, ScoresInfo, by_character
 
 Combine = Callable[[Sequence[QuestionScores], Sequence[ScoresInfo], int], Prediction]
 
 
 def decode_scores(question: QuestionScores, info: ScoresInfo, nbest: int) -> Prediction:
-    """The answers of one question of one scores file."""
-    return mean([question], [info], nbest)
+    """The answers of one question of one scores file: those that its model predicted."""
+    spans = best_spans(question.tokens, max_length=info.max_answer_length, nbest=nbest)
+    answers = cut_answers(question.context, spans, null=question.tokens.null, null_threshold=info.null_threshold)
+    return Prediction(question.id, question.candidate, answers)
 
 
 def mean(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: int) -> Prediction:
     """The answers of highest mean log-probability in the paragraph that the members' selectors prefer together.
 
     A position at which a member has no token boundary gets that member's lowest score; a position without any member's
-    boundary is no candidate. Members that read another paragraph take part in its choice only.
+    boundary is no candidate. Members that read another paragraph take part in its choice only. A single member that
+    reads it answers as its model did.
     """
     candidate = _preferred_candidate(members)
     readers = [index for index, member in enumerate(members) if member.candidate == candidate]
     read, told = [members[index] for index in readers], [infos[index] for index in readers]
+    if len(read) == 1:
+        return decode_scores(read[0], told[0], nbest)
     context = read[0].context
-    size = len(context)
-    start = np.mean([_dense(_log_softmax(member.start), member.start_positions, size) for member in read], axis=0)
-    end = np.mean([_dense(_log_softmax(member.end), member.end_positions - 1, size) for member in read], axis=0)
-    start[~_any_boundary([member.start_positions for member in read], size)] = -np.inf
-    end[~_any_boundary([member.end_positions - 1 for member in read], size)] = -np.inf
-    index = np.arange(size, dtype=np.int32)
-    scores = TokenScores(start, end, index, index + 1, np.array([0, size]), _mean_null(read))
+    scores = _mean_scores([member.tokens for member in read], len(context))
     spans = best_spans(scores, max_length=max(info.max_answer_characters for info in told), nbest=nbest)
     threshold = float(np.mean([info.null_threshold for info in told]))
     return Prediction(read[0].id, candidate, cut_answers(context, spans, null=scores.null, null_threshold=threshold))
@@ -46,21 +46,27 @@ def mean(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: 
 def vote(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: int) -> Prediction:
     """The text that most members give; ties go to the higher sum of probabilities, then to the earlier member.
 
-    A text's score is its number of votes, its probability the mean over all members.
+    A text's score is its number of votes, its probability the mean over all members. A text stands where the first
+    member that gave it found it; after the winner come only texts of the winner's paragraph. A member without any
+    answer has no vote.
     """
     ballots = [decode_scores(member, info, 1) for member, info in zip(members, infos, strict=True)]
     first: dict[str, Prediction] = {}
     votes: dict[str, list[float]] = {}
     for ballot in ballots:
-        first.setdefault(ballot.text, ballot)
-        votes.setdefault(ballot.text, []).append(ballot.answers[0].probability if ballot.answers else 0.0)
+        for answer in ballot.answers[:1]:
+            first.setdefault(answer.text, ballot)
+            votes.setdefault(answer.text, []).append(answer.probability)
+    if not votes:
+        return ballots[0]
     ranking = sorted(votes, key=lambda text: (-len(votes[text]), -sum(votes[text])))  # stable: earlier member first
+    candidate = first[ranking[0]].candidate
+    listed = [text for text in ranking if first[text].candidate == candidate]
     answers = tuple(
-        PredictedAnswer(text, answer.start, answer.end, float(len(votes[text])), sum(votes[text]) / len(members))
-        for text in ranking[:nbest]
-        for answer in first[text].answers[:1]
+        replace(first[text].answers[0], score=float(len(votes[text])), probability=sum(votes[text]) / len(members))
+        for text in listed[:nbest]
     )
-    return Prediction(members[0].id, first[ranking[0]].candidate, answers)
+    return Prediction(members[0].id, candidate, answers)
 
 
 METHODS: Mapping[str, Combine] = {"mean": mean, "vote": vote}
@@ -80,28 +86,35 @@ def _preferred_candidate(members: Sequence[QuestionScores]) -> int:
     return read[int(preference.argmax())]
 
 
-def _log_softmax(values: Floats) -> Floats:
-    return (values - log_sum_exp(values)).astype(np.float32)
+def _mean_scores(members: Sequence[TokenScores], size: int) -> TokenScores:
+    """The mean log-probabilities at each of the `size` characters of a context, as one window of characters."""
+    parts = [by_character(member) for member in members]
+    start = _mean_at([(places, values) for places, values, _, _ in parts], size)
+    end = _mean_at([(places - 1, values) for _, _, places, values in parts], size)
+    index = np.arange(size, dtype=np.int32)
+    return TokenScores(start, end, index, index + 1, np.array([0, size]), _mean_null(parts, members))
 
 
-def _dense(values: Floats, positions: Offsets, size: int) -> Floats:
-    """`values` at their positions, the lowest of them everywhere else."""
-    dense = np.full(size, values[np.isfinite(values)].min(initial=0.0), dtype=np.float32)
-    dense[positions] = values
-    return dense
+def _mean_at(members: Sequence[tuple[Offsets, Floats]], size: int) -> Floats:
+    """Mean log-probability by character: a member's lowest where it has no position, -inf where no member has."""
+    total = np.zeros(size, dtype=np.float64)
+    known = np.zeros(size, dtype=np.bool_)
+    for positions, logits in members:
+        values = logits - log_sum_exp(logits)
+        dense = np.full(size, values[np.isfinite(values)].min(initial=0.0))
+        dense[positions] = values
+        total += dense
+        known[positions] = True
+    return np.where(known, total / len(members), -np.inf).astype(np.float32)
 
 
-def _any_boundary(positions: Sequence[Offsets], size: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    boundary = np.zeros(size, dtype=np.bool_)
-    boundary[np.concatenate(positions)] = True
-    return boundary
-
-
-def _mean_null(members: Sequence[QuestionScores]) -> float | None:
+def _mean_null(
+    parts: Sequence[tuple[Offsets, Floats, Offsets, Floats]], members: Sequence[TokenScores]
+) -> float | None:
     """The mean null score, on the scale of the members' log-probabilities; None where a member has none."""
     nulls = [
-        member.null - log_sum_exp(member.start) - log_sum_exp(member.end)
-        for member in members
+        member.null - log_sum_exp(start) - log_sum_exp(end)
+        for member, (_, start, _, end) in zip(members, parts, strict=True)
         if member.null is not None
     ]
     return float(np.mean(nulls)) if len(nulls) == len(members) else None

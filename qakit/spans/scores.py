@@ -1,12 +1,12 @@
 """Scores files: where models with different tokenizers, windows and folds meet.
 
-One row a question, in parquet: the context that was read, and the start and end logits by *character* position. A
-start logit belongs to the offset of a token's first character, an end logit to the offset after its last one
-(exclusive); where several windows hold a token, the highest logit counts. Read and written without torch.
+One row a question, in parquet: the context that was read, and the start and end logit of every token of every window
+with the characters it covers. So a file decodes to exactly what its model predicted, and several files can be averaged
+by character. Read and written without torch.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,19 @@ _METADATA_KEY = "qakit"
 
 @dataclass(frozen=True)
 class QuestionScores:
-    """The scores of one question over the characters of the paragraph that was read.
+    """The scores of one question over the paragraph that was read.
 
     Attributes:
         candidate: position of that paragraph among the question's candidates.
         selection: log-probability of each candidate paragraph, shape (C,); empty without a selector.
-        start_positions, start: character offsets, ascending, and their logits.
-        end_positions, end: likewise; the offset is the one after the answer's last character.
-        null: score of "no answer", None for a model that was never taught it.
+        tokens: the logits of that paragraph's tokens.
     """
 
     id: str
     context: str
     candidate: int
     selection: tuple[float, ...]
-    start_positions: Offsets
-    start: Floats
-    end_positions: Offsets
-    end: Floats
-    null: float | None
+    tokens: TokenScores
 
 
 @dataclass(frozen=True)
@@ -51,20 +45,29 @@ class ScoresInfo:
     Attributes:
         schema: data schema of the questions, which names the prediction format and the metric.
         model: where the scores came from, for messages.
-        max_answer_characters: length of the longest answer to look for.
+        max_answer_length: tokens of the longest answer to look for with this model's tokens.
+        max_answer_characters: the same in characters, for where several models' scores are combined.
         null_threshold: see `DecodingSettings.null_threshold`.
     """
 
     schema: str
     model: str
+    max_answer_length: int
     max_answer_characters: int
     null_threshold: float = 0.0
     format_version: int = FORMAT_VERSION
 
 
 def by_character(tokens: TokenScores) -> tuple[Offsets, Floats, Offsets, Floats]:
-    """Start positions and logits, end positions and logits of a question, each position once at its highest logit."""
-    return (*_highest(tokens.char_start, tokens.start), *_highest(tokens.char_end, tokens.end))
+    """Start positions and logits, end positions and logits of a question, each position once at its highest logit.
+
+    A start logit belongs to the offset of a token's first character, an end logit to the offset after its last one
+    (exclusive). Tokens of white space alone are left out.
+    """
+    filled = tokens.char_start < tokens.char_end
+    starts = _highest(tokens.char_start[filled], tokens.start[filled])
+    ends = _highest(tokens.char_end[filled], tokens.end[filled])
+    return (*starts, *ends)
 
 
 def _highest(positions: Offsets, values: Floats) -> tuple[Offsets, Floats]:
@@ -79,18 +82,24 @@ def write_scores(path: Path, questions: Iterable[QuestionScores], info: ScoresIn
     import pyarrow as pa
 
     rows = list(questions)
-    types: dict[str, Any] = {
+    own: dict[str, Any] = {
         "id": pa.string(),
         "context": pa.string(),
         "candidate": pa.int32(),
         "selection": pa.list_(pa.float64()),
-        "start_positions": pa.list_(pa.int32()),
+    }
+    of_tokens: dict[str, Any] = {
         "start": pa.list_(pa.float32()),
-        "end_positions": pa.list_(pa.int32()),
         "end": pa.list_(pa.float32()),
+        "char_start": pa.list_(pa.int32()),
+        "char_end": pa.list_(pa.int32()),
+        "bounds": pa.list_(pa.int64()),
         "null": pa.float64(),
     }
-    columns = {name: pa.array([getattr(row, name) for row in rows], type=kind) for name, kind in types.items()}
+    columns = {name: pa.array([getattr(row, name) for row in rows], type=kind) for name, kind in own.items()}
+    columns |= {
+        name: pa.array([getattr(row.tokens, name) for row in rows], type=kind) for name, kind in of_tokens.items()
+    }
     columns["context"] = columns["context"].dictionary_encode()
     write_parquet(path, columns, metadata={_METADATA_KEY: json.dumps(asdict(info))})
 
@@ -119,17 +128,15 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
 
 
 def _question(row: dict[str, Any]) -> QuestionScores:
-    return QuestionScores(
-        id=row["id"],
-        context=row["context"],
-        candidate=row["candidate"],
-        selection=tuple(row["selection"]),
-        start_positions=np.asarray(row["start_positions"], dtype=np.int32),
+    tokens = TokenScores(
         start=np.asarray(row["start"], dtype=np.float32),
-        end_positions=np.asarray(row["end_positions"], dtype=np.int32),
         end=np.asarray(row["end"], dtype=np.float32),
+        char_start=np.asarray(row["char_start"], dtype=np.int32),
+        char_end=np.asarray(row["char_end"], dtype=np.int32),
+        bounds=np.asarray(row["bounds"], dtype=np.int64),
         null=row["null"],
     )
+    return QuestionScores(row["id"], row["context"], row["candidate"], tuple(row["selection"]), tokens)
 
 
 def read_members(paths: Sequence[Path]) -> tuple[list[list[QuestionScores]], list[ScoresInfo]]:
@@ -139,7 +146,8 @@ def read_members(paths: Sequence[Path]) -> tuple[list[list[QuestionScores]], lis
         For every question, in the order of the first file, its scores in each file; and what each file says of itself.
 
     Raises:
-        DataError: a file lacks questions of the first one, or has others.
+        DataError: a file lacks questions of the first one, has others, or another text as the paragraph of one: two
+            files that number their questions from 0 may have the same ids.
         ConfigError: the same file twice.
     """
     if len({path.resolve() for path in paths}) < len(paths):
@@ -149,6 +157,7 @@ def read_members(paths: Sequence[Path]) -> tuple[list[list[QuestionScores]], lis
     indexed = [{question.id: question for question in member} for member in members]
     for path, member in zip(paths[1:], indexed[1:], strict=True):
         _check_same_questions(order, list(member), paths[0], path)
+        _check_same_texts(indexed[0], member, paths[0], path)
     return [[member[question] for member in indexed] for question in order], list(infos)
 
 
@@ -158,6 +167,16 @@ def _check_same_questions(expected: Sequence[str], found: Sequence[str], first: 
     if missing or extra:
         message = f"has other questions than {first}: {_some(missing)} missing, {_some(extra)} more"
         raise file_error(other, "id", message)
+
+
+def _check_same_texts(
+    expected: Mapping[str, QuestionScores], found: Mapping[str, QuestionScores], first: Path, other: Path
+) -> None:
+    for question, scores in expected.items():
+        member = found[question]
+        if member.candidate == scores.candidate and member.context != scores.context:
+            message = f"paragraph {scores.candidate} of {question} is another text than in {first}: not the same data"
+            raise file_error(other, "context", message)
 
 
 def _some(ids: Sequence[str]) -> str:

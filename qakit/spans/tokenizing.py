@@ -1,5 +1,6 @@
 """Texts as tokens with character offsets, and the special tokens a tokenizer puts around a pair."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -13,6 +14,7 @@ from qakit.errors import ConfigError
 Ints = NDArray[np.int32]
 
 _PROBE = "0"
+_WHITE_SPACE = re.compile(r"\s")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class TokenizedTexts:
     Attributes:
         ids: token ids, shape (tokens,).
         starts: character offset in its text of each token's first character, shape (tokens,).
-        ends: character offset after each token's last character (exclusive), shape (tokens,).
+        ends: character offset after each token's last character (exclusive), shape (tokens,); equal to the start for a
+            token of white space alone. White space at the edge of a token does not count to it.
         bounds: shape (texts + 1,).
     """
 
@@ -94,7 +97,8 @@ def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
     encodings = backend.encode_batch(texts, add_special_tokens=False)
     bounds = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum([len(encoding) for encoding in encodings], out=bounds[1:])
-    offsets = _flat((chain.from_iterable(encoding.offsets) for encoding in encodings), 2 * int(bounds[-1]))
+    trimmed = (_trimmed(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True))
+    offsets = _flat((chain.from_iterable(pairs) for pairs in trimmed), 2 * int(bounds[-1]))
     return TokenizedTexts(
         ids=_flat((encoding.ids for encoding in encodings), int(bounds[-1])),
         starts=offsets[0::2].copy(),
@@ -105,6 +109,24 @@ def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
 
 def _flat(lists: Iterable[Iterable[int]], count: int) -> Ints:
     return np.fromiter(chain.from_iterable(lists), dtype=np.int32, count=count)
+
+
+def _trimmed(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    spaces = {match.start() for match in _WHITE_SPACE.finditer(text)}
+    if not spaces:
+        return offsets
+    return [trim(text, *span) if span[0] in spaces or span[1] - 1 in spaces else span for span in offsets]
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its edges; some tokenizers count the space before a word to the word.
+
+    A span of white space alone becomes empty.
+    """
+    found = text[start:end]
+    core = found.strip()
+    start += len(found) - len(found.lstrip()) if core else 0
+    return start, start + len(core)
 
 
 def token_span(texts: TokenizedTexts, text: int, start: int, end: int) -> tuple[int, int]:

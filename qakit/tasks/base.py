@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qakit.config import TrainConfig
-from qakit.data.records import Dataset
+from qakit.data.records import Dataset, Record
 from qakit.modeling.models import LoadedModel, ModelInfo
 from qakit.training.loop import TrainingSet
 
@@ -44,6 +44,10 @@ class Task(Protocol):
         Raises:
             ConfigError: no record can be learned from.
         """
+        ...
+
+    def can_score(self, record: Record) -> bool:
+        """Whether the record tells what is right, so that `evaluate` counts it."""
         ...
 
     def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:

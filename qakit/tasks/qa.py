@@ -46,19 +46,33 @@ class QaTrainingSet:
         return len(self._windows.pairs)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
-        """The records of numbers `index`; targets are token indices in the window, shape (B,), the end inclusive."""
+        """The records of numbers `index`.
+
+        Targets are token indices in the window, shape (B,), the end inclusive, and `padding`, true where a window has
+        no token, shape (B, T).
+        """
         batch = self._windows.batch(index, epoch)
         spans = self._windows.spans[index]
         places = (batch.paragraph_offset - batch.first_token)[:, None] + spans
         places = np.where(spans < 0, self._windows.pairs.frame.null_position, places)
         start, end = torch.from_numpy(places.astype(np.int64)).unbind(dim=1)
-        return TrainingBatch(batch.inputs, {"start_positions": start, "end_positions": end}, len(index))
+        padding = batch.inputs["attention_mask"] == 0
+        targets = {"start_positions": start, "end_positions": end, "padding": padding}
+        return TrainingBatch(batch.inputs, targets, len(index))
 
     def loss(self, output: Any, targets: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy of the start and of the end, halved, summed over the batch."""
-        start = cross_entropy(output.start_logits.float(), targets["start_positions"], reduction="sum")
-        end = cross_entropy(output.end_logits.float(), targets["end_positions"], reduction="sum")
+        """Cross-entropy of the start and of the end, halved, summed over the batch.
+
+        As the loss of transformers' models, but that an answer is not looked for in the padding: otherwise the loss of
+        a window would depend on the windows beside it.
+        """
+        start = _cross_entropy(output.start_logits, targets["start_positions"], targets["padding"])
+        end = _cross_entropy(output.end_logits, targets["end_positions"], targets["padding"])
         return (start + end) / 2
+
+
+def _cross_entropy(logits: Tensor, positions: Tensor, padding: Tensor) -> Tensor:
+    return cross_entropy(logits.float().masked_fill(padding, -torch.inf), positions, reduction="sum")
 
 
 class QuestionAnswering:
@@ -92,9 +106,13 @@ class QuestionAnswering:
         windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
         return Prepared(QaTrainingSet(windows), info, tuple(_notes(pairs, len(dataset), len(records), info)))
 
+    def can_score(self, record: Record) -> bool:
+        """Whether the answer is known."""
+        return record.is_labelled
+
     def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
         """EM and F1 in percent, reading the paragraph that holds the answer."""
-        records = [record for record in dataset if record.is_labelled]
+        records = [record for record in dataset if self.can_score(record)]
         answered = read_answers(loaded, records, ReadConfig(inference=config.inference))
         predictions = {prediction.id: prediction.text for prediction, _ in answered}
         golds = {record.id: record.references for record in records}
@@ -128,7 +146,7 @@ def read_answers(
     todo = iter(zip(records, chosen, strict=True))
     while chunk := list(islice(todo, _CHUNK)):
         texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in chunk]
-        pairs = encode_pairs(loaded.tokenizer, texts, info.windows_with(config.windows))
+        pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(config.windows))
         scored = score_tokens(loaded, pairs, config.inference, with_null=info.answers_null)
         for (record, candidate), (_, context), scores in zip(chunk, texts, scored, strict=True):
             spans = best_spans(scores, max_length=length, nbest=decoding.nbest)

@@ -79,6 +79,10 @@ class ParagraphSelection:
         windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
         return Prepared(SelectTrainingSet(windows, records), info, tuple(_notes(dataset, records, config)))
 
+    def can_score(self, record: Record) -> bool:
+        """Whether the relevant paragraph is known."""
+        return record.relevant is not None
+
     def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
         """Accuracy in percent: how often the relevant paragraph is chosen."""
         records = choices(dataset, config)
@@ -115,7 +119,7 @@ def score_candidates(
     loaded: LoadedModel, records: Sequence[Record], config: ReadConfig
 ) -> Iterator[NDArray[np.float64]]:
     """Log-probability of each record's candidates, shape (C,), in order."""
-    settings = loaded.info.windows_with(config.windows)
+    settings = loaded.windows_with(config.windows)
     pad_id = loaded.tokenizer.pad_token_id
     todo = iter(records)
     while chunk := list(islice(todo, _CHUNK)):

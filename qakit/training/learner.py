@@ -22,11 +22,16 @@ def make_accelerator(settings: TrainingSettings) -> Any:
         ConfigError: the device cannot train in that precision.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state()  # it keeps the precision of the training before this one in the same process
     try:
-        return Accelerator(mixed_precision=_MIXED_PRECISION[settings.precision])
+        accelerator = Accelerator(mixed_precision=_MIXED_PRECISION[settings.precision])
     except ValueError as error:
         raise ConfigError(f"training.precision {settings.precision}: {error}") from None
+    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise ConfigError("training.precision fp16 needs a GPU, and there is none; use bf16 or fp32")
+    return accelerator
 
 
 class Learner:

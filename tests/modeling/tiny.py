@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from qakit.config import TrainConfig, TrainingSettings
 from qakit.data.records import Answer, Dataset, Paragraph, Record
@@ -22,6 +23,8 @@ SIZES = {
     "max_position_embeddings": 512,
 }
 _LETTERS = "河山城湖海風雲林石田"
+
+torch.set_num_threads(1)  # in models this small, threads wait for each other most of the time
 
 
 @cache
@@ -94,7 +97,13 @@ def prepared_set(task, records, **options):
     return task.prepare(dataset(records), tokenizer(), config).training_set, config.training
 
 
+def forget_accelerators():
+    """Let the next one find its device and precision as if it were the first of the process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def cpu():
+    forget_accelerators()
     return Accelerator(cpu=True)
 
 

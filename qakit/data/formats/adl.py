@@ -1,5 +1,6 @@
 """The schemas of NTU ADL (2021, and 2022 on): questions with candidate paragraphs from a `context.json`."""
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,8 +34,9 @@ class _Question(Shape):
     paragraphs: list[int]
     relevant: int | None = None
 
+    @abstractmethod
     def spans(self) -> list[_Span]:
-        raise NotImplementedError
+        """The answers, under whatever key the schema has them."""
 
 
 class _Question2021(_Question):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qakit.data.formats.cmrc_flat import first_place
 from qakit.data.records import Record
 from qakit.errors import ConfigError
 
@@ -15,6 +16,7 @@ class Capacity:
     impossible: bool = False
     free_texts: bool = False
     several_answers: bool = True
+    offsets: bool = True
     mixed: bool = True  # labelled and unlabelled questions in one file
 
 
@@ -27,7 +29,7 @@ CAPACITIES = {
     "squad2": Capacity(impossible=True),
     "drcd": Capacity(),
     "cmrc": Capacity(free_texts=True),
-    "cmrc-flat": Capacity(free_texts=True),
+    "cmrc-flat": Capacity(free_texts=True, offsets=False),
     "jsonl": _TABLE,
     "csv": _TABLE,
     "parquet": _TABLE,
@@ -67,4 +69,14 @@ def _fault(record: Record, capacity: Capacity) -> str | None:
         return "an answer is a free text without an offset; choose cmrc or jsonl"
     if len(record.answers) > 1 and not capacity.several_answers:
         return f"it has {len(record.answers)} answers; choose adl2021 or jsonl, or keep the first with --first-answer"
+    return None if capacity.offsets else _misplaced(record)
+
+
+def _misplaced(record: Record) -> str | None:
+    for answer in record.answers:
+        if answer.start != first_place(answer.text, record.context):
+            return (
+                f"the schema has no offsets, and the answer {answer.text!r} is at {answer.start}, not at the first "
+                "place of its text; choose cmrc or jsonl"
+            )
     return None

@@ -11,7 +11,6 @@ from qakit.data.formats.load import Document
 from qakit.data.formats.shapes import FilledText, Id, Shape, Text, keys_in_use, parse
 from qakit.data.formats.source import Source, label
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.errors import ConfigError
 from qakit.io import write_json
 
 NAMES = {
@@ -66,14 +65,15 @@ def _questions(value: Any) -> list[Any]:
 
 def _build(value: Any, paragraph: Paragraph, source: Source, required: Collection[str]) -> Record:
     question = parse(_Question, value, required=required)
-    answers = tuple(Answer(text, _first_place(text, paragraph.text)) for text in question.answers)
+    answers = tuple(Answer(text, first_place(text, paragraph.text)) for text in question.answers)
     record = Record(question.query_id, question.query_text, (paragraph,), 0, answers)
     source.note(_REPEATED, sum(_is_repeated(answer, paragraph.text) for answer in answers))
     source.note(_FREE, sum(answer.start is None for answer in answers))
     return record
 
 
-def _first_place(text: str, context: str) -> int | None:
+def first_place(text: str, context: str) -> int | None:
+    """Offset at which a text first occurs, None where it does not: what the file says of an answer's place."""
     start = context.find(text)
     return None if start < 0 else start
 
@@ -85,17 +85,10 @@ def _is_repeated(answer: Answer, context: str) -> bool:
 def write(records: Sequence[Record], path: Path) -> list[Path]:
     """Write a flat CMRC 2018 file; questions are put together by context, in the order of first use.
 
-    Raises:
-        ConfigError: an answer is not where its text first occurs, which a file without offsets cannot say.
+    The file has no offsets, so each answer must be where its text first occurs.
     """
     contexts: dict[Paragraph, list[Record]] = {}
     for record in records:
-        for answer in record.answers:
-            if answer.start != _first_place(answer.text, record.context):
-                raise ConfigError(
-                    f"cmrc-flat has no offsets: it cannot say that the answer {answer.text!r} of {record.id!r} is at "
-                    f"{answer.start}, not at its first place; choose cmrc or jsonl"
-                )
         contexts.setdefault(record.paragraphs[0], []).append(record)
     values = [
         {

@@ -70,7 +70,7 @@ def write(records: Sequence[Record], path: Path) -> list[Path]:
     """Write an HW7 file. Only the first span of several annotators is kept, as in the published files."""
     paragraphs = {paragraph: None for record in records for paragraph in record.paragraphs}
     places = {paragraph: number for number, paragraph in enumerate(paragraphs)}
-    keep_ids = all(_is_decimal(record.id) for record in records)
+    keep_ids = all(is_decimal(record.id) for record in records)
     questions = []
     for number, record in enumerate(records):
         span = record.span
@@ -89,5 +89,6 @@ def write(records: Sequence[Record], path: Path) -> list[Path]:
     return [path]
 
 
-def _is_decimal(text: str) -> bool:
+def is_decimal(text: str) -> bool:
+    """Whether an id is a number as JSON writes it, so that the file can hold it."""
     return text.isascii() and text.isdigit() and (text == "0" or not text.startswith("0"))

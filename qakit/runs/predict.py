@@ -1,0 +1,186 @@
+"""`predict`: answers, n-best lists and scores files from one or two models."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qakit.config import DecodingSettings, ReadConfig
+from qakit.data.formats import read_dataset
+from qakit.data.records import Dataset, Paragraph, Record
+from qakit.errors import ConfigError, DataError, Problem, RecordError
+from qakit.modeling.models import LoadedModel, load_trained
+from qakit.runs.outputs import chosen_format, write_outputs
+from qakit.spans.answers import Prediction
+from qakit.spans.decoding import TokenScores
+from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.tasks.base import Task
+from qakit.tasks.qa import FALLBACK_ANSWER_LENGTH, QuestionAnswering, read_answers
+from qakit.tasks.select import ParagraphSelection, score_candidates
+
+Selection = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The reader, and the selector where paragraphs have to be chosen; either may be absent."""
+
+    reader: LoadedModel | None = None
+    selector: LoadedModel | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question's outcome. `selection` holds the candidates' log-probabilities, nothing without a selector."""
+
+    record: Record
+    prediction: Prediction
+    scores: TokenScores
+    selection: Selection
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """The predictions, in the order of the data, and the files that were written."""
+
+    predictions: tuple[Prediction, ...]
+    format: str
+    files: tuple[Path, ...]
+
+
+def read_questions(
+    data: Path | None,
+    *,
+    question: str | None = None,
+    text: str | None = None,
+    context: Path | None = None,
+    lenient: bool = False,
+) -> Dataset:
+    """The questions of a file, or one question and its text.
+
+    Raises:
+        ConfigError: neither, or both.
+        DataError: mistakes in the file, or an empty question or text.
+    """
+    if data is not None and question is None and text is None:
+        return read_dataset([data], context=context, lenient=lenient)
+    if data is not None or question is None or text is None:
+        raise ConfigError("give --data FILE, or --question and --text together")
+    try:
+        record = Record("question", question, (Paragraph("text", text),), relevant=0)
+    except RecordError as error:
+        raise DataError([Problem("command line", "question", error.field, error.message)]) from None
+    return Dataset((record,), "jsonl")
+
+
+def load_models(model: str | None, selector: str | None) -> Models:
+    """Load what is named, onto the accelerator where there is one.
+
+    Raises:
+        CheckpointError: nothing usable there, or a model of another task.
+    """
+    return Models(
+        reader=_load(model, QuestionAnswering()) if model else None,
+        selector=_load(selector, ParagraphSelection()) if selector else None,
+    )
+
+
+def _load(source: str, task: Task) -> LoadedModel:
+    from accelerate import PartialState
+
+    loaded = load_trained(source, task=task.name, auto_class=task.auto_class)
+    loaded.model.to(PartialState().device)
+    return loaded
+
+
+def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Answered]:
+    """Answer every question, in order: choose its paragraph, then read it.
+
+    Without a selector the relevant paragraph is read, or the only one.
+
+    Raises:
+        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read.
+    """
+    if models.reader is None:
+        raise ConfigError("give --model: the folder or hub name of a model for span extraction")
+    records = dataset.records
+    selections = choose_paragraphs(records, models.selector, config)
+    candidates = [
+        int(np.argmax(selection)) if selection else _given_candidate(record)
+        for record, selection in zip(records, selections, strict=True)
+    ]
+    answers = read_answers(models.reader, records, config, candidates=candidates)
+    for record, selection, (prediction, scores) in zip(records, selections, answers, strict=True):
+        yield Answered(record, prediction, scores, selection)
+
+
+def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:
+    """The log-probabilities of each record's candidates; empty where there is but one, or no selector."""
+    several = [record for record in records if len(record.paragraphs) > 1]
+    if selector is None or not several:
+        return [()] * len(records)
+    scored = score_candidates(selector, several, config)
+    return [tuple(next(scored).tolist()) if len(record.paragraphs) > 1 else () for record in records]
+
+
+def _given_candidate(record: Record) -> int:
+    if record.relevant is None and len(record.paragraphs) > 1:
+        raise ConfigError(
+            f"question {record.id} has {len(record.paragraphs)} paragraphs and does not tell which one holds the "
+            "answer; give --selector, a model trained by train-select"
+        )
+    return record.relevant or 0
+
+
+def predict(
+    dataset: Dataset,
+    models: Models,
+    config: ReadConfig,
+    *,
+    out: Path | None = None,
+    format: str | None = None,
+    scores: Path | None = None,
+    nbest_out: Path | None = None,
+    progress: Callable[[Iterable[Answered]], Iterable[Answered]] = iter,
+) -> PredictResult:
+    """Answer a dataset and write what is asked for.
+
+    Args:
+        out: predictions, in `format` (by default what the data's contest takes).
+        scores: a scores file, for `ensemble`.
+        nbest_out: the n-best lists, one JSON object.
+        progress: wraps the answers on their way, for a progress bar.
+
+    Raises:
+        ConfigError: an unknown format, before any question is answered; or what `answer_dataset` raises.
+    """
+    chosen = chosen_format(format, dataset.schema, out)
+    predictions: list[Prediction] = []
+    questions: list[QuestionScores] = []
+    for answered in progress(answer_dataset(dataset, models, config)):
+        predictions.append(answered.prediction)
+        if scores:
+            questions.append(question_scores(answered))
+    files = write_outputs(predictions, out=out, format=chosen, nbest_out=nbest_out)
+    if scores and models.reader:
+        write_scores(scores, questions, _scores_info(dataset, models.reader, config.decoding))
+        files += (scores,)
+    return PredictResult(tuple(predictions), chosen, files)
+
+
+def question_scores(answered: Answered) -> QuestionScores:
+    """The scores of one question as a scores file holds them."""
+    record, candidate = answered.record, answered.prediction.candidate
+    return QuestionScores(record.id, record.paragraphs[candidate].text, candidate, answered.selection, answered.scores)
+
+
+def _scores_info(dataset: Dataset, reader: LoadedModel, decoding: DecodingSettings) -> ScoresInfo:
+    info = reader.info
+    return ScoresInfo(
+        schema=dataset.schema,
+        model=reader.source,
+        max_answer_length=decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH,
+        max_answer_characters=info.max_answer_characters or FALLBACK_ANSWER_LENGTH,
+        null_threshold=info.null_threshold if decoding.null_threshold is None else decoding.null_threshold,
+    )

@@ -1,0 +1,163 @@
+"""`preprocess`: check files, say what is in them, convert between schemas, split by article, add candidates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qakit.config import PreprocessConfig, WindowSettings
+from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
+from qakit.data.formats.capacity import check_capacity
+from qakit.data.formats.hw7 import is_decimal
+from qakit.data.negatives import with_candidates
+from qakit.data.predictions import write_predictions
+from qakit.data.records import Dataset, Record
+from qakit.data.splits import split_by_article
+from qakit.data.summary import summarise
+from qakit.errors import ConfigError
+
+_PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
+_ADL_PARTS = ("train", "valid", "test")
+_SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
+_CONTESTS = ("hw7", "adl2021", "adl2022")  # their test files hold no answers
+
+
+@dataclass(frozen=True)
+class PreprocessResult:
+    """Numbers on each part of the data, the files written, and sentences on what the readers did."""
+
+    report: Mapping[str, Mapping[str, Any]]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The records of one file to write, and the answers by id where these go to a file of their own."""
+
+    records: tuple[Record, ...]
+    gold: Mapping[str, str] | None = None
+
+
+def preprocess(
+    inputs: Sequence[Path],
+    config: PreprocessConfig,
+    *,
+    context: Path | None = None,
+    lenient: bool = False,
+    out: Path | None = None,
+) -> PreprocessResult:
+    """Read files of any schema and write what is asked for into the folder `out`; without it, only report.
+
+    With a split, all inputs are one dataset. The test part of a contest schema is written without its answers, which go
+    to a file of that name and `_gold.csv`; nothing is written when any input is bad or does not fit the schema.
+
+    Raises:
+        DataError: all mistakes of all inputs.
+        ConfigError: an unknown schema, or data that the schema cannot hold.
+    """
+    if config.to and config.to not in SCHEMAS:
+        raise ConfigError(f"--to {config.to}: expected one of {', '.join(SCHEMAS)}")
+    parts = _split(inputs, config, context, lenient) if config.split else _each(inputs, context, lenient)
+    schema = config.to or next(iter(parts.values())).schema
+    parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
+    outputs = {name: _output(part, schema, hide=_hides(name, config, schema)) for name, part in parts.items()}
+    if out:
+        for output in outputs.values():
+            check_capacity(output.records, schema)
+    report = {name: {"schema": part.schema, **_report(part, config)} for name, part in parts.items()}
+    files = [file for name, output in outputs.items() for file in _write(output, name, schema, out)] if out else []
+    notes = tuple(dict.fromkeys(note for part in parts.values() for note in _notes(part)))
+    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes)
+
+
+def _each(inputs: Sequence[Path], context: Path | None, lenient: bool) -> dict[str, Dataset]:
+    names = [path.stem for path in inputs]
+    if len(set(names)) < len(names):
+        raise ConfigError("two inputs have the same name, and their outputs would too: " + ", ".join(map(str, inputs)))
+    return {path.stem: read_dataset([path], context=context, lenient=lenient) for path in inputs}
+
+
+def _split(inputs: Sequence[Path], config: PreprocessConfig, context: Path | None, lenient: bool) -> dict[str, Dataset]:
+    dataset = read_dataset(inputs, context=context, lenient=lenient)
+    shares = config.split or (0.8, 0.1, 0.1)
+    parts = split_by_article(dataset.records, shares, seed=config.seed)
+    names = _PARTS.get(config.to or dataset.schema, _ADL_PARTS)
+    return {name: replace(dataset, records=tuple(part)) for name, part in zip(names, parts, strict=True)}
+
+
+def _changed(records: Sequence[Record], config: PreprocessConfig) -> tuple[Record, ...]:
+    if config.first_answer:
+        records = [replace(record, answers=record.answers[:1]) for record in records]
+    if config.candidates:
+        records = with_candidates(records, count=config.candidates, method=config.negatives, seed=config.seed)
+    return tuple(records)
+
+
+def _hides(name: str, config: PreprocessConfig, schema: str) -> bool:
+    """Whether a part is the test part of a contest, whose answers its contestants do not get."""
+    return config.split is not None and schema in _CONTESTS and name == _PARTS.get(schema, _ADL_PARTS)[-1]
+
+
+def _output(part: Dataset, schema: str, *, hide: bool) -> _Output:
+    records = _numbered(part.records) if schema == "hw7" else part.records
+    if not hide:
+        return _Output(records)
+    return _Output(tuple(map(_unlabelled, records)), {record.id: _gold_text(record) for record in records})
+
+
+def _write(output: _Output, name: str, schema: str, folder: Path) -> list[Path]:
+    written = write_dataset(output.records, folder / (name + _SUFFIXES.get(schema, ".json")), schema)
+    if output.gold is None:
+        return written
+    gold = folder / f"{name}_gold.csv"
+    write_predictions(output.gold, gold, "hw7" if schema == "hw7" else "adl2022")
+    return [*written, gold]
+
+
+def _numbered(records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """The records with ids that HW7 can hold, so that its questions and their answers file have the same."""
+    if all(is_decimal(record.id) for record in records):
+        return records
+    return tuple(replace(record, id=str(number)) for number, record in enumerate(records))
+
+
+def _unlabelled(record: Record) -> Record:
+    return replace(
+        record, relevant=None if len(record.paragraphs) > 1 else record.relevant, answers=(), impossible=False
+    )
+
+
+def _gold_text(record: Record) -> str:
+    return next(iter(record.references), "")
+
+
+def _notes(part: Dataset) -> list[str]:
+    skipped = [f"{part.skipped} bad records skipped"] if part.skipped else []
+    return [*skipped, *part.notes]
+
+
+def _report(part: Dataset, config: PreprocessConfig) -> dict[str, Any]:
+    report = summarise(part.records)
+    if config.tokenizer:
+        report["windows"] = _window_report(part.records, config.tokenizer, config.windows)
+    return report
+
+
+def _window_report(records: Sequence[Record], tokenizer: str, settings: WindowSettings) -> dict[str, Any]:
+    """Windows a question at the given settings, and the share of answers, in percent, that one window holds whole."""
+    from qakit.modeling.models import load_tokenizer
+    from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, held_whole
+
+    known = [record for record in records if record.relevant is not None or len(record.paragraphs) == 1]
+    pairs = encode_pairs(load_tokenizer(tokenizer), [(record.question, record.context) for record in known], settings)
+    windows = covering_windows(pairs)
+    spans = answer_spans(pairs, range(len(pairs)), known)
+    answered = spans[:, 0] >= 0
+    held = held_whole(windows, spans)
+    return {
+        "max_length": settings.max_length,
+        "windows_per_question": round(len(windows) / max(len(pairs), 1), 2),
+        "longest_answer": int((spans[answered, 1] - spans[answered, 0]).max()) + 1 if answered.any() else None,
+        "answers_in_reach": round(100 * float(held[answered].mean()), 2) if answered.any() else None,
+    }

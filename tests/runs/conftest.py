@@ -1,0 +1,12 @@
+"""What every training of these tests needs."""
+
+import pytest
+
+from tests.modeling.tiny import forget_accelerators
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Where results are the same to the bit."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    forget_accelerators()

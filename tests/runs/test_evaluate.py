@@ -1,0 +1,209 @@
+"""Evaluation: what is scored against what, and that end-to-end and gold-paragraph scores are told apart."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import qakit.runs.predict
+from qakit.config import ReadConfig
+from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
+from qakit.data.predictions import write_predictions
+from qakit.data.records import Answer, Dataset, Paragraph, Record
+from qakit.errors import ConfigError, DataError
+from qakit.metrics.presets import DEFAULT_PRESET
+from qakit.runs.evaluate import (
+    EvaluateRequest,
+    evaluate,
+    evaluate_models,
+    evaluate_predictions,
+    references_of,
+    write_details,
+)
+from qakit.runs.predict import Models
+from tests.runs.models import save_reader, save_selector
+
+CONFIG = ReadConfig()
+SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
+PARAGRAPHS = (Paragraph("0", "甲在山上"), Paragraph("1", "乙在河邊"))
+RECORDS = (
+    Record("1", "誰在山上？", PARAGRAPHS, 0, (Answer("甲", 0),)),
+    Record("2", "誰在河邊？", PARAGRAPHS, 1, (Answer("乙", 0), Answer("乙在河邊", 0))),
+    Record("3", "甲在哪？", PARAGRAPHS, 0, (Answer("山上", 2),)),
+    Record("4", "乙在哪？", PARAGRAPHS, 1, (Answer("河邊", 2),)),
+)
+DATASET = Dataset(RECORDS, "adl2022")
+
+
+def predictions_file(path: Path, texts: dict[str, str]) -> Path:
+    write_predictions(texts, path, "csv")
+    return path
+
+
+def test_predictions_are_scored_question_by_question(tmp_path: Path):
+    path = predictions_file(tmp_path / "p.csv", {"4": "河邊", "1": "甲", "3": "山", "9": "別的"})
+    result = evaluate_predictions(path, references_of(DATASET, None))
+    assert (result.metric, result.source, result.scores.total, result.scores.missing) == ("adl", "predictions", 4, 1)
+    assert [row["em"] for row in result.rows] == [100, 0, 0, 100]
+    assert [row["f1"] for row in result.rows] == [100, 0, pytest.approx(200 / 3), 100]
+    assert result.rows[1] == {
+        "id": "2",
+        "question": "誰在河邊？",
+        "references": ["乙", "乙在河邊"],
+        "prediction": None,
+        "em": 0,
+        "f1": 0,
+    }
+    assert result.summary() == {
+        "metric": "adl",
+        "source": "predictions",
+        "total": 4,
+        "em": 50,
+        "f1": pytest.approx((200 + 200 / 3) / 4),
+        "missing": 1,
+    }
+
+
+def test_predictions_of_other_questions_are_refused_with_an_id_of_each(tmp_path: Path):
+    path = predictions_file(tmp_path / "p.csv", {"x1": "甲"})
+    with pytest.raises(DataError, match=r"p\.csv.*'x1'.*'1'"):
+        evaluate_predictions(path, references_of(DATASET, None))
+
+
+def test_a_gold_file_stands_in_place_of_the_answers_of_the_data(tmp_path: Path):
+    gold = predictions_file(tmp_path / "gold.csv", {"1": "山上", "3": "山上"})
+    alone, beside = references_of(None, gold), references_of(DATASET, gold)
+    assert alone.golds == beside.golds == {"1": ["山上"], "3": ["山上"]}
+    assert (alone.default_metric, alone.records) == ("adl", {})
+    assert beside.records["1"] is RECORDS[0]
+    path = predictions_file(tmp_path / "p.csv", {"1": "山上", "3": "甲"})
+    assert evaluate(EvaluateRequest(pred=path, gold=gold), CONFIG).scores.em == 50
+
+
+def test_something_to_score_against_is_needed():
+    with pytest.raises(ConfigError, match=r"give --data.*or --gold"):
+        references_of(None, None)
+    unlabelled = Dataset((Record("1", "誰？", PARAGRAPHS[:1], 0),), "hw7")
+    with pytest.raises(ConfigError, match="no answers to score against; give --gold"):
+        references_of(unlabelled, None)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_data_decide_the_metric_when_nobody_names_one(schema: str, tmp_path: Path):
+    question = Record("1", "誰在山上？", PARAGRAPHS[:1], 0, (Answer("甲", 0),))
+    (written, *_) = write_dataset([question], tmp_path / f"data{SUFFIXES.get(schema, '.json')}", schema)
+    references = references_of(read_dataset([written]), None)
+    assert references.default_metric == DEFAULT_PRESET[schema]
+    path = predictions_file(tmp_path / "p.csv", {next(iter(references.golds)): "甲"})
+    assert evaluate_predictions(path, references).metric == DEFAULT_PRESET[schema]
+    assert evaluate_predictions(path, references, metric="squad2").metric == "squad2"
+
+
+def test_questions_marked_impossible_make_squad2_the_metric():
+    records = (*RECORDS, Record("5", "丙在哪？", PARAGRAPHS[:1], 0, impossible=True))
+    assert references_of(Dataset(records, "jsonl"), None).default_metric == "squad2"
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"pred": Path("a"), "scores": Path("b")}, {"pred": Path("a"), "model": "b"}, {"data": Path("a")}]
+)
+def test_one_thing_is_scored_at_a_time(given: dict[str, Any]):
+    with pytest.raises(ConfigError, match="give one thing to score"):
+        evaluate(EvaluateRequest(**given), CONFIG)
+
+
+def test_metric_and_details_are_checked_before_anything_is_read(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"unknown metric 'hw8' \(did you mean 'hw7'\?\)"):
+        evaluate(EvaluateRequest(pred=tmp_path / "none.csv", metric="hw8"), CONFIG)
+    with pytest.raises(ConfigError, match=r"d\.txt: cannot tell the format"):
+        evaluate(EvaluateRequest(pred=tmp_path / "none.csv", details=tmp_path / "d.txt"), CONFIG)
+
+
+def fake_answers(chosen: dict[str, tuple[int, str]], from_gold: dict[str, str]) -> Any:
+    """What `answer_dataset` would yield: with a selector a choice and an answer, without one an answer."""
+
+    def answer(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Any]:
+        for record in dataset:
+            candidate, text = chosen[record.id] if models.selector else (record.relevant, from_gold[record.id])
+            prediction = SimpleNamespace(id=record.id, candidate=candidate, text=text)
+            yield SimpleNamespace(record=record, prediction=prediction, selection=(0.0, 0.0) if models.selector else ())
+
+    return answer
+
+
+def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.MonkeyPatch):
+    chosen = {"1": (0, "甲"), "2": (0, "甲"), "3": (0, "山"), "4": (1, "河邊")}
+    from_gold = {"1": "甲", "2": "乙", "3": "山", "4": "河邊"}
+    monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers(chosen, from_gold))
+    both = Models(reader=object(), selector=object())
+    result = evaluate_models(DATASET, references_of(DATASET, None), both, CONFIG)
+    assert (result.source, result.scores.em, result.gold_paragraph.em) == ("end-to-end", 50, 75)
+    assert result.selection_accuracy == 75
+    assert [row["prediction"] for row in result.rows] == ["甲", "甲", "山", "河邊"]
+    summary = result.summary()
+    assert (summary["em"], summary["gold_paragraph"]["em"], summary["selection_accuracy"]) == (50, 75, 75)
+    alone = evaluate_models(DATASET, references_of(DATASET, None), Models(reader=object()), CONFIG)
+    assert (alone.source, alone.scores.em, alone.gold_paragraph) == ("gold-paragraph", 75, None)
+
+
+def test_only_labelled_questions_are_answered(monkeypatch: pytest.MonkeyPatch):
+    dataset = Dataset((*RECORDS, Record("5", "誰？", PARAGRAPHS)), "jsonl")
+    from_gold = {record.id: "甲" for record in RECORDS}
+    monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers({}, from_gold))
+    result = evaluate_models(dataset, references_of(dataset, None), Models(reader=object()), CONFIG)
+    assert [row["id"] for row in result.rows] == ["1", "2", "3", "4"]
+
+
+def test_models_are_scored_as_their_predictions_would_be(sample_data: Path, tmp_path: Path):
+    data = sample_data / "adl" / "valid.json"
+    reader, selector = save_reader(tmp_path / "qa"), save_selector(tmp_path / "select")
+    dataset = read_dataset([data])
+    result = evaluate(EvaluateRequest(model=reader, selector=selector, data=data), CONFIG)
+    models = qakit.runs.predict.load_models(reader, selector)
+    for some, scores in ((models, result.scores), (Models(reader=models.reader), result.gold_paragraph)):
+        predicted = qakit.runs.predict.predict(
+            dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet"
+        )
+        assert evaluate(EvaluateRequest(pred=tmp_path / "p.csv", data=data), CONFIG).scores == scores
+        right = sum(p.candidate == record.relevant for p, record in zip(predicted.predictions, dataset, strict=True))
+        assert (
+            right == len(dataset) if some.selector is None else result.selection_accuracy == 100 * right / len(dataset)
+        )
+    assert result.scores.f1 != result.gold_paragraph.f1
+    alone = evaluate(EvaluateRequest(selector=selector, data=data, details=tmp_path / "d.csv"), CONFIG)
+    assert (alone.scores, alone.selection_accuracy) == (None, result.selection_accuracy)
+    with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [record.id for record in dataset]
+
+
+ROWS = (
+    {"id": "1", "question": "誰,\n誰？", "references": ["甲", "乙"], "prediction": "a\rb", "em": 0.0, "f1": 12.5},
+    {"id": "2", "question": None, "references": [], "prediction": None, "em": 100.0, "f1": 100.0},
+)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_table(path).to_pylist()
+    text = path.read_bytes().decode()
+    return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".parquet"])
+def test_details_are_read_back_as_they_were(suffix: str, tmp_path: Path):
+    write_details(ROWS, tmp_path / f"d{suffix}")
+    assert read_rows(tmp_path / f"d{suffix}") == list(ROWS)
+
+
+def test_details_as_csv_have_a_row_a_question(tmp_path: Path):
+    write_details(ROWS, tmp_path / "d.csv")
+    with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0] == {**ROWS[0], "references": "甲 | 乙", "em": "0.0", "f1": "12.5"}
+    assert rows[1] == {"id": "2", "question": "", "references": "", "prediction": "", "em": "100.0", "f1": "100.0"}

@@ -1,0 +1,174 @@
+"""Models combine by character, whatever their tokenizers: held against a plain reference and small cases by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from qakit.spans.answers import Prediction, cut_answers
+from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.ensembling import METHODS, decode_scores
+from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.tokenizing import tokenize_texts
+from tests.spans.cases import INFO, TEXTS, question_scores, token_scores
+from tests.spans.frames import FRAMES
+
+CONTEXT = "臺北車站在中正區"
+SHORT = replace(INFO, max_answer_length=3, max_answer_characters=3)
+MARGIN = 1e-3
+
+
+def combine(method: str, *members: QuestionScores, info: ScoresInfo = INFO, nbest: int = 1) -> Prediction:
+    return METHODS[method](members, [info] * len(members), nbest)
+
+
+def pointing(
+    start: int, end: int, peak: float = 10, context: str = CONTEXT, *, null: float | None = None, **about: Any
+) -> QuestionScores:
+    """A member with one token a character that points at `context[start:end]`; the more `peak`, the surer."""
+    logits = np.zeros((2, len(context)))
+    logits[[0, 1], [start, end - 1]] = peak
+    return question_scores(token_scores(*logits, null=null), context, **about)
+
+
+@st.composite
+def tokens_of(draw: st.DrawFn, size: int) -> TokenScores:
+    """Random scores of random tokens that cut a context of `size` characters, without gaps, in one window."""
+    cuts = sorted(draw(st.sets(st.integers(1, size - 1)))) if size > 1 else []
+    offsets = list(pairwise([0, *cuts, size]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return token_scores(*random.normal(scale=3, size=(2, len(offsets))), offsets=offsets)
+
+
+def reference_mean(members: Sequence[TokenScores], size: int, longest: int) -> dict[tuple[int, int], float]:
+    """The score of each candidate, worked out one character at a time."""
+    sides = []
+    for side in ("start", "end"):
+        tables = []
+        for member in members:
+            logits = getattr(member, side).astype(np.float64)
+            shares = logits - np.log(np.exp(logits).sum())
+            tables.append(dict(zip(getattr(member, f"char_{side}").tolist(), shares.tolist(), strict=True)))
+        boundaries = sorted(set().union(*tables))
+        sides.append(
+            {place: np.mean([table.get(place, min(table.values())) for table in tables]) for place in boundaries}
+        )
+    starts, ends = sides
+    return {
+        (start, end): float(starts[start] + ends[end])
+        for start in starts
+        for end in ends
+        if start < end <= min(size, start + longest)
+    }
+
+
+@settings(max_examples=200)
+@given(data=st.data(), size=st.integers(1, 12), count=st.integers(2, 3), longest=st.integers(1, 12))
+def test_the_mean_is_the_best_span_of_the_mean_log_probabilities(
+    data: st.DataObject, size: int, count: int, longest: int
+) -> None:
+    members = [data.draw(tokens_of(size)) for _ in range(count)]
+    context = ("臺北車站在中正區" * 2)[:size]
+    expected = reference_mean(members, size, longest)
+    ranked = sorted(expected.values(), reverse=True)
+    assume(len(ranked) < 2 or ranked[0] - ranked[1] > MARGIN)
+    info = replace(INFO, max_answer_characters=longest)
+    found = combine("mean", *(question_scores(member, context) for member in members), info=info)
+    if not expected:
+        assert found.answers == ()
+        return
+    (answer,) = found.answers
+    start, end = max(expected, key=expected.__getitem__)
+    assert (answer.start, answer.end, answer.text) == (start, end, context[start:end])
+    assert answer.score == pytest.approx(ranked[0], abs=1e-4)
+
+
+@settings(max_examples=100)
+@given(data=st.data(), size=st.integers(1, 12))
+def test_a_single_member_gives_exactly_the_answers_of_its_own(data: st.DataObject, size: int) -> None:
+    tokens, context = data.draw(tokens_of(size)), ("臺北車站在中正區" * 2)[:size]
+    own = cut_answers(context, best_spans(tokens, max_length=INFO.max_answer_length, nbest=4))
+    member = question_scores(tokens, context)
+    assert combine("mean", member, nbest=4).answers == decode_scores(member, INFO, 4).answers == own
+    assert combine("vote", member).text == own[0].text
+
+
+@given(data=st.data(), size=st.integers(1, 12))
+def test_two_equal_members_give_the_answer_of_one(data: st.DataObject, size: int) -> None:
+    member = question_scores(data.draw(tokens_of(size)), "國" * size)
+    own = combine("mean", member, nbest=2).answers
+    assume(len(own) < 2 or own[0].score - own[1].score > MARGIN)
+    (found,) = combine("mean", member, member).answers
+    assert (found.start, found.end) == (own[0].start, own[0].end)
+    assert found.probability == pytest.approx(own[0].probability, rel=1e-4)
+
+
+@given(data=st.data(), size=st.integers(1, 12))
+def test_the_order_of_two_members_does_not_matter_to_the_mean(data: st.DataObject, size: int) -> None:
+    one, other = (question_scores(data.draw(tokens_of(size)), "國" * size) for _ in range(2))
+    assert combine("mean", one, other, nbest=5) == combine("mean", other, one, nbest=5)
+
+
+def test_a_member_with_larger_logits_does_not_count_for_more() -> None:
+    members = [pointing(0, 2, 10), pointing(4, 5, 10)]
+    tokens = members[0].tokens
+    shifted = replace(tokens, start=tokens.start + 500, end=tokens.end - 200)
+    assert combine("mean", replace(members[0], tokens=shifted), members[1]).text == combine("mean", *members).text
+
+
+def test_members_that_cut_characters_and_words_agree_on_a_span_that_both_can_name() -> None:
+    characters = pointing(0, 4, 4)
+    words = question_scores(token_scores([9, 8, 0, 0], [0, 8, 0, 9], offsets=[(0, 2), (2, 4), (4, 5), (5, 8)]), CONTEXT)
+    assert combine("mean", words).text == CONTEXT
+    assert combine("mean", characters, words).text == "臺北車站"
+
+
+def test_a_span_that_only_one_member_can_name_is_a_candidate() -> None:
+    words = question_scores(token_scores([0, 0], [0, 0], offsets=[(0, 4), (4, 8)]), CONTEXT)
+    assert combine("mean", pointing(1, 3, 20), words).text == "北車"
+
+
+def test_a_place_that_no_member_has_a_boundary_at_is_no_candidate() -> None:
+    words = question_scores(token_scores([0, 0], [0, 0], offsets=[(0, 4), (4, 8)]), CONTEXT)
+    found = combine("mean", words, words, nbest=50).answers
+    assert {(answer.start, answer.end) for answer in found} == {(0, 4), (0, 8), (4, 8)}
+
+
+@settings(max_examples=60)
+@given(text=TEXTS, seed=st.integers(0, 100))
+def test_members_of_all_kinds_of_tokenizers_combine_on_any_text(text: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    members = []
+    for build in FRAMES.values():
+        tokens = tokenize_texts(build(), [text])
+        offsets = list(zip(tokens.starts.tolist(), tokens.ends.tolist(), strict=True))
+        members.append(question_scores(token_scores(*random.normal(size=(2, len(offsets))), offsets=offsets), text))
+    for method in METHODS:
+        for answer in combine(method, *members, nbest=4).answers:
+            assert answer.text == text[answer.start : answer.end] == answer.text.strip() != ""
+            assert 0 < answer.probability <= 1
+
+
+def test_answers_are_no_longer_than_the_longest_that_a_member_looks_for() -> None:
+    member = pointing(0, 6)
+    assert len(combine("mean", member, info=SHORT).text) <= 3
+    assert METHODS["mean"]([member, member], [SHORT, INFO], 1).text == "臺北車站在中"
+
+
+def test_no_answer_wins_where_the_members_hold_it_likelier_on_average() -> None:
+    none_of_both = [pointing(0, 2, 10, null=25.0), pointing(0, 2, 1, null=25.0)]
+    assert combine("mean", *none_of_both).text == ""
+    assert combine("mean", pointing(0, 2, 10, null=-5.0), pointing(0, 2, 1, null=-5.0)).text == "臺北"
+    assert combine("mean", pointing(0, 2, 10, null=25.0), pointing(0, 2, 1)).text == "臺北"  # one was never taught it
+    strict = replace(INFO, null_threshold=60.0)
+    assert METHODS["mean"](none_of_both, [INFO, strict], 1).text == "臺北"  # a mean threshold of 30
+
+
+@pytest.mark.parametrize(("null", "text"), [(19.5, "臺北"), (20.5, "")])
+def test_one_member_weighs_no_answer_against_its_best_span_as_its_logits_do(null: float, text: str) -> None:
+    assert combine("mean", pointing(0, 2, 10, null=null)).text == text  # the best span has 10 + 10

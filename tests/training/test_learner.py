@@ -1,0 +1,110 @@
+"""A learner goes into a checkpoint and out of one, and then makes the very steps it would have made."""
+
+import pytest
+import torch
+
+from qakit.config import TrainingSettings
+from qakit.errors import CheckpointError, ConfigError
+from qakit.tasks.qa import QuestionAnswering
+from qakit.tasks.select import ParagraphSelection
+from qakit.training.checkpoints import load_checkpoint, save_checkpoint
+from qakit.training.learner import Learner, make_accelerator
+from tests.modeling.tiny import (
+    CHOICE,
+    assert_equal_weights,
+    cpu,
+    forget_accelerators,
+    prepared_set,
+    qa_records,
+    select_records,
+    tiny_bert,
+    weights,
+)
+
+LEARNING = {"learning_rate": 1e-3, "batch_size": 2, "accumulation": 2, "epochs": 2}
+
+
+@pytest.fixture(params=["qa", "select"])
+def learning(request):
+    """A training set, its settings, and what makes a fresh learner of them, with dropout on."""
+    task, records = (
+        (QuestionAnswering(), qa_records(10)) if request.param == "qa" else (ParagraphSelection(), select_records(10))
+    )
+    training_set, settings = prepared_set(task, records, training=LEARNING)
+    return training_set, lambda seed=0: Learner(tiny_bert(task.auto_class, dropout=0.2, seed=seed), settings, cpu())
+
+
+def _steps(learner, training_set, count):
+    """The next `count` events, or all that are left."""
+    events = learner.steps(training_set, learner.plan(training_set))
+    return list(events) if count is None else [next(events) for _ in range(count)]
+
+
+@pytest.mark.parametrize("done", [0, 1, 4])
+def test_after_a_checkpoint_the_same_steps_are_made_bit_for_bit(learning, tmp_path, done):
+    training_set, make = learning
+    first = make()
+    _steps(first, training_set, done)
+    path = save_checkpoint(tmp_path, first.checkpoint({"note": "字"}))
+    expected = _steps(first, training_set, None)
+    torch.manual_seed(99)
+    second = make(seed=7)
+    checkpoint = load_checkpoint(path)
+    second.restore(checkpoint)
+    assert checkpoint.state["note"] == "字"
+    assert second.steps_done == done
+    assert _steps(second, training_set, None) == expected
+    assert len(expected) == 6 - done
+    assert_equal_weights(weights(second.model), weights(first.model))
+    ends = [learner.checkpoint({}) for learner in (first, second)]
+    assert ends[0].tensors["optimizer"].keys() == ends[1].tensors["optimizer"].keys() != set()
+    assert_equal_weights(ends[1].tensors["optimizer"], ends[0].tensors["optimizer"])
+    assert ends[0].state == ends[1].state
+
+
+def test_a_restored_learner_has_the_optimiser_and_the_random_state_of_the_checkpoint(learning):
+    """Without them the next steps would differ: what the test above would miss if dropout or momentum had no effect."""
+    training_set, make = learning
+    first = make()
+    _steps(first, training_set, 3)
+    checkpoint = first.checkpoint({})
+    moments = {name: tensor.clone() for name, tensor in checkpoint.tensors["optimizer"].items()}
+    draw = torch.rand(3)
+    second = make(seed=7)
+    second.restore(checkpoint)
+    assert torch.equal(torch.rand(3), draw)
+    assert_equal_weights(second.checkpoint({}).tensors["optimizer"], moments)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(lambda: tiny_bert(CHOICE), id="of another task"),
+        pytest.param(lambda: tiny_bert(hidden_size=32), id="of another size"),
+        pytest.param(lambda: tiny_bert(num_hidden_layers=1), id="with fewer layers"),
+        pytest.param(lambda: tiny_bert(num_hidden_layers=3), id="with more layers"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused(other):
+    settings = TrainingSettings(precision="fp32")
+    checkpoint = Learner(tiny_bert(), settings, cpu()).checkpoint({})
+    with pytest.raises(CheckpointError, match="checkpoint of step 0 is of another model: "):
+        Learner(other(), settings, cpu()).restore(checkpoint)
+
+
+@pytest.fixture
+def on_the_cpu(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    forget_accelerators()
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_a_precision_that_the_device_does_not_have_is_a_mistake_in_the_settings():
+    with pytest.raises(ConfigError, match=r"training.precision fp16 needs a GPU"):
+        make_accelerator(TrainingSettings(precision="fp16"))
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_each_training_of_a_process_has_its_own_precision():
+    found = [make_accelerator(TrainingSettings(precision=name)).mixed_precision for name in ("bf16", None, "fp32")]
+    assert found == ["bf16", "no", "no"]
