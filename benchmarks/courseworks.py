@@ -2,8 +2,8 @@
 
     python benchmarks/courseworks.py [DATA] [--steps N]
 
-DATA is the folder with `hw7`, `adl2022`, `adl2021` and `vocab` (default: $QAKIT_DATA or ../shared/data). The model is that
-of configs/adl2022/not-pretrained.yaml. Prints one line a command, then one line a file that would be handed in.
+DATA is the folder with `hw7`, `adl2022`, `adl2021` and `vocab` (default: $QAKIT_DATA or ../shared/data). The model is
+that of configs/adl2022/not-pretrained.yaml. Prints one line a command, then one line a file that would be handed in.
 """
 
 import argparse

@@ -1,22 +1,16 @@
-"""The settings of every command: frozen models, filled from defaults, then a YAML file, then `--set` and flags.
+"""The settings of every command, as frozen models: the one place that names them and their defaults."""
 
-Unknown keys are refused with a suggestion, and all mistakes are reported at once.
-"""
-
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from qakit.errors import ConfigError, DataError
-from qakit.io import read_text
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Schedule = Literal["linear", "cosine", "polynomial", "constant"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Negatives = Literal["bm25", "article", "random"]
+
+DEFAULT_OVERLAP = 128
+POLYNOMIAL_END = 1e-7  # where transformers' polynomial schedule ends
 
 
 class _Settings(BaseModel):
@@ -64,6 +58,14 @@ class WindowSettings(_Settings):
     max_paragraph_length: int | None = Field(None, ge=1)
     """Tokens of a window's paragraph part; as many as fit when not given."""
 
+    @property
+    def description(self) -> str:
+        """These windows in words."""
+        if self.step is not None:
+            return f"windows of {self.max_length} tokens, each {self.step} further on"
+        shared = DEFAULT_OVERLAP if self.overlap is None else self.overlap
+        return f"windows of {self.max_length} tokens, of which neighbours share {shared}"
+
     @model_validator(mode="after")
     def _one_of_overlap_and_step(self) -> "WindowSettings":
         if self.overlap is not None and self.step is not None:
@@ -100,6 +102,12 @@ class TrainingSettings(_Settings):
     save_every: int | None = Field(None, ge=1)
     """Steps between checkpoints; with each evaluation when not given."""
     keep_checkpoints: int = Field(2, ge=2)
+
+    @model_validator(mode="after")
+    def _room_to_fall(self) -> "TrainingSettings":
+        if self.schedule == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
+            raise ValueError(f"learning_rate ({self.learning_rate:g}) must be above {POLYNOMIAL_END:g} to fall to it")
+        return self
 
 
 class DecodingSettings(_Settings):
@@ -176,112 +184,3 @@ class PreprocessConfig(_Settings):
     tokenizer: str | None = None
     """For the part of the report that counts tokens and windows."""
     windows: WindowSettings = WindowSettings()
-
-
-Config = TypeVar("Config", bound=BaseModel)
-
-
-def load_config(
-    kind: type[Config],
-    file: Path | None = None,
-    *,
-    overrides: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
-) -> Config:
-    """A config of class `kind`: defaults, then `file`, then `overrides` (`a.b=c`), then `flags`.
-
-    Args:
-        flags: values by dotted name, such as `{"training.epochs": 2}`; None means not given.
-
-    Raises:
-        ConfigError: all that is wrong with the three together, one line each.
-    """
-    values = _read_yaml(file) if file else {}
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {override}: expected KEY=VALUE, such as training.learning_rate=2e-5")
-        _assign(values, key.strip(), _parse_value(text, override))
-    for key, value in (flags or {}).items():
-        if value is not None:
-            _assign(values, key, value)
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(_render(error, kind)) from None
-
-
-def to_yaml(config: BaseModel) -> str:
-    """A config as YAML that `load_config` reads back as the same config."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """` (did you mean ...?)`, or nothing when no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        text = read_text(file)
-    except DataError as error:
-        raise ConfigError(str(error)) from None
-    try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ConfigError(f"{file}: write values out instead of using YAML aliases (*name)")
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{file}: expected sections such as `training:`, found {type(values).__name__}")
-    return values
-
-
-def _parse_value(text: str, override: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not YAML; quote it") from None
-
-
-def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
-    *sections, key = dotted.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"{dotted}: {section} holds a value, not a section")
-    values[key] = value
-
-
-def _render(error: ValidationError, kind: type[BaseModel]) -> str:
-    lines = []
-    for mistake in error.errors(include_url=False):
-        place = ".".join(map(str, mistake["loc"]))
-        if mistake["type"] == "extra_forbidden":
-            *sections, key = map(str, mistake["loc"])
-            lines.append(f"{place}: unknown setting{suggestion(key, _section(kind, sections).model_fields)}")
-        elif mistake["type"] == "missing":
-            lines += [f"{name}: is needed" for name in _needed(kind, mistake["loc"])]
-        else:
-            found = "" if isinstance(mistake["input"], dict) else f", found {mistake['input']!r}"
-            lines.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}{found}")
-    return "\n".join(lines)
-
-
-def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """A missing setting by its dotted name; for a missing section, those in it that have no default."""
-    name = ".".join(map(str, place))
-    section = _section(kind, place)
-    if not hasattr(section, "model_fields"):
-        return [name]
-    return [f"{name}.{key}" for key, field in section.model_fields.items() if field.is_required()]
-
-
-def _section(kind: type[BaseModel], place: Sequence[int | str]) -> Any:
-    """The settings class, or the type of the setting, at a place of the config."""
-    found: Any = kind
-    for key in place:
-        annotation = found.model_fields[key].annotation if hasattr(found, "model_fields") else None
-        found = next((part for part in get_args(annotation) if part is not type(None)), annotation)
-    return found

@@ -1,6 +1,7 @@
 """The exceptions that qakit raises for mistakes it can explain, and the exit code each one ends with."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHOWN_PROBLEMS = 20
@@ -75,3 +76,9 @@ class RecordError(ValueError):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` (did you mean ...?)`, or nothing when no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -110,10 +110,19 @@ def file_error(path: Path, field: str, message: str) -> DataError:
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A file object whose content appears at `path` in one step when the block ends, and not at all if it raises."""
+    """A file object whose content appears at `path` in one step when the block ends, and not at all if it raises.
+
+    Behind a symbolic link the file it points to is replaced. What exists and is no plain file (a pipe, a device) cannot
+    be replaced and is written to.
+    """
+    path = path.resolve()
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    if path.exists() and not path.is_file():
+        with open(path, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
             yield file

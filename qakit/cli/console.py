@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from qakit.errors import QakitError, ResourceError
+from qakit.errors import WHOLE_FILE, DataError, QakitError, ResourceError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +60,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except DataError as error:
+            in_records = all(problem.record != WHOLE_FILE for problem in error.problems)
+            hint = "\n--lenient leaves bad records out and says how many" if in_records else ""
+            raise _exit(error, error.exit_code, f"{error}{hint}") from None
         except QakitError as error:
             raise _exit(error, error.exit_code) from None
         except KeyboardInterrupt:

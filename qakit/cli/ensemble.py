@@ -28,7 +28,8 @@ def ensemble(
     quiet: opt.Quiet = False,
 ) -> None:
     """Combine the scores files of several models, whatever their tokenizers."""
-    from qakit.config import EnsembleConfig, load_config
+    from qakit.config import EnsembleConfig
+    from qakit.config_files import load_config
     from qakit.runs import ensemble as run
 
     settings = load_config(EnsembleConfig, config, overrides=set_ or (), flags={"method": method, "nbest": nbest})

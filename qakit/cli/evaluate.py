@@ -44,7 +44,8 @@ def evaluate(
     quiet: opt.Quiet = False,
 ) -> None:
     """Score predictions, a scores file, or what models answer."""
-    from qakit.config import ReadConfig, load_config
+    from qakit.config import ReadConfig
+    from qakit.config_files import load_config
     from qakit.runs import evaluate as run
 
     flags = opt.reading_flags(

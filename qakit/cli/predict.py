@@ -44,7 +44,8 @@ def predict(
     quiet: opt.Quiet = False,
 ) -> None:
     """Answer questions: from their own paragraph, or with --selector from the best of several."""
-    from qakit.config import ReadConfig, load_config
+    from qakit.config import ReadConfig
+    from qakit.config_files import load_config
 
     flags = opt.reading_flags(
         max_length=max_length,
@@ -65,7 +66,7 @@ def predict(
         result = run.predict(
             dataset, models, settings, out=out, format=format, scores=scores, nbest_out=nbest_out, progress=progress
         )
-    show_predictions(result, json=json, quiet=quiet)
+    show_predictions(result, json=json, quiet=quiet, notes=result.notes)
 
 
 def register(app: typer.Typer) -> None:

@@ -56,7 +56,8 @@ def preprocess(
     quiet: opt.Quiet = False,
 ) -> None:
     """Check data files, report what they hold, convert them between schemas, split them, add candidates."""
-    from qakit.config import PreprocessConfig, load_config
+    from qakit.config import PreprocessConfig
+    from qakit.config_files import load_config
     from qakit.runs import preprocess as run
 
     flags = {

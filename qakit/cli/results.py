@@ -33,7 +33,7 @@ class HasPredictions(Protocol):
         ...
 
 
-def show_predictions(result: HasPredictions, *, json: bool, quiet: bool) -> None:
+def show_predictions(result: HasPredictions, *, json: bool, quiet: bool, notes: Sequence[str] = ()) -> None:
     """Name the files written; without any, print the predictions themselves."""
     from qakit.runs.outputs import document
 
@@ -44,6 +44,8 @@ def show_predictions(result: HasPredictions, *, json: bool, quiet: bool) -> None
         emit(document(result.predictions, result.format))
     if not quiet:
         empty = sum(not prediction.text for prediction in result.predictions)
+        for note in notes:
+            say(note)
         say(f"{len(result.predictions)} questions answered" + (f", {empty} of them with nothing" if empty else ""))
         show_files(result.files)
 
@@ -61,6 +63,7 @@ def show_evaluation(result: "EvaluateResult", *, json: bool) -> None:
         return
     rows = [(name.replace("_", " "), value) for name, value in _flat(result.summary()) if isinstance(value, float)]
     missing = f", {result.scores.missing} without a prediction" if result.scores else ""
+    missing += f", {result.unknown} predictions for other questions" if result.unknown else ""
     emit(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

@@ -40,7 +40,9 @@ FromScratch = Annotated[
 Epochs = Annotated[
     float | None, typer.Option(rich_help_panel=_TRAINING, show_default="2", help="Passes over the data.")
 ]
-MaxSteps = Annotated[int | None, typer.Option(rich_help_panel=_TRAINING, help="Updates after which training ends.")]
+MaxSteps = Annotated[
+    int | None, typer.Option(rich_help_panel=_TRAINING, help="At most this many updates; --epochs may end it sooner.")
+]
 BatchSize = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, show_default="8", help="Questions per forward pass.")
 ]
@@ -126,7 +128,8 @@ def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., Non
         json: opt.Json = False,
         quiet: opt.Quiet = False,
     ) -> None:
-        from qakit.config import TrainConfig, load_config, to_yaml
+        from qakit.config import TrainConfig
+        from qakit.config_files import load_config, to_yaml
 
         flags = {
             "out": out,

@@ -10,6 +10,9 @@ from qakit.data.formats.source import label
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import csv_text, file_error, write_parquet, write_text
 
+CONTESTS = ("hw7", "adl2021", "adl2022")
+"""Schemas whose contest has a prediction format of the same name; their test files hold no answers."""
+
 
 class _Prediction(Shape):
     id: Id

@@ -5,7 +5,6 @@ from statistics import median
 from typing import Any
 
 from qakit.data.records import Record
-from qakit.data.splits import article_of
 
 
 def summarise(records: Sequence[Record]) -> dict[str, Any]:
@@ -16,11 +15,12 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
     """
     spans = [(record.span, record.context) for record in records if record.span is not None]
     paragraphs = {paragraph.text for record in records for paragraph in record.paragraphs}
+    titles = {paragraph.title for record in records for paragraph in record.paragraphs if paragraph.title}
     repeated = sum(context.count(answer.text) > 1 for answer, context in spans if answer)
     return {
         "questions": len(records),
         "paragraphs": len(paragraphs),
-        "articles": len({article_of(record) for record in records}),
+        "articles": len(titles) if titles else None,
         "candidates": _range([len(record.paragraphs) for record in records]),
         "unlabelled": sum(not record.is_labelled for record in records),
         "impossible": sum(record.impossible for record in records),

@@ -8,6 +8,7 @@ import torch
 from qakit.config import InferenceSettings
 from qakit.modeling.batching import WindowBatch, batches_by_length, window_batch
 from qakit.spans.windowing import EncodedPairs, Windows
+from qakit.training.memory import explained_memory
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -39,7 +40,11 @@ def run_windows(
             inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
             if choices:
                 inputs = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
-            with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype is not None):
+            with (
+                explained_memory(f"lower inference.batch_tokens ({settings.batch_tokens})"),
+                torch.inference_mode(),
+                torch.autocast(device.type, dtype, enabled=dtype is not None),
+            ):
                 output = model(**inputs)
             yield batch, output
     finally:

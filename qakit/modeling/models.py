@@ -1,6 +1,8 @@
 """Loading and building encoders: hub names, folders, run folders, or a config and random weights."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -8,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from qakit.config import ModelSettings, WindowSettings, suggestion
-from qakit.errors import CheckpointError, ConfigError
+from qakit.config import ModelSettings, WindowSettings
+from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.io import write_json
 
 INFO_FILE = "qakit.json"
@@ -35,13 +37,20 @@ class ModelInfo(BaseModel):
     qakit_version: str = ""
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
-        """The windows of the training, with what was given in its place; overlap and step replace each other."""
+        """The windows of the training, with what was given in its place; overlap and step replace each other.
+
+        Raises:
+            ConfigError: the two do not go together.
+        """
         if given is None:
             return self.windows
         changes = {name: getattr(given, name) for name in given.model_fields_set}
         if changes.keys() & {"overlap", "step"}:
             changes = {"overlap": None, "step": None, **changes}
-        return self.windows.model_copy(update=changes)
+        try:
+            return WindowSettings.model_validate({**self.windows.model_dump(), **changes})
+        except ValidationError as error:
+            raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,10 @@ class LoadedModel:
         """The windows of the training, with what was given in its place.
 
         Raises:
-            ConfigError: they are longer than the model's positions.
+            ConfigError: they contradict themselves, or are longer than the model's positions.
         """
         settings = self.info.windows_with(given)
-        _check_positions(self.model.config, self.tokenizer, settings.max_length)
+        _check_positions(self.model, self.tokenizer, settings.max_length)
         return settings
 
 
@@ -113,18 +122,17 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
     import transformers
 
     auto = getattr(transformers, auto_class)
-    config = _scratch_config(settings) if settings.from_scratch else _pretrained_config(settings.name)
-    tokenizer = load_tokenizer(settings.tokenizer or settings.name)
     if settings.from_scratch:
-        config.vocab_size = len(tokenizer)
-        config.pad_token_id = tokenizer.pad_token_id
-    _set_fields(config, settings)
-    _check_positions(config, tokenizer, max_length)
-    if settings.from_scratch:
-        model, fresh = _from_config(auto, config), []
+        tokenizer = _scratch_tokenizer(settings)
+        model, fresh = _from_config(auto, _scratch_config(settings, tokenizer)), []
     else:
-        model, loading = _from_pretrained(auto, settings.name, config=config)
+        source = _model_folder(settings.name)
+        config = _pretrained_config(source)
+        _check_fields(config, settings)
+        tokenizer = load_tokenizer(settings.tokenizer or source)
+        model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings))
         fresh = sorted(loading["missing_keys"])
+    _check_positions(model, tokenizer, max_length)
     _agree_on_inputs(model, tokenizer)
     return model, tokenizer, fresh
 
@@ -193,13 +201,29 @@ def _pretrained_config(name: str) -> Any:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 
 
-def _scratch_config(settings: ModelSettings) -> Any:
-    """The config of a model to be built: a model type's defaults, or a config file."""
+def _scratch_tokenizer(settings: ModelSettings) -> Any:
+    from transformers import CONFIG_MAPPING
+
+    if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
+        raise ConfigError(
+            f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer, "
+            "a folder, a hub name or a vocab.txt"
+        )
+    return load_tokenizer(settings.tokenizer or settings.name)
+
+
+def _scratch_config(settings: ModelSettings, tokenizer: Any) -> Any:
+    """The config of a model to be built: a type's defaults or a config file, the tokenizer's facts, the overrides."""
     from transformers import CONFIG_MAPPING, AutoConfig
 
-    if settings.name in CONFIG_MAPPING:
-        return AutoConfig.for_model(settings.name)
-    return _pretrained_config(settings.name)
+    facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    if settings.name not in CONFIG_MAPPING:
+        config = _pretrained_config(settings.name)
+        _check_fields(config, settings)
+        return _with_fields(config, settings, **facts)
+    _check_fields(AutoConfig.for_model(settings.name), settings)
+    with _explained_fields():  # all at once: some fields follow from others
+        return AutoConfig.for_model(settings.name, **{**facts, **settings.overrides})
 
 
 def _from_config(auto: Any, config: Any) -> Any:
@@ -209,18 +233,30 @@ def _from_config(auto: Any, config: Any) -> Any:
         raise ConfigError(f"model: these settings make no {type(config).__name__} model: {error}") from None
 
 
-def _set_fields(config: Any, settings: ModelSettings) -> None:
-    """Set the overrides, each of which must be a field of `config`."""
+def _check_fields(config: Any, settings: ModelSettings) -> None:
+    """Make sure that every override is a field of `config`."""
+    for field in settings.overrides:
+        if not hasattr(config, field):
+            near = suggestion(field, [*config.to_dict(), *ModelSettings.model_fields])
+            raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
+
+
+def _with_fields(config: Any, settings: ModelSettings, **facts: Any) -> Any:
+    """`config` with the facts and the overrides set."""
+    with _explained_fields():
+        for field, value in {**facts, **settings.overrides}.items():
+            setattr(config, field, value)
+    return config
+
+
+@contextmanager
+def _explained_fields() -> Iterator[None]:
     from huggingface_hub.errors import StrictDataclassError
 
-    for field, value in settings.overrides.items():
-        if not hasattr(config, field):
-            near = suggestion(field, config.to_dict())
-            raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
-        try:
-            setattr(config, field, value)
-        except StrictDataclassError as error:
-            raise ConfigError(f"model.{field}: {str(error).splitlines()[-1].strip()}") from None
+    try:
+        yield
+    except (StrictDataclassError, ValueError, TypeError) as error:
+        raise ConfigError(f"model: {str(error).splitlines()[-1].strip()}") from None
 
 
 def _agree_on_inputs(model: Any, tokenizer: Any) -> None:
@@ -230,8 +266,15 @@ def _agree_on_inputs(model: Any, tokenizer: Any) -> None:
         tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
 
 
-def _check_positions(config: Any, tokenizer: Any, max_length: int) -> None:
-    positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
-    limit = min(positions, tokenizer.model_max_length)
+def _check_positions(model: Any, tokenizer: Any, max_length: int) -> None:
+    limit = min(_positions(model), tokenizer.model_max_length)
     if max_length > limit:
         raise ConfigError(f"windows.max_length {max_length} is more than the {limit} positions of the model; lower it")
+
+
+def _positions(model: Any) -> int:
+    """Tokens a model has positions for. RoBERTa's family counts its positions from behind the padding token's id."""
+    positions: int = getattr(model.config, "max_position_embeddings", None) or _NO_LIMIT
+    embeddings = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    return positions if padding is None else positions - padding - 1

@@ -1,13 +1,17 @@
 """The model card that goes with every saved model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.modeling.models import ModelInfo
 
 _PIPELINE_TAGS = {"qa": "question-answering", "select": "multiple-choice"}
-_COMMANDS = {"qa": "qakit predict --model . --data test.json --out answers.csv", "select": "qakit predict --selector ."}
+_COMMANDS = {
+    "qa": "qakit predict --model . --data test.json --out answers.csv",
+    "select": "qakit predict --selector . --model READER --data test.json --out answers.csv",
+}
 
 
 def model_card(config: TrainConfig, info: ModelInfo, scores: Mapping[str, float], step: int) -> str:
@@ -15,7 +19,7 @@ def model_card(config: TrainConfig, info: ModelInfo, scores: Mapping[str, float]
     model, training = config.model, config.training
     origin = "trained from random weights" if model.from_scratch else f"fine-tuned from `{model.name}`"
     rows = "\n".join(f"| {name} | {value:.2f} |" for name, value in scores.items()) or "| none | no development data |"
-    base = "" if model.from_scratch or model.name.startswith((".", "/")) else f"base_model: {model.name}\n"
+    base = "" if model.from_scratch or _is_path(model.name) else f"base_model: {model.name}\n"
     return f"""---
 language: zh
 library_name: transformers
@@ -42,3 +46,7 @@ A model for `{info.task}`, {origin} with qakit {__version__}.
 Use it with `{_COMMANDS[info.task]}`, or load it with transformers' `from_pretrained`.
 `qakit.json` holds the window and the answer length it was trained with.
 """
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/")) or Path(name).exists()

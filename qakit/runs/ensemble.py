@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qakit.config import EnsembleConfig
-from qakit.runs.outputs import chosen_format, write_outputs
+from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
 from qakit.spans.ensembling import METHODS
 from qakit.spans.scores import read_members
@@ -40,6 +40,7 @@ def ensemble(
         DataError: a file that is no scores file, or one of other questions.
     """
     combine = METHODS[config.method]
+    check_outputs([out, nbest_out], paths)
     questions, infos = read_members(paths)
     chosen = chosen_format(format, infos[0].schema, out)
     predictions = tuple(combine(members, infos, config.nbest) for members in questions)

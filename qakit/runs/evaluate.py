@@ -13,6 +13,7 @@ from qakit.errors import ConfigError
 from qakit.io import csv_text, file_error, write_json, write_jsonl, write_parquet, write_text
 from qakit.metrics.presets import Scores, default_preset, get_preset
 from qakit.metrics.presets import evaluate as score
+from qakit.runs.outputs import check_outputs
 from qakit.spans.ensembling import decode_scores
 from qakit.spans.scores import read_scores
 
@@ -38,6 +39,7 @@ class EvaluateResult:
         scores: of the answers; None where only a selector was scored.
         gold_paragraph: the scores when reading the relevant paragraph, where `scores` are end to end.
         selection_accuracy: how often the relevant paragraph was chosen, in percent.
+        unknown: predictions whose id is none of the references'; they count for nothing.
         rows: question, references, prediction and scores of each question, as JSON.
     """
 
@@ -45,6 +47,7 @@ class EvaluateResult:
     source: str
     scores: Scores | None
     rows: tuple[Mapping[str, Any], ...]
+    unknown: int = 0
     gold_paragraph: Scores | None = None
     selection_accuracy: float | None = None
 
@@ -52,7 +55,7 @@ class EvaluateResult:
         """The result without its rows, as JSON."""
         summary: dict[str, Any] = {"metric": self.metric, "source": self.source, "total": len(self.rows)}
         if self.scores:
-            summary |= _summary(self.scores)
+            summary |= {**_summary(self.scores), "unknown": self.unknown}
         if self.gold_paragraph:
             summary["gold_paragraph"] = _summary(self.gold_paragraph)
         if self.selection_accuracy is not None:
@@ -90,6 +93,8 @@ def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
         get_preset(request.metric)
     if request.details:
         _check_details(request.details)
+        inputs = (request.pred, request.scores, request.data, request.gold, request.context)
+        check_outputs([request.details], filter(None, inputs))
     result = _evaluate(request, config)
     if request.details:
         write_details(result.rows, request.details)
@@ -144,31 +149,40 @@ def evaluate_predictions(path: Path, references: References, *, metric: str | No
     Raises:
         DataError: the file cannot be read, or shares no id with the references.
     """
-    predictions = read_predictions(path)
-    if not predictions.keys() & references.golds.keys():
-        some = next(iter(predictions)), next(iter(references.golds))
-        raise file_error(path, "id", f"no id is one of the data's: the file has {some[0]!r}, the data {some[1]!r}")
-    return evaluate_texts(predictions, references, metric=metric)
+    return evaluate_texts(read_predictions(path), references, metric=metric, file=path)
 
 
 def evaluate_scores(path: Path, references: References, *, metric: str | None = None) -> EvaluateResult:
     """Score what a scores file's best spans say."""
     questions, info = read_scores(path)
     predictions = {question.id: decode_scores(question, info, 1).text for question in questions}
-    return evaluate_texts(predictions, references, metric=metric)
+    return evaluate_texts(predictions, references, metric=metric, file=path)
 
 
 def evaluate_texts(
-    predictions: Mapping[str, str], references: References, *, metric: str | None = None, source: str = "predictions"
+    predictions: Mapping[str, str],
+    references: References,
+    *,
+    metric: str | None = None,
+    source: str = "predictions",
+    file: Path = Path("predictions"),
 ) -> EvaluateResult:
-    """Score predicted texts by question id; a missing one scores 0."""
+    """Score predicted texts by question id; a missing one scores 0.
+
+    Raises:
+        DataError: no predicted id is one of the references', so they belong to other data; `file` names the culprit.
+    """
+    if not predictions.keys() & references.golds.keys():
+        some = next(iter(predictions), None), next(iter(references.golds))
+        raise file_error(file, "id", f"no id is one of the data's: it has {some[0]!r}, the data {some[1]!r}")
     metric = metric or references.default_metric
     scores = score(predictions, references.golds, metric)
     rows = tuple(
         _row(id_, predictions.get(id_), golds, scores, references.records.get(id_))
         for id_, golds in references.golds.items()
     )
-    return EvaluateResult(metric, source, scores, rows)
+    unknown = len(predictions.keys() - references.golds.keys())
+    return EvaluateResult(metric, source, scores, rows, unknown=unknown)
 
 
 def evaluate_models(
@@ -190,15 +204,18 @@ def evaluate_models(
     from qakit.runs.predict import answer_dataset
 
     labelled = replace(dataset, records=tuple(record for record in dataset if record.id in references.golds))
-    answered = list(answer_dataset(labelled, models, config))
-    texts = {item.record.id: item.prediction.text for item in answered}
-    chosen = [item for item in answered if item.selection]
+    texts: dict[str, str] = {}
+    chosen: list[tuple[Record, int]] = []
+    for item in answer_dataset(labelled, models, config):
+        texts[item.record.id] = item.prediction.text
+        if item.selection:
+            chosen.append((item.record, item.prediction.candidate))
     if not chosen:
         return evaluate_texts(texts, references, metric=metric, source="gold-paragraph")
     result = evaluate_texts(texts, references, metric=metric, source="end-to-end")
-    if any(item.record.relevant is None for item in chosen):
+    if any(record.relevant is None for record, _ in chosen):
         return result
-    right = sum(item.prediction.candidate == item.record.relevant for item in chosen)
+    right = sum(candidate == record.relevant for record, candidate in chosen)
     with_gold = answer_dataset(labelled, replace(models, selector=None), config)
     gold_texts = {item.record.id: item.prediction.text for item in with_gold}
     return replace(

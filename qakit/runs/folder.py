@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from qakit import __version__
-from qakit.config import TrainConfig, to_yaml
+from qakit.config import TrainConfig
+from qakit.config_files import to_yaml
 from qakit.errors import ConfigError
 from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_text
 

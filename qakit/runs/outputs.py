@@ -1,17 +1,29 @@
 """What `predict` and `ensemble` write: predictions in a contest's form, and n-best lists."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from qakit.config import suggestion
-from qakit.data.predictions import PREDICTION_FORMATS, render_predictions, write_predictions
-from qakit.errors import ConfigError
+from qakit.data.predictions import CONTESTS, PREDICTION_FORMATS, render_predictions, write_predictions
+from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.spans.answers import Prediction
 
 _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
-_CONTESTS = ("hw7", "adl2021", "adl2022")
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Make sure, before any work, that no output takes the place of an input, of a folder or of another output.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    taken = {path.resolve(): "is an input" for path in inputs}
+    for path in filter(None, outputs):
+        reason = taken.get(path.resolve(), "is a folder" if path.is_dir() else "")
+        if reason:
+            raise ConfigError(f"{path}: {reason}; choose another name for the output")
+        taken[path.resolve()] = "is the name of another output too"
 
 
 def chosen_format(given: str | None, schema: str, out: Path | None) -> str:
@@ -36,7 +48,7 @@ def default_format(schema: str, out: Path | None) -> str:
     Raises:
         ConfigError: the suffix tells no format.
     """
-    native = schema if schema in _CONTESTS else "squad" if schema in _SQUAD_LIKE else "jsonl"
+    native = schema if schema in CONTESTS else "squad" if schema in _SQUAD_LIKE else "jsonl"
     if out is None:
         return native
     by_suffix = {

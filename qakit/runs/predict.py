@@ -11,7 +11,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
 from qakit.modeling.models import LoadedModel, load_trained
-from qakit.runs.outputs import chosen_format, write_outputs
+from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
 from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
@@ -42,11 +42,12 @@ class Answered:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """The predictions, in the order of the data, and the files that were written."""
+    """The predictions, in the order of the data, the files that were written, and sentences on how they came about."""
 
     predictions: tuple[Prediction, ...]
     format: str
     files: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def read_questions(
@@ -100,10 +101,13 @@ def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iter
     Without a selector the relevant paragraph is read, or the only one.
 
     Raises:
-        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read.
+        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read; or a
+            null threshold for a model that was trained without questions that have no answer.
     """
     if models.reader is None:
         raise ConfigError("give --model: the folder or hub name of a model for span extraction")
+    if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
+        raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
     records = dataset.records
     selections = choose_paragraphs(records, models.selector, config)
     candidates = [
@@ -156,6 +160,7 @@ def predict(
         ConfigError: an unknown format, before any question is answered; or what `answer_dataset` raises.
     """
     chosen = chosen_format(format, dataset.schema, out)
+    check_outputs([out, scores, nbest_out], dataset.files)
     predictions: list[Prediction] = []
     questions: list[QuestionScores] = []
     for answered in progress(answer_dataset(dataset, models, config)):
@@ -166,7 +171,17 @@ def predict(
     if scores and models.reader:
         write_scores(scores, questions, _scores_info(dataset, models.reader, config.decoding))
         files += (scores,)
-    return PredictResult(tuple(predictions), chosen, files)
+    return PredictResult(tuple(predictions), chosen, files, tuple(_notes(dataset, models, config)))
+
+
+def _notes(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[str]:
+    yield from dataset.notes
+    if dataset.skipped:
+        yield f"{dataset.skipped} bad records skipped"
+    if models.selector is None and any(len(record.paragraphs) > 1 for record in dataset):
+        yield "no --selector: the paragraphs that the data marks as relevant were read"
+    if models.reader:
+        yield f"read through {models.reader.windows_with(config.windows).description}"
 
 
 def question_scores(answered: Answered) -> QuestionScores:

@@ -10,16 +10,16 @@ from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.formats.capacity import check_capacity
 from qakit.data.formats.hw7 import is_decimal
 from qakit.data.negatives import with_candidates
-from qakit.data.predictions import write_predictions
+from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
-from qakit.errors import ConfigError
+from qakit.errors import ConfigError, DataError, Problem
+from qakit.runs.outputs import check_outputs
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
 _ADL_PARTS = ("train", "valid", "test")
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
-_CONTESTS = ("hw7", "adl2021", "adl2022")  # their test files hold no answers
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,12 @@ class PreprocessResult:
 
 @dataclass(frozen=True)
 class _Output:
-    """The records of one file to write, and the answers by id where these go to a file of their own."""
+    """One file to write, and where its answers go to a file of their own, that and the answers by id."""
 
+    path: Path
+    schema: str
     records: tuple[Record, ...]
+    gold_path: Path | None = None
     gold: Mapping[str, str] | None = None
 
 
@@ -59,14 +62,13 @@ def preprocess(
     if config.to and config.to not in SCHEMAS:
         raise ConfigError(f"--to {config.to}: expected one of {', '.join(SCHEMAS)}")
     parts = _split(inputs, config, context, lenient) if config.split else _each(inputs, context, lenient)
-    schema = config.to or next(iter(parts.values())).schema
     parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
-    outputs = {name: _output(part, schema, hide=_hides(name, config, schema)) for name, part in parts.items()}
-    if out:
-        for output in outputs.values():
-            check_capacity(output.records, schema)
+    outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []
+    check_outputs([path for output in outputs for path in (output.path, output.gold_path)], inputs)
+    for output in outputs:
+        check_capacity(output.records, output.schema)
     report = {name: {"schema": part.schema, **_report(part, config)} for name, part in parts.items()}
-    files = [file for name, output in outputs.items() for file in _write(output, name, schema, out)] if out else []
+    files = [file for output in outputs for file in _write(output)]
     notes = tuple(dict.fromkeys(note for part in parts.values() for note in _notes(part)))
     return PreprocessResult(report, tuple(dict.fromkeys(files)), notes)
 
@@ -75,7 +77,16 @@ def _each(inputs: Sequence[Path], context: Path | None, lenient: bool) -> dict[s
     names = [path.stem for path in inputs]
     if len(set(names)) < len(names):
         raise ConfigError("two inputs have the same name, and their outputs would too: " + ", ".join(map(str, inputs)))
-    return {path.stem: read_dataset([path], context=context, lenient=lenient) for path in inputs}
+    parts: dict[str, Dataset] = {}
+    problems: list[Problem] = []
+    for path in inputs:
+        try:
+            parts[path.stem] = read_dataset([path], context=context, lenient=lenient)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return parts
 
 
 def _split(inputs: Sequence[Path], config: PreprocessConfig, context: Path | None, lenient: bool) -> dict[str, Dataset]:
@@ -96,23 +107,25 @@ def _changed(records: Sequence[Record], config: PreprocessConfig) -> tuple[Recor
 
 def _hides(name: str, config: PreprocessConfig, schema: str) -> bool:
     """Whether a part is the test part of a contest, whose answers its contestants do not get."""
-    return config.split is not None and schema in _CONTESTS and name == _PARTS.get(schema, _ADL_PARTS)[-1]
+    return config.split is not None and schema in CONTESTS and name == _PARTS.get(schema, _ADL_PARTS)[-1]
 
 
-def _output(part: Dataset, schema: str, *, hide: bool) -> _Output:
+def _output(name: str, part: Dataset, config: PreprocessConfig, folder: Path) -> _Output:
+    schema = config.to or part.schema
+    path = folder / (name + _SUFFIXES.get(schema, ".json"))
     records = _numbered(part.records) if schema == "hw7" else part.records
-    if not hide:
-        return _Output(records)
-    return _Output(tuple(map(_unlabelled, records)), {record.id: _gold_text(record) for record in records})
+    if not _hides(name, config, schema):
+        return _Output(path, schema, records)
+    gold = {record.id: _gold_text(record) for record in records}
+    return _Output(path, schema, tuple(map(_unlabelled, records)), folder / f"{name}_gold.csv", gold)
 
 
-def _write(output: _Output, name: str, schema: str, folder: Path) -> list[Path]:
-    written = write_dataset(output.records, folder / (name + _SUFFIXES.get(schema, ".json")), schema)
-    if output.gold is None:
+def _write(output: _Output) -> list[Path]:
+    written = write_dataset(output.records, output.path, output.schema)
+    if output.gold is None or output.gold_path is None:
         return written
-    gold = folder / f"{name}_gold.csv"
-    write_predictions(output.gold, gold, "hw7" if schema == "hw7" else "adl2022")
-    return [*written, gold]
+    write_predictions(output.gold, output.gold_path, "hw7" if output.schema == "hw7" else "adl2022")
+    return [*written, output.gold_path]
 
 
 def _numbered(records: tuple[Record, ...]) -> tuple[Record, ...]:
@@ -157,7 +170,7 @@ def _window_report(records: Sequence[Record], tokenizer: str, settings: WindowSe
     held = held_whole(windows, spans)
     return {
         "max_length": settings.max_length,
-        "windows_per_question": round(len(windows) / max(len(pairs), 1), 2),
+        "per_question": round(len(windows) / max(len(pairs), 1), 2),
         "longest_answer": int((spans[answered, 1] - spans[answered, 0]).max()) + 1 if answered.any() else None,
         "answers_in_reach": round(100 * float(held[answered].mean()), 2) if answered.any() else None,
     }

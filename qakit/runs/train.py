@@ -28,7 +28,7 @@ from qakit.training.checkpoints import (
 from qakit.training.learner import Learner, make_accelerator
 from qakit.training.loop import Plan, StepEvent
 
-_WITHOUT_EFFECT = ("evaluate_every", "save_every", "keep_checkpoints")  # on the weights
+_WITHOUT_EFFECT = ("save_every", "keep_checkpoints")  # on the weights, and on which of them are the best
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,18 @@ are needed. A gathered window equals, id for id, what the tokenizer gives for th
 `stride=overlap` and `return_overflowing_tokens=True`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.config import WindowSettings
+from qakit.config import DEFAULT_OVERLAP, WindowSettings
 from qakit.data.records import Record
 from qakit.errors import ConfigError
 from qakit.spans.tokenizing import Frame, Ints, TokenizedTexts, probe_frame, token_span, tokenize_texts
 
-DEFAULT_OVERLAP = 128
 _PLACEMENT = 1  # keeps the draws of window places apart from other draws of the same seed and epoch
 
 
@@ -137,12 +136,24 @@ def _distinct(texts: Iterable[str]) -> tuple[Ints, list[str]]:
 
 
 def _steps(room: Ints, settings: WindowSettings) -> Ints:
-    """Steps that leave no token uncovered and always advance; an overlap is at most half of the room it is cut from."""
+    """Steps that leave no token uncovered and always advance.
+
+    An overlap that leaves no room to advance becomes half of the room, and so does the default where windows are short.
+    """
     if settings.step is not None:
         return np.minimum(settings.step, room)
     if settings.overlap is not None:
         return np.where(settings.overlap < room, room - settings.overlap, np.maximum(1, room // 2)).astype(np.int32)
     return room - np.minimum(DEFAULT_OVERLAP, room // 2)
+
+
+def describe_windows(pairs: EncodedPairs) -> Iterator[str]:
+    """Sentences for the user: questions that lose their end, and what overlap and step come to."""
+    cut = int((pairs.questions.lengths[pairs.question_of] > pairs.question_lengths).sum())
+    if cut:
+        yield f"{cut} questions are longer than {pairs.question_lengths.max()} tokens and lose their end"
+    room, step = int(np.median(pairs.room)), int(np.median(pairs.step))
+    yield f"a window holds {room} paragraph tokens (median); neighbours share {room - step}, each {step} further on"
 
 
 def covering_windows(pairs: EncodedPairs) -> Windows:

@@ -25,6 +25,7 @@ from qakit.spans.windowing import (
     Windows,
     answer_spans,
     covering_windows,
+    describe_windows,
     encode_pairs,
     reachable,
 )
@@ -124,11 +125,7 @@ def _notes(pairs: EncodedPairs, given: int, kept: int, info: ModelInfo) -> Itera
     yield f"{kept} questions to train on; the longest answer has {info.max_answer_length} tokens"
     if kept < given:
         yield f"{given - kept} questions left out: no label, or an answer that no window can hold"
-    cut = int((pairs.questions.lengths[pairs.question_of] > pairs.question_lengths).sum())
-    if cut:
-        yield f"{cut} questions are longer than {pairs.question_lengths.max()} tokens and lose their end"
-    room, step = int(np.median(pairs.room)), int(np.median(pairs.step))
-    yield f"a window holds {room} paragraph tokens (median); neighbours share {room - step}, each {step} further on"
+    yield from describe_windows(pairs)
 
 
 def read_answers(

@@ -22,7 +22,7 @@ from qakit.errors import ConfigError
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel, ModelInfo
-from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs
+from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs
 from qakit.tasks.base import Prepared
 from qakit.training.loop import TrainingBatch
 
@@ -77,11 +77,11 @@ class ParagraphSelection:
         spans[relevant] = answer_spans(pairs, relevant, records)
         info = ModelInfo(task=self.name, windows=config.windows, qakit_version=__version__)
         windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
-        return Prepared(SelectTrainingSet(windows, records), info, tuple(_notes(dataset, records, config)))
+        return Prepared(SelectTrainingSet(windows, records), info, tuple(_notes(dataset, records, pairs, config)))
 
     def can_score(self, record: Record) -> bool:
-        """Whether the relevant paragraph is known."""
-        return record.relevant is not None
+        """Whether the answer is in a known paragraph."""
+        return record.relevant is not None and not record.impossible
 
     def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
         """Accuracy in percent: how often the relevant paragraph is chosen."""
@@ -92,18 +92,21 @@ class ParagraphSelection:
 
 
 def choices(dataset: Dataset, config: TrainConfig) -> list[Record]:
-    """The records that tell their relevant paragraph, each with candidates to choose it from."""
-    known = [record for record in dataset if record.relevant is not None]
+    """The records whose answer is in a known paragraph, each with candidates to choose it from."""
+    known = [record for record in dataset if record.relevant is not None and not record.impossible]
     settings = config.selection
     return with_candidates(known, count=settings.candidates, method=settings.negatives, seed=config.training.seed)
 
 
-def _notes(dataset: Dataset, records: Sequence[Record], config: TrainConfig) -> Iterator[str]:
+def _notes(dataset: Dataset, records: Sequence[Record], pairs: EncodedPairs, config: TrainConfig) -> Iterator[str]:
     counts = sorted({len(record.paragraphs) for record in records})
     several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
     yield f"{len(records)} questions with {several} candidate paragraphs to choose from"
     if any(len(record.paragraphs) == 1 for record in dataset):
         yield f"candidates were added by {config.selection.negatives} from the other questions' paragraphs"
+    if len(records) < len(dataset):
+        yield f"{len(dataset) - len(records)} questions left out: no answer, or no paragraph marked as relevant"
+    yield from describe_windows(pairs)
 
 
 def _texts(records: Sequence[Record]) -> list[tuple[str, str]]:

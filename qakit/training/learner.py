@@ -19,7 +19,7 @@ def make_accelerator(settings: TrainingSettings) -> Any:
     """The engine that knows devices, processes and precision; without a precision of ours, as `accelerate config` says.
 
     Raises:
-        ConfigError: the device cannot train in that precision.
+        ConfigError: the device cannot train in that precision, or there are several processes.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -31,6 +31,8 @@ def make_accelerator(settings: TrainingSettings) -> Any:
         raise ConfigError(f"training.precision {settings.precision}: {error}") from None
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ConfigError("training.precision fp16 needs a GPU, and there is none; use bf16 or fp32")
+    if accelerator.num_processes > 1:
+        raise ConfigError(f"this version trains in one process, not in {accelerator.num_processes}; start it alone")
     return accelerator
 
 

@@ -6,7 +6,7 @@ over one record equal two passes over four.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -18,8 +18,10 @@ from torch import Tensor
 
 from qakit.config import TrainingSettings
 from qakit.errors import QakitError
+from qakit.training.memory import explained_memory
 from qakit.training.optim import learning_rate_at, set_learning_rate
 
+_MEMORY_ADVICE = "lower training.batch_size and raise training.accumulation by the same factor"
 _ORDER = 0  # keeps the draws of the order apart from other draws of the same seed and epoch
 
 
@@ -116,29 +118,30 @@ def train_steps(
     accelerator: Any,
     *,
     first_step: int = 0,
-    before_step: Callable[[], None] = lambda: None,
 ) -> Iterator[StepEvent]:
     """Train from step `first_step` (from 0) to the end, one event after each update of the weights.
 
     Args:
         model, optimizer: prepared by `accelerator`.
-        before_step: called before each step; where a caller polls signals.
 
     Raises:
-        QakitError: the loss is no longer a number; the weights are still those before the step.
+        QakitError: the loss or the gradient is no longer a number; the weights are still those before the step. A
+            gradient that overflows in fp16 is no error: that step is skipped, and the loss scale lowered.
+        ResourceError: the device is out of memory.
     """
     for step in range(first_step, plan.total_steps):
-        before_step()
         epoch, index = step_index(plan, step)
         rate = _rate(plan, step)
         set_learning_rate(optimizer, rate)
-        loss = _accumulate(model, training_set, plan, accelerator, epoch, index)
-        if not math.isfinite(loss):
-            raise QakitError(
-                f"the loss of step {step + 1} is {loss}; lower training.learning_rate "
-                f"({plan.settings.learning_rate:g}), or train in fp32 or bf16 instead of fp16"
-            )
+        with explained_memory(_MEMORY_ADVICE):
+            loss = _accumulate(model, training_set, plan, accelerator, epoch, index)
         norm = _clip(model, accelerator, plan.settings.max_gradient_norm)
+        for name, value in (("loss", loss), ("gradient's norm", 0.0 if accelerator.scaler else norm)):
+            if not math.isfinite(value):
+                raise QakitError(
+                    f"the {name} of step {step + 1} is {value}; lower training.learning_rate "
+                    f"({plan.settings.learning_rate:g}), or train in fp32 or bf16 instead of fp16"
+                )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         yield StepEvent(step + 1, (step + 1) / plan.steps_per_epoch, loss, rate, norm, len(index))

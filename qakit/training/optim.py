@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
-SCHEDULES = ("linear", "cosine", "polynomial", "constant")
+from qakit.config import Schedule
+
+SCHEDULES = get_args(Schedule)
 
 # By class name, since families of transformers bring their own (`LlamaRMSNorm`, `DebertaLayerNorm`).
 _NORMS = ("LayerNorm", "RMSNorm")

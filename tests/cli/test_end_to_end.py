@@ -131,12 +131,12 @@ def predict(shell: Shell, data: Path, folder: Path) -> None:
         (QAKIT, "predict", *models, "--data", test, *written), (QAKIT, "predict", "--model", "讀者", "--data", hw7)
     )
     assert out == ""
-    assert err.splitlines()[1:] == ["wrote p.csv", "wrote n.json", "wrote s.parquet"]
+    assert err.splitlines()[-3:] == ["wrote p.csv", "wrote n.json", "wrote s.parquet"]
     assert table((folder / "p.csv").read_text(encoding="utf-8")) == (["id", "answer"], ids_of(test))
     assert list(json.loads((folder / "n.json").read_text(encoding="utf-8"))) == ids_of(test)
     assert table(hw7_out) == (["ID", "Answer"], ids_of(hw7))
     assert all(line.count(",") == 1 for line in hw7_out.splitlines())
-    assert hw7_err.startswith("39 questions answered")
+    assert "39 questions answered" in hw7_err
 
 
 def evaluate(shell: Shell, data: Path, folder: Path) -> None:

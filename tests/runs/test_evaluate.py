@@ -65,6 +65,7 @@ def test_predictions_are_scored_question_by_question(tmp_path: Path):
         "em": 50,
         "f1": pytest.approx((200 + 200 / 3) / 4),
         "missing": 1,
+        "unknown": 1,
     }
 
 

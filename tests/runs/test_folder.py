@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from qakit import __version__
-from qakit.config import TrainConfig, load_config
+from qakit.config import TrainConfig
+from qakit.config_files import load_config
 from qakit.errors import ConfigError
 from qakit.runs.folder import RunFolder, data_hashes, environment
 from tests.modeling.tiny import train_config

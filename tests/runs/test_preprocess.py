@@ -176,7 +176,7 @@ def test_the_window_report_is_as_counted_by_hand(
     report = preprocess([save(tmp_path / "a.jsonl", records)], config).report["a"]
     assert report["windows"] == {
         "max_length": 16,
-        "windows_per_question": windows,
+        "per_question": windows,
         "longest_answer": 2,
         "answers_in_reach": reach,
     }

@@ -111,11 +111,11 @@ def test_a_finished_training_is_left_as_it_is(data, tmp_path):
     assert content(tmp_path / "run") == before
 
 
-def test_how_often_is_evaluated_and_saved_has_no_effect_on_the_weights(data, whole_runs, tmp_path):
+def test_how_often_is_saved_has_no_effect_on_the_weights(data, whole_runs, tmp_path):
     expected = _expected(whole_runs, data, tmp_path, "qa")["checkpoints/step-000015/model.safetensors"]
-    config = config_of(data["qa"], tmp_path / "run", {"training.evaluate_every": 5, "training.save_every": 5})
+    config = config_of(data["qa"], tmp_path / "run", {"training.save_every": 5})
     run_until(config, after_step(11))
-    changed = config_of(data["qa"], tmp_path / "run", {"training.evaluate_every": None, "training.save_every": 2})
+    changed = config_of(data["qa"], tmp_path / "run", {"training.save_every": 2})
     run(changed, resume="auto")
     assert content(tmp_path / "run")["checkpoints/step-000015/model.safetensors"] == expected
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 import transformers
 
-from qakit.config import ReadConfig, TrainConfig, load_config
+from qakit.config import ReadConfig, TrainConfig
+from qakit.config_files import load_config
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Paragraph, Record
-from qakit.errors import CheckpointError, ConfigError
+from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained
-from qakit.runs.train import Evaluated, Note, Started, StepEvent, train
+from qakit.runs.train import Evaluated, Note, Started, StepEvent, _train_entry, train
 from qakit.tasks.qa import QuestionAnswering, read_answers
 from qakit.training.checkpoints import load_checkpoint
 from tests.modeling.tiny import QA, qa_records, weights
@@ -256,10 +257,12 @@ def test_bf16_trains_on_the_cpu(data, tmp_path):
     assert {tensor.dtype for tensor in kept.parameters()} == {torch.float32}
 
 
-def test_a_gradient_norm_that_is_no_number_leaves_metrics_that_can_be_drawn(data, tmp_path, monkeypatch):
-    """As in a step that fp16 makes nothing of."""
+def test_a_gradient_that_is_no_number_stops_the_training_before_it_touches_the_weights(data, tmp_path, monkeypatch):
     monkeypatch.setattr("qakit.training.loop._clip", lambda *_: float("inf"))
-    config = config_of(data, tmp_path / "run", {"training.max_steps": 4})
-    run(config)
-    assert [entry["gradient_norm"] for entry in lines(tmp_path / "run") if entry["kind"] == "train"] == [None] * 4
-    assert run(config, resume="auto").steps == 4
+    with pytest.raises(QakitError, match="gradient's norm of step 1 is inf"):
+        run(config_of(data, tmp_path / "run", {"training.max_steps": 4}))
+
+
+def test_a_gradient_norm_that_fp16_made_infinite_is_logged_as_null():
+    entry = _train_entry(StepEvent(1, 0.5, 2.0, 1e-4, float("inf"), 8))
+    assert (entry["gradient_norm"], entry["loss"]) == (None, 2.0)
