@@ -14,6 +14,7 @@ left into segments and takes the harmonic mean of precision and recall over the 
 | squad2  | as squad                                  | words                | bag         | the best   |
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -32,6 +33,7 @@ class QuestionScore(NamedTuple):
     f1: float
 
 
+_HAN = re.compile("[\u4e00-\u9fff]")
 _MISSING = QuestionScore(0.0, 0.0)
 _PerQuestion = Mapping[str, QuestionScore]
 _Golds = Mapping[str, Sequence[str]]
@@ -282,5 +284,15 @@ DEFAULT_PRESET: Mapping[str, str] = MappingProxyType(
 
 
 def default_preset(dataset: Dataset) -> str:
-    """The preset that a dataset is scored with when nobody names one: its schema's, or `squad2` with null answers."""
-    return "squad2" if any(record.impossible for record in dataset) else DEFAULT_PRESET[dataset.schema]
+    """The preset that a dataset is scored with when nobody names one.
+
+    It is its schema's; `squad2` where some question has no answer; and `cmrc` for data in SQuAD's layout that is
+    mostly Chinese, as SQuAD's own rule splits at spaces and so takes a Chinese answer for a single word.
+    """
+    if any(record.impossible for record in dataset):
+        return "squad2"
+    preset = DEFAULT_PRESET[dataset.schema]
+    if preset != "squad":
+        return preset
+    chinese = sum(_HAN.search(record.question) is not None for record in dataset)
+    return "cmrc" if 2 * chinese > len(dataset) else preset

@@ -14,5 +14,5 @@ def explained_memory(advice: str) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        reason = str(error).split(". ", maxsplit=1)[0]
+        reason = ". ".join(str(error).split(". ")[:2])
         raise ResourceError(f"the device is out of memory ({reason}); {advice}") from None

@@ -98,9 +98,10 @@ def test_the_data_decide_the_metric_when_nobody_names_one(schema: str, tmp_path:
     question = Record("1", "誰在山上？", PARAGRAPHS[:1], 0, (Answer("甲", 0),))
     (written, *_) = write_dataset([question], tmp_path / f"data{SUFFIXES.get(schema, '.json')}", schema)
     references = references_of(read_dataset([written]), None)
-    assert references.default_metric == DEFAULT_PRESET[schema]
+    expected = "cmrc" if schema == "squad" else DEFAULT_PRESET[schema]  # the question is Chinese
+    assert references.default_metric == expected
     path = predictions_file(tmp_path / "p.csv", {next(iter(references.golds)): "甲"})
-    assert evaluate_predictions(path, references).metric == DEFAULT_PRESET[schema]
+    assert evaluate_predictions(path, references).metric == expected
     assert evaluate_predictions(path, references, metric="squad2").metric == "squad2"
 
 
@@ -208,3 +209,13 @@ def test_details_as_csv_have_a_row_a_question(tmp_path: Path):
         rows = list(csv.DictReader(file))
     assert rows[0] == {**ROWS[0], "references": "甲 | 乙", "em": "0.0", "f1": "12.5"}
     assert rows[1] == {"id": "2", "question": "", "references": "", "prediction": "", "em": "100.0", "f1": "100.0"}
+
+
+@pytest.mark.parametrize(
+    ("question", "impossible", "metric"),
+    [("誰在河邊？", False, "cmrc"), ("Who is there?", False, "squad"), ("誰在河邊？", True, "squad2")],
+)
+def test_chinese_in_squads_layout_is_not_scored_by_words(question: str, impossible: bool, metric: str):
+    answers = () if impossible else (Answer("甲", 0),)
+    record = Record("1", question, (Paragraph("p", "甲在河邊。"),), 0, answers, impossible)
+    assert references_of(Dataset((record,), "squad"), None).default_metric == metric

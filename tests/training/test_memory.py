@@ -1,0 +1,41 @@
+"""An accelerator without memory is an error with exit code 5 that says what to lower."""
+
+import pytest
+import torch
+
+from qakit.config import InferenceSettings, WindowSettings
+from qakit.errors import ResourceError
+from qakit.modeling.inference import run_windows
+from qakit.spans.windowing import covering_windows, encode_pairs
+from qakit.training.memory import explained_memory
+
+
+def test_the_message_ends_with_the_advice_and_other_errors_pass():
+    with pytest.raises(ResourceError) as caught, explained_memory("lower it"):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has ...")
+    assert "Tried to allocate 2 GiB" in str(caught.value)
+    assert str(caught.value).endswith("; lower it")
+    assert caught.value.exit_code == 5
+    with pytest.raises(RuntimeError, match="shape"), explained_memory("lower it"):
+        raise RuntimeError("shape mismatch")
+
+
+class Hungry(torch.nn.Module):
+    """A model that no device can hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, **inputs: torch.Tensor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. ...")
+
+
+def test_prediction_names_the_setting_that_needs_less(sample_data):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(sample_data / "tokenizer")
+    pairs = encode_pairs(tokenizer, [("誰？", "霧濱鎮。")], WindowSettings(max_length=32))
+    runs = run_windows(Hungry(), pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings())
+    with pytest.raises(ResourceError, match=r"batch_tokens \(8192\)"):
+        list(runs)
