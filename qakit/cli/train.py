@@ -92,6 +92,33 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run th
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as YAML and exit.")]
 
 
+# The setting that each parameter of a training command sets.
+_SETTING_OF = {
+    "out": "out",
+    "metric": "metric",
+    "train": "data.train",
+    "dev": "data.dev",
+    "context": "data.context",
+    "model": "model.name",
+    "tokenizer": "model.tokenizer",
+    "from_scratch": "model.from_scratch",
+    "epochs": "training.epochs",
+    "max_steps": "training.max_steps",
+    "batch_size": "training.batch_size",
+    "accumulation": "training.accumulation",
+    "learning_rate": "training.learning_rate",
+    "schedule": "training.schedule",
+    "warmup": "training.warmup",
+    "precision": "training.precision",
+    "seed": "training.seed",
+    "evaluate_every": "training.evaluate_every",
+    "save_every": "training.save_every",
+    "max_length": "windows.max_length",
+    "overlap": "windows.overlap",
+    "step": "windows.step",
+}
+
+
 def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., None]:
     """A training command; the task's modules are loaded when it runs."""
 
@@ -128,35 +155,14 @@ def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., Non
         json: opt.Json = False,
         quiet: opt.Quiet = False,
     ) -> None:
+        given = locals()
         from qakit.config import TrainConfig
         from qakit.config_files import load_config, to_yaml
 
-        flags = {
-            "out": out,
-            "metric": metric,
-            "data.train": train,
-            "data.dev": dev,
-            "data.context": context,
-            "data.lenient": lenient or None,
-            "model.name": model,
-            "model.tokenizer": tokenizer,
-            "model.from_scratch": from_scratch,
-            "training.epochs": epochs,
-            "training.max_steps": max_steps,
-            "training.batch_size": batch_size,
-            "training.accumulation": accumulation,
-            "training.learning_rate": learning_rate,
-            "training.schedule": schedule,
-            "training.warmup": warmup,
-            "training.precision": precision,
-            "training.seed": seed,
-            "training.evaluate_every": evaluate_every,
-            "training.save_every": save_every,
-            "windows.max_length": max_length,
-            "windows.overlap": overlap,
-            "windows.step": step,
-        }
-        settings = load_config(TrainConfig, config, overrides=set_ or (), flags=flags)
+        flags = {setting: given[name] for name, setting in _SETTING_OF.items()}
+        settings = load_config(
+            TrainConfig, config, overrides=set_ or (), flags={**flags, "data.lenient": lenient or None}
+        )
         if print_config:
             emit(to_yaml(settings))
             return
