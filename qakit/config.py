@@ -63,8 +63,11 @@ class WindowSettings(_Settings):
         """These windows in words."""
         if self.step is not None:
             return f"windows of {self.max_length} tokens, each {self.step} further on"
-        shared = DEFAULT_OVERLAP if self.overlap is None else self.overlap
-        return f"windows of {self.max_length} tokens, of which neighbours share {shared}"
+        if self.overlap is not None:
+            return f"windows of {self.max_length} tokens, of which neighbours share {self.overlap}"
+        return (
+            f"windows of {self.max_length} tokens, of which neighbours share {DEFAULT_OVERLAP} or, where few fit, half"
+        )
 
     @model_validator(mode="after")
     def _one_of_overlap_and_step(self) -> "WindowSettings":

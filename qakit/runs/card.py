@@ -21,7 +21,6 @@ def model_card(config: TrainConfig, info: ModelInfo, scores: Mapping[str, float]
     rows = "\n".join(f"| {name} | {value:.2f} |" for name, value in scores.items()) or "| none | no development data |"
     base = "" if model.from_scratch or _is_path(model.name) else f"base_model: {model.name}\n"
     return f"""---
-language: zh
 library_name: transformers
 pipeline_tag: {_PIPELINE_TAGS[info.task]}
 tags: [qakit]
