@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -37,6 +38,13 @@ def plain(text: str, style: str = "") -> Text:
 def say(text: str, style: str = "") -> None:
     """A line on standard error."""
     stderr.print(plain(text, style))
+
+
+def say_if_remote(*models: str | None) -> None:
+    """Say which models are no folder here, since asking the hub for them takes time."""
+    for model in models:
+        if model and "/" in model and not Path(model).exists():
+            say(f"{model}: no such folder here; looking for it on the hub or in its cache")
 
 
 def emit(text: str) -> None:

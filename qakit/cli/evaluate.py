@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qakit.cli import options as opt
-from qakit.cli.console import guarded
+from qakit.cli.console import guarded, say_if_remote
 from qakit.cli.results import show_evaluation, show_files
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
@@ -69,6 +69,7 @@ def evaluate(
         details=details,
         lenient=lenient,
     )
+    say_if_remote(*([] if quiet else [model, selector]))
     result = run.evaluate(request, settings)
     show_evaluation(result, json=json)
     show_files([details] if details and not quiet else [])

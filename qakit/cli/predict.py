@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qakit.cli import options as opt
-from qakit.cli.console import guarded
+from qakit.cli.console import guarded, say_if_remote
 from qakit.cli.results import show_predictions
 
 Data = Annotated[Path | None, typer.Option(help="The questions, in any schema.")]
@@ -61,6 +61,7 @@ def predict(
     from qakit.runs import predict as run
 
     dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
+    say_if_remote(*([] if quiet else [model, selector]))
     models = run.load_models(model, selector)
     with answer_progress(len(dataset), quiet=quiet) as progress:
         result = run.predict(

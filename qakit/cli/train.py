@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qakit.cli import options as opt
-from qakit.cli.console import emit, guarded
+from qakit.cli.console import emit, guarded, say_if_remote
 from qakit.cli.results import show_training
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., Non
         from qakit.cli.progress import training_progress
         from qakit.runs.train import train as run
 
+        say_if_remote(*([] if quiet else [settings.model.name, settings.model.tokenizer]))
         with training_progress(quiet=quiet) as listen:
             result = run(load_task(), settings, resume=resume, overwrite=overwrite, listen=listen)
         show_training(result, json=json, quiet=quiet)
