@@ -31,7 +31,7 @@ from qakit.modeling.models import build_for_training  # noqa: E402
 from qakit.tasks.base import Task  # noqa: E402
 from qakit.tasks.qa import QuestionAnswering  # noqa: E402
 from qakit.tasks.select import ParagraphSelection  # noqa: E402
-from qakit.training.loop import make_plan  # noqa: E402
+from qakit.training.order import make_plan  # noqa: E402
 from tests.training.plain import loop_losses, plain_losses  # noqa: E402
 
 STEPS = 20
@@ -76,8 +76,8 @@ def losses(task: Task, dataset: Dataset, config: TrainConfig, *, plain: bool = F
     training_set = task.prepare(dataset, tokenizer, config).training_set
     transformers.set_seed(SEED)
     if plain:
-        return plain_losses(model, training_set, make_plan(len(training_set), config.training))
-    return loop_losses(model, training_set, config.training, Accelerator(cpu=True))
+        return plain_losses(model, training_set, make_plan(training_set.lengths, config.training))
+    return loop_losses(model, training_set, config, Accelerator(cpu=True))
 
 
 def show(name: str, first: list[float], second: list[float]) -> None:

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Schedule = Literal["linear", "cosine", "polynomial", "constant"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Negatives = Literal["bm25", "article", "random"]
+Adversarial = Literal["fgm", "pgd", "awp"]
+Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
 
 DEFAULT_OVERLAP = 128
 POLYNOMIAL_END = 1e-7  # where transformers' polynomial schedule ends
@@ -25,6 +27,22 @@ class DataSettings(_Settings):
     context: Path | None = None
     """ADL's `context.json`; found beside each data file when not given."""
     lenient: bool = False
+    train_on_dev: bool = False
+    """Learn from the `dev` files too; nothing is evaluated then, and the last weights are kept."""
+    folds: int | None = Field(None, ge=2)
+    """Cross-validation: parts of the training data, split by article, each left out once."""
+    fold: int | None = Field(None, ge=1)
+    """The part (from 1) to leave out and evaluate on; one training for each when not given."""
+
+    @model_validator(mode="after")
+    def _one_held_out_part(self) -> "DataSettings":
+        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+            raise ValueError(f"fold {self.fold} must be one of 1 to data.folds ({self.folds})")
+        if self.folds is not None and self.dev:
+            raise ValueError("folds evaluates on the part that is left out: give no dev files beside it")
+        if self.train_on_dev and not self.dev:
+            raise ValueError("train_on_dev needs dev files to learn from")
+        return self
 
 
 class ModelSettings(BaseModel):
@@ -37,6 +55,8 @@ class ModelSettings(BaseModel):
     tokenizer: str | None = None
     """A hub name, a folder or a WordPiece `vocab.txt`; the model's own when not given."""
     from_scratch: bool = False
+    attention: Attention | None = None
+    """How transformers computes attention; the fastest that the model has when not given."""
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -88,6 +108,10 @@ class TrainingSettings(_Settings):
     """Questions per forward pass on each device."""
     accumulation: int = Field(1, ge=1)
     """Forward passes per step."""
+    batch_tokens: int | None = Field(None, ge=16)
+    """Tokens per forward pass, padding included, instead of `batch_size`: long windows come in small batches."""
+    group_by_length: bool = False
+    """Draw batches of windows of like length: less padding, and batches that are a little less random."""
     learning_rate: float = Field(3e-5, gt=0)
     schedule: Schedule = "linear"
     warmup: float = Field(0.1, ge=0)
@@ -105,11 +129,68 @@ class TrainingSettings(_Settings):
     save_every: int | None = Field(None, ge=1)
     """Steps between checkpoints; with each evaluation when not given."""
     keep_checkpoints: int = Field(2, ge=2)
+    patience: int | None = Field(None, ge=1)
+    """Stop after this many evaluations in a row without a new best; never when not given."""
+    gradient_checkpointing: bool = False
+    """Compute activations anew in the backward pass instead of keeping them: less memory, about a third more time."""
+    compile: bool = False
+    """Let torch compile the model."""
+    trackers: tuple[str, ...] = ()
+    """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
 
     @model_validator(mode="after")
     def _room_to_fall(self) -> "TrainingSettings":
         if self.schedule == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
             raise ValueError(f"learning_rate ({self.learning_rate:g}) must be above {POLYNOMIAL_END:g} to fall to it")
+        return self
+
+
+class TrickSettings(_Settings):
+    """What training may do besides plain fine-tuning; each one is off unless set. Sources are in docs/tricks.md."""
+
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """The learning rate of each layer is that of the layer above times this; the head has the full rate."""
+    reinitialize_head: bool = False
+    """Draw the task's own layers anew, also where the checkpoint has them."""
+    reinitialize_layers: int = Field(0, ge=0)
+    """Draw this many top layers of the encoder anew."""
+    freeze_embeddings: bool = False
+    freeze_layers: int = Field(0, ge=0)
+    """Leave the embeddings and this many bottom layers as they are."""
+    lora_rank: int | None = Field(None, ge=1)
+    """Train low-rank updates of the encoder's linear layers, and the head, in place of all weights (needs peft)."""
+    lora_alpha: int = Field(16, ge=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    lora_targets: tuple[str, ...] = ()
+    """Names of the linear layers to update; all of the encoder when not given."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target that is spread over all places of the window."""
+    r_drop: float = Field(0.0, ge=0)
+    """Weight of the divergence between two passes with other dropout."""
+    dropout_samples: int = Field(1, ge=1)
+    """Dropout masks before the head, over which the loss is averaged."""
+    adversarial: Adversarial | None = None
+    """Learn from perturbed embeddings (`fgm`: one step, `pgd`: several) or weights (`awp`) too."""
+    adversarial_epsilon: float | None = Field(None, gt=0)
+    """Norm of the perturbation: of a window's embeddings (1), or as a share of each weight's norm (0.005)."""
+    adversarial_steps: int = Field(3, ge=1)
+    """Steps of `pgd`."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Decay of an exponential moving average of the weights, which is evaluated and kept in their place."""
+    swa: float | None = Field(None, ge=0, lt=1)
+    """Share of the training after which the plain average of the weights is evaluated and kept in their place."""
+    negative_windows: float = Field(0.0, ge=0, le=1)
+    """Share of the questions shown a second window in each epoch, without the answer, to be read as unanswerable."""
+    distill: tuple[Path, ...] = ()
+    """Scores files of teachers (`qakit predict --scores`) over the training data."""
+    distill_weight: float = Field(0.5, gt=0, le=1)
+    """Share of the teachers in the loss."""
+    distill_temperature: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_average(self) -> "TrickSettings":
+        if self.ema is not None and self.swa is not None:
+            raise ValueError("ema and swa both replace the weights that are kept: give one of them")
         return self
 
 
@@ -149,6 +230,7 @@ class TrainConfig(_Settings):
     model: ModelSettings
     windows: WindowSettings = WindowSettings()
     training: TrainingSettings = TrainingSettings()
+    tricks: TrickSettings = TrickSettings()
     decoding: DecodingSettings = DecodingSettings()
     selection: SelectionSettings = SelectionSettings()
     inference: InferenceSettings = InferenceSettings()

@@ -1,11 +1,11 @@
-"""Filling a config from defaults, then a YAML file, then `--set`, then flags.
+"""Filling a config from defaults, then YAML files, then `--set`, then flags.
 
 Unknown keys are refused with a suggestion, and all mistakes are reported at once.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,40 +15,123 @@ from qakit.io import read_text
 
 Config = TypeVar("Config", bound=BaseModel)
 
+TASK_PARTS = ("select", "qa", "intent", "slots")
+"""The parts of a recipe that hold for one task only."""
+
+_BREAKS = "\x85\u2028\u2029"
+
 
 def load_config(
     kind: type[Config],
-    file: Path | None = None,
+    files: Sequence[Path] = (),
     *,
+    section: str | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> Config:
-    """A config of class `kind`: defaults, then `file`, then `overrides` (`a.b=c`), then `flags`.
+    """A config of class `kind`: defaults, then `files`, then `overrides` (`a.b=c`), then `flags`.
 
     Args:
+        files: YAML files; a later one wins over an earlier one, setting by setting.
+        section: a task, whose part of each file wins over what the file says for all tasks; the parts of other tasks
+            are left out. Parts are unknown settings when it is None.
         flags: values by dotted name, such as `{"training.epochs": 2}`; None means not given.
 
     Raises:
         ConfigError: all that is wrong with the three together, one line each.
     """
-    values = _read_yaml(file) if file else {}
+    flags = flags or {}
+    return _validated(kind, _gathered(files, section, overrides, flags), flags)
+
+
+def preview_config(
+    kind: type[Config],
+    files: Sequence[Path] = (),
+    *,
+    section: str | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> str:
+    """What `load_config` would give, as YAML; needed settings that are not given are comments at its top.
+
+    Raises:
+        ConfigError: anything is wrong besides what is not given.
+    """
+    flags = flags or {}
+    values = _gathered(files, section, overrides, flags)
+    missing = _missing(kind, values)
+    for name in missing:
+        _assign(values, name, _placeholder(kind, name))
+    shown = _validated(kind, values, flags).model_dump(mode="json")
+    for name in missing:
+        _remove(shown, name)
+    needed = [f"# needed: {name}" + (f" ({_flag(name)})" if name in flags else "") for name in missing]
+    return "\n".join([*needed, _dump(shown)])
+
+
+def to_yaml(config: BaseModel) -> str:
+    """A config as YAML that `load_config` reads back as the same config."""
+    return _dump(config.model_dump(mode="json"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which escapes Unicode's line breaks too: written as they are, they are read as spaces."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if set(text) & set(_BREAKS) else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _dump(values: Mapping[str, Any]) -> str:
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def _gathered(
+    files: Sequence[Path], section: str | None, overrides: Sequence[str], flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of all sources, the later ones over the earlier ones."""
+    values: dict[str, Any] = {}
+    for file in files:
+        _merge(values, _read_recipe(file, section))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override}: expected KEY=VALUE, such as training.learning_rate=2e-5")
         _assign(values, key.strip(), _parse_value(text, override))
-    for key, value in (flags or {}).items():
+    for key, value in flags.items():
         if value is not None:
             _assign(values, key, value)
+    return values
+
+
+def _validated(kind: type[Config], values: Mapping[str, Any], flags: Mapping[str, Any]) -> Config:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_render(error, kind, flags or {})) from None
+        raise ConfigError(_render(error, kind, flags)) from None
 
 
-def to_yaml(config: BaseModel) -> str:
-    """A config as YAML that `load_config` reads back as the same config."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def _read_recipe(file: Path, section: str | None) -> dict[str, Any]:
+    """What a file says for a task: its common part, and over it the task's own."""
+    values = _read_yaml(file)
+    if section is None:
+        return values
+    parts = {name: values.pop(name) for name in TASK_PARTS if name in values}
+    part = parts.get(section, {})
+    if not isinstance(part, dict):
+        raise ConfigError(f"{file}: {section}: expected sections such as `training:`, found {type(part).__name__}")
+    return _merge(values, part)
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above` put in, sections key by key."""
+    for key, value in above.items():
+        old = below.get(key)
+        below[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return below
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -97,6 +180,30 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
     values[key] = value
 
 
+def _remove(values: dict[str, Any], dotted: str) -> None:
+    *sections, key = dotted.split(".")
+    for section in sections:
+        values = values[section]
+    del values[key]
+
+
+def _missing(kind: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
+    """The needed settings that `values` lacks, by their dotted names."""
+    try:
+        kind.model_validate(values)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False)
+        return [name for mistake in mistakes if mistake["type"] == "missing" for name in _needed(kind, mistake["loc"])]
+    return []
+
+
+def _placeholder(kind: type[BaseModel], name: str) -> Any:
+    """A value that stands for a needed setting; the needed ones are names, files, or tuples of them."""
+    *sections, key = name.split(".")
+    is_tuple = get_origin(_section(kind, sections).model_fields[key].annotation) is tuple
+    return ["?"] if is_tuple else "?"
+
+
 def _render(error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any]) -> str:
     """One line a mistake: the setting, its flag where `flags` has one for it, what is wrong and what was found."""
     lines = []
@@ -115,10 +222,12 @@ def _render(error: ValidationError, kind: type[BaseModel], flags: Mapping[str, A
 
 def _spoken(name: str, flags: Mapping[str, Any]) -> str:
     """A setting by its flag, where there is one, and by its dotted name."""
-    if name not in flags:
-        return name
-    flag = "model" if name == "model.name" else name.rpartition(".")[2].replace("_", "-")
-    return f"--{flag} ({name})"
+    return f"{_flag(name)} ({name})" if name in flags else name
+
+
+def _flag(name: str) -> str:
+    """The flag of a setting that has one."""
+    return "--model" if name == "model.name" else "--" + name.rpartition(".")[2].replace("_", "-")
 
 
 def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:

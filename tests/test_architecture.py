@@ -15,7 +15,7 @@ LONGEST_MODULE = 300
 # Lowest first. A module imports from its own room and from the floors below.
 FLOORS = (
     ("errors",),
-    ("io",),
+    ("io", "signals"),
     ("config",),
     ("config_files",),
     ("training", "data"),

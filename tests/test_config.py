@@ -18,7 +18,7 @@ from qakit.config import (
     TrainingSettings,
     WindowSettings,
 )
-from qakit.config_files import load_config, to_yaml
+from qakit.config_files import load_config, preview_config, to_yaml
 from qakit.errors import ConfigError, suggestion
 
 NEEDED = {"out": Path("run"), "data.train": [Path("train.json")], "model.name": "bert"}
@@ -31,7 +31,7 @@ def save(path: Path, text: str) -> Path:
 
 def learning_rate(file: Path | None = None, overrides: tuple[str, ...] = (), flag: float | None = None) -> float:
     flags = {**NEEDED, "training.learning_rate": flag}
-    return load_config(TrainConfig, file, overrides=overrides, flags=flags).training.learning_rate
+    return load_config(TrainConfig, [file] if file else (), overrides=overrides, flags=flags).training.learning_rate
 
 
 def test_flags_beat_set_beats_file_beats_defaults(tmp_path: Path):
@@ -45,14 +45,14 @@ def test_flags_beat_set_beats_file_beats_defaults(tmp_path: Path):
 
 def test_what_is_not_given_higher_up_stays_as_below(tmp_path: Path):
     file = save(tmp_path / "a.yaml", "training:\n  epochs: 7\n  seed: 3\n")
-    config = load_config(TrainConfig, file, overrides=["training.seed=0"], flags={**NEEDED, "training.epochs": None})
+    config = load_config(TrainConfig, [file], overrides=["training.seed=0"], flags={**NEEDED, "training.epochs": None})
     assert (config.training.epochs, config.training.seed) == (7.0, 0)
 
 
 def test_a_flag_of_zero_or_false_is_given_too(tmp_path: Path):
     file = save(tmp_path / "a.yaml", "training:\n  seed: 3\n  warmup: 0.5\ndata:\n  lenient: true\n")
     flags = {**NEEDED, "training.seed": 0, "training.warmup": 0.0, "data.lenient": False}
-    config = load_config(TrainConfig, file, flags=flags)
+    config = load_config(TrainConfig, [file], flags=flags)
     assert (config.training.seed, config.training.warmup, config.data.lenient) == (0, 0.0, False)
 
 
@@ -66,7 +66,7 @@ def test_a_learning_rate_in_yaml_is_a_number_however_it_is_written(written: str,
 def test_all_mistakes_are_told_at_once_each_by_its_dotted_name(tmp_path: Path):
     file = save(tmp_path / "a.yaml", "training:\n  lerning_rate: 1\n  epochs: 0\nwindow:\n  max_length: 3\n")
     with pytest.raises(ConfigError) as caught:
-        load_config(TrainConfig, file, overrides=["training.precision=fp17"], flags={"windows.max_length": 8})
+        load_config(TrainConfig, [file], overrides=["training.precision=fp17"], flags={"windows.max_length": 8})
     lines = str(caught.value).splitlines()
     assert "training.lerning_rate: unknown setting (did you mean learning_rate?)" in lines
     assert "window: unknown setting (did you mean windows?)" in lines
@@ -138,7 +138,7 @@ def test_a_setting_cannot_be_a_section():
 def test_a_config_file_holds_plain_sections_or_is_refused(text: str, words: str, tmp_path: Path):
     file = save(tmp_path / "設定.yaml", text)
     with pytest.raises(ConfigError, match=words) as caught:
-        load_config(EnsembleConfig, file)
+        load_config(EnsembleConfig, [file])
     assert str(file) in str(caught.value)
 
 
@@ -146,13 +146,106 @@ def test_a_python_tag_in_a_file_runs_nothing(tmp_path: Path):
     target = tmp_path / "made"
     file = save(tmp_path / "a.yaml", f"method: !!python/object/apply:os.mkdir ['{target}']\n")
     with pytest.raises(ConfigError):
-        load_config(EnsembleConfig, file)
+        load_config(EnsembleConfig, [file])
     assert not target.exists()
 
 
 def test_a_missing_config_file_is_a_config_error(tmp_path: Path):
     with pytest.raises(ConfigError, match="No such file"):
-        load_config(EnsembleConfig, tmp_path / "none.yaml")
+        load_config(EnsembleConfig, [tmp_path / "none.yaml"])
+
+
+def layers(folder: Path, *texts: str) -> list[Path]:
+    return [save(folder / f"{number}.yaml", text) for number, text in enumerate(texts)]
+
+
+def test_a_later_file_wins_setting_by_setting(tmp_path: Path):
+    files = layers(
+        tmp_path,
+        "training: {epochs: 7, seed: 3}\nmodel: {rope: {a: 1, b: 2}}\nmetric: hw7\n",
+        "training: {seed: 4, batch_size: 2}\nmodel: {rope: {b: 3}}\nmetric:\n",
+    )
+    config = load_config(TrainConfig, files, flags=NEEDED)
+    assert (config.training.epochs, config.training.seed, config.training.batch_size) == (7.0, 4, 2)
+    assert config.model.overrides == {"rope": {"a": 1, "b": 3}}
+    assert config.metric is None
+
+
+def test_a_value_takes_the_place_of_a_section_and_a_list_that_of_a_list(tmp_path: Path):
+    files = layers(tmp_path, "windows: {step: 3}\ndecoding: {nbest: 2}\n", "windows:\n", "windows: {max_length: 64}\n")
+    config = load_config(ReadConfig, files)
+    assert (config.windows, config.decoding.nbest) == (WindowSettings(max_length=64), 2)
+    files = layers(tmp_path, "training: {trackers: [wandb, mlflow]}\n", "training: {trackers: [tensorboard]}\n")
+    assert load_config(TrainConfig, files, flags=NEEDED).training.trackers == ("tensorboard",)
+
+
+RECIPE = """
+training: {epochs: 2, seed: 3}
+select: {training: {epochs: 4}, model: {name: a}}
+qa: {training: {epochs: 5}, model: {name: b}}
+slots: {training: {epochs: 6}}
+"""
+
+
+@pytest.mark.parametrize(("section", "epochs", "model"), [("select", 4, "a"), ("qa", 5, "b"), ("slots", 6, None)])
+def test_the_part_of_a_task_wins_over_the_common_part(section: str, epochs: int, model: str | None, tmp_path: Path):
+    files = layers(tmp_path, RECIPE)
+    flags = {**NEEDED, "model.name": None if model else "given"}
+    config = load_config(TrainConfig, files, section=section, flags=flags)
+    assert (config.training.epochs, config.training.seed, config.model.name) == (epochs, 3, model or "given")
+
+
+def test_a_task_without_a_part_has_the_common_part(tmp_path: Path):
+    config = load_config(TrainConfig, layers(tmp_path, RECIPE), section="intent", flags=NEEDED)
+    assert (config.training.epochs, config.training.seed) == (2, 3)
+
+
+def test_a_later_file_wins_over_the_part_of_an_earlier_one(tmp_path: Path):
+    files = layers(tmp_path, RECIPE, "training: {epochs: 9, seed: 8}\nqa: {training: {seed: 7}}\n")
+    config = load_config(TrainConfig, files, section="qa", flags=NEEDED)
+    assert (config.training.epochs, config.training.seed, config.model.name) == (9, 7, "bert")
+
+
+def test_parts_are_unknown_settings_where_there_is_no_task(tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        load_config(TrainConfig, layers(tmp_path, RECIPE), flags=NEEDED)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["select", "qa", "slots"]
+
+
+def test_a_mistake_in_a_part_names_its_setting(tmp_path: Path):
+    files = layers(tmp_path, "qa: {training: {epoch: 3, batch_size: 0}}\nselect: {training: {seeds: 1}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(TrainConfig, files, section="qa", flags=NEEDED)
+    first, second = sorted(str(caught.value).splitlines())
+    assert first.startswith("training.batch_size: ") and first.endswith("found 0")
+    assert second == "training.epoch: unknown setting (did you mean epochs?)"
+
+
+@pytest.mark.parametrize("value", ["3", "[1]", ""])
+def test_a_part_holds_sections(value: str, tmp_path: Path):
+    files = layers(tmp_path, f"qa: {value}\n")
+    with pytest.raises(ConfigError, match=r"0\.yaml: qa: expected sections such as `training:`, found "):
+        load_config(TrainConfig, files, section="qa", flags=NEEDED)
+
+
+def test_a_preview_of_a_whole_config_is_the_config():
+    assert preview_config(TrainConfig, flags=NEEDED) == to_yaml(load_config(TrainConfig, flags=NEEDED))
+
+
+def test_a_preview_names_what_is_needed_and_can_be_completed(tmp_path: Path):
+    overrides = ["training.epochs=5", "model.hidden_size=32"]
+    flags = {"out": None, "data.train": None}
+    shown = preview_config(TrainConfig, overrides=overrides, flags=flags)
+    assert shown.startswith("# needed: out (--out)\n# needed: data.train (--train)\n# needed: model.name\ndata:\n")
+    assert "?" not in shown
+    completed = load_config(TrainConfig, layers(tmp_path, shown), flags=NEEDED)
+    assert completed == load_config(TrainConfig, overrides=overrides, flags=NEEDED)
+
+
+def test_a_preview_needs_what_is_given_to_be_right():
+    with pytest.raises(ConfigError) as caught:
+        preview_config(TrainConfig, overrides=["training.epochs=0", "zzzz=1"], flags={"out": "run"})
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["training.epochs", "zzzz"]
 
 
 def test_settings_are_frozen():
@@ -164,6 +257,12 @@ def test_any_field_of_the_model_is_kept_for_the_model():
     flags = {**NEEDED, "model.from_scratch": True}
     config = load_config(TrainConfig, overrides=["model.hidden_size=32", "model.rope={a: 1}"], flags=flags)
     assert config.model.overrides == {"hidden_size": 32, "rope": {"a": 1}}
+
+
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", "\u2029", "a\nb", " \x85 ", "設定 \x85"])
+def test_breaks_of_lines_in_a_value_are_read_back(text: str, tmp_path: Path):
+    config = load_config(TrainConfig, flags={**NEEDED, "metric": text})
+    assert load_config(TrainConfig, layers(tmp_path, to_yaml(config))) == config
 
 
 FINITE = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
@@ -199,4 +298,4 @@ def test_a_config_is_read_back_from_its_yaml_as_it_was(
 ):
     file = tmp_path_factory.getbasetemp() / "config.yaml"
     file.write_bytes(to_yaml(config).encode())
-    assert load_config(type(config), file) == config
+    assert load_config(type(config), [file]) == config

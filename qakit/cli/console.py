@@ -3,6 +3,7 @@
 import errno
 import functools
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from qakit.errors import WHOLE_FILE, DataError, QakitError, ResourceError
+from qakit.signals import Stopped, StopSignals
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,9 +37,15 @@ def plain(text: str, style: str = "") -> Text:
     return Text(text.translate(_CONTROLS), style=style)
 
 
+def speaks() -> bool:
+    """Whether this process is the one that talks, of those that `accelerate launch` or `torchrun` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(text: str, style: str = "") -> None:
     """A line on standard error."""
-    stderr.print(plain(text, style))
+    if speaks():
+        stderr.print(plain(text, style))
 
 
 def say_if_remote(*models: str | None) -> None:
@@ -49,6 +57,8 @@ def say_if_remote(*models: str | None) -> None:
 
 def emit(text: str) -> None:
     """A document on standard output, in UTF-8 as in a file whatever the locale; a terminal gets no escape sequences."""
+    if not speaks():
+        return
     if sys.stdout.isatty():
         text = text.translate(_CONTROLS)
     sys.stdout.flush()
@@ -67,7 +77,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with StopSignals():
+                return command(*args, **kwargs)
         except DataError as error:
             in_records = all(problem.record != WHOLE_FILE for problem in error.problems)
             hint = "\n--lenient leaves bad records out and says how many" if in_records else ""
@@ -76,6 +87,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise _exit(error, error.exit_code) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except Stopped as stopped:
+            raise typer.Exit(stopped.exit_code) from None
         except MemoryError as error:
             raise _exit(error, ResourceError.exit_code, "out of memory; lower the batch size") from None
         except OSError as error:
@@ -92,5 +105,6 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:
     if _state["debug"]:
         traceback.print_exception(error)
-    stderr.print(Text("error: ", style="bold red") + plain(message or str(error)))
+    origin = "" if speaks() else f"process {os.environ['RANK']}: "  # the others may have another error to tell
+    stderr.print(Text(f"{origin}error: ", style="bold red") + plain(message or str(error)))
     return typer.Exit(code)

@@ -32,7 +32,7 @@ def ensemble(
     from qakit.config_files import load_config
     from qakit.runs import ensemble as run
 
-    settings = load_config(EnsembleConfig, config, overrides=set_ or (), flags={"method": method, "nbest": nbest})
+    settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags={"method": method, "nbest": nbest})
     result = run.ensemble(scores, settings, out=out, format=format, nbest_out=nbest_out)
     show_predictions(result, json=json, quiet=quiet)
 

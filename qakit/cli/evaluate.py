@@ -56,7 +56,7 @@ def evaluate(
         batch_tokens=batch_tokens,
         precision=precision,
     )
-    settings = load_config(ReadConfig, config, overrides=set_ or (), flags=flags)
+    settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
     request = run.EvaluateRequest(
         pred=pred,
         scores=scores,

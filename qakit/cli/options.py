@@ -11,7 +11,14 @@ Context = Annotated[
     Path | None, typer.Option(help="ADL's context.json; found beside the data file when not given.", show_default=False)
 ]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Skip bad records instead of stopping, and say how many.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings.", rich_help_panel=_CONFIG)]
+ConfigFile = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        help="A YAML file of settings; repeatable, a later one wins setting by setting.",
+        rich_help_panel=_CONFIG,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(

@@ -56,7 +56,7 @@ def predict(
         precision=precision,
     )
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
-    settings = load_config(ReadConfig, config, overrides=set_ or (), flags=flags)
+    settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
     from qakit.cli.progress import answer_progress
     from qakit.runs import predict as run
 

@@ -72,7 +72,7 @@ def preprocess(
         "windows.overlap": overlap,
         "windows.step": step,
     }
-    settings = load_config(PreprocessConfig, config, overrides=set_ or (), flags=flags)
+    settings = load_config(PreprocessConfig, config or (), overrides=set_ or (), flags=flags)
     result = run.preprocess(inputs, settings, context=context, lenient=lenient, out=out)
     show_preprocessing(result, json=json, quiet=quiet)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qakit.cli.console import say, stderr
-from qakit.runs.train import Evaluated, Event, Note, Started
+from qakit.runs.events import Evaluated, Event, Note, Started
 from qakit.training.loop import StepEvent
 
 if TYPE_CHECKING:
@@ -57,12 +57,17 @@ class _TrainingView:
 
     def _start(self, event: Started) -> None:
         plan = event.plan
+        trained = "" if event.trained == event.parameters else f", {event.trained / 1e6:.2f} M of them trained,"
         say(
-            f"{event.parameters / 1e6:.2f} M parameters on {event.device}, {event.precision}, "
+            f"{event.parameters / 1e6:.2f} M parameters{trained} on {event.device}, {event.precision}, "
             f"{event.processes} process{'es' if event.processes > 1 else ''}; {plan.total_steps} steps of "
             f"{plan.step_records} questions, {plan.steps_per_epoch} an epoch, {plan.warmup_steps} of warm-up"
         )
-        self._bar = self._progress.add_task("training", total=plan.total_steps, completed=event.first_step, state="")
+        self._records = 0
+        if self._bar is None:
+            self._bar = self._progress.add_task("training", total=None, state="")
+        # Each fold of a cross-validation starts anew.
+        self._progress.reset(self._bar, total=plan.total_steps, completed=event.first_step, state="")
 
     def _step(self, event: StepEvent) -> None:
         if self._bar is None:

@@ -2,21 +2,35 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import emit, guarded, say_if_remote
-from qakit.cli.results import show_training
+from qakit.cli.results import show_dry_run, show_folds, show_training
 
 if TYPE_CHECKING:
+    from qakit.config import TrainConfig
     from qakit.tasks.base import Task
 
-_TRAINING = "Training"
+_TRAINING, _FOLDS = "Training", "Cross-validation"
 
 Train = Annotated[list[Path] | None, typer.Option(help="Data to learn from, in any schema; repeatable.")]
 Dev = Annotated[list[Path] | None, typer.Option(help="Data to find the best model with; repeatable.")]
+TrainOnDev = Annotated[
+    bool | None,
+    typer.Option("--train-on-dev", help="Learn from --dev too; nothing is evaluated then, and the last model kept."),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        rich_help_panel=_FOLDS, help="Train as many models, each without one part of the data, to be evaluated on it."
+    ),
+]
+Fold = Annotated[
+    int | None, typer.Option(rich_help_panel=_FOLDS, help="Only the model without this part, from 1 to --folds.")
+]
 Out = Annotated[Path | None, typer.Option(help="The run folder to make.")]
 Model = Annotated[
     str | None,
@@ -45,6 +59,10 @@ MaxSteps = Annotated[
 ]
 BatchSize = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, show_default="8", help="Questions per forward pass.")
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, help="Tokens per forward pass, padding included; replaces --batch-size."),
 ]
 Accumulation = Annotated[
     int | None, typer.Option(rich_help_panel=_TRAINING, show_default="1", help="Forward passes per update.")
@@ -77,6 +95,19 @@ SaveEvery = Annotated[
     int | None,
     typer.Option(rich_help_panel=_TRAINING, help="Updates between checkpoints; those between evaluations by default."),
 ]
+Patience = Annotated[
+    int | None,
+    typer.Option(rich_help_panel=_TRAINING, help="Stop after this many evaluations in a row without a new best."),
+]
+GradientCheckpointing = Annotated[
+    bool | None,
+    typer.Option(
+        "--gradient-checkpointing", rich_help_panel=_TRAINING, help="Less memory, about a third more time per update."
+    ),
+]
+Compile = Annotated[
+    bool | None, typer.Option("--compile", rich_help_panel=_TRAINING, help="Let torch compile the model.")
+]
 Metric = Annotated[
     str | None,
     typer.Option(
@@ -89,7 +120,12 @@ Resume = Annotated[
     str | None, typer.Option(metavar="auto|CHECKPOINT", rich_help_panel=_TRAINING, help="Go on where a run stopped.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that --out holds.")]
-PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as YAML and exit.")]
+PrintConfig = Annotated[
+    bool, typer.Option("--print-config", help="Print all settings as YAML, and which are still needed, and exit.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Make three updates, tell steps, time and memory, and write nothing.")
+]
 
 
 # The setting that each parameter of a training command sets.
@@ -99,17 +135,24 @@ _SETTING_OF = {
     "train": "data.train",
     "dev": "data.dev",
     "context": "data.context",
+    "train_on_dev": "data.train_on_dev",
+    "folds": "data.folds",
+    "fold": "data.fold",
     "model": "model.name",
     "tokenizer": "model.tokenizer",
     "from_scratch": "model.from_scratch",
     "epochs": "training.epochs",
     "max_steps": "training.max_steps",
     "batch_size": "training.batch_size",
+    "batch_tokens": "training.batch_tokens",
     "accumulation": "training.accumulation",
     "learning_rate": "training.learning_rate",
     "schedule": "training.schedule",
     "warmup": "training.warmup",
     "precision": "training.precision",
+    "gradient_checkpointing": "training.gradient_checkpointing",
+    "compile_": "training.compile",
+    "patience": "training.patience",
     "seed": "training.seed",
     "evaluate_every": "training.evaluate_every",
     "save_every": "training.save_every",
@@ -119,13 +162,14 @@ _SETTING_OF = {
 }
 
 
-def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., None]:
-    """A training command; the task's modules are loaded when it runs."""
+def _command(name: str, load_task: Callable[[], "Task"], summary: str) -> Callable[..., None]:
+    """A training command of the task `name`; the task's modules are loaded when it runs."""
 
     @guarded
     def command(
         train: Train = None,
         dev: Dev = None,
+        train_on_dev: TrainOnDev = None,
         set_: opt.Set = None,
         out: Out = None,
         context: opt.Context = None,
@@ -135,47 +179,84 @@ def _command(load_task: Callable[[], "Task"], summary: str) -> Callable[..., Non
         epochs: Epochs = None,
         max_steps: MaxSteps = None,
         batch_size: BatchSize = None,
+        batch_tokens: BatchTokens = None,
         accumulation: Accumulation = None,
         learning_rate: LearningRate = None,
         schedule: Schedule = None,
         warmup: Warmup = None,
+        gradient_checkpointing: GradientCheckpointing = None,
+        compile_: Compile = None,
         precision: opt.Precision = None,
         max_length: opt.MaxLength = None,
         overlap: opt.Overlap = None,
         step: opt.Step = None,
         evaluate_every: EvaluateEvery = None,
         save_every: SaveEvery = None,
+        patience: Patience = None,
         metric: Metric = None,
+        folds: Folds = None,
+        fold: Fold = None,
         seed: opt.Seed = None,
         resume: Resume = None,
         overwrite: Overwrite = False,
         lenient: opt.Lenient = False,
         config: opt.ConfigFile = None,
         print_config: PrintConfig = False,
+        dry_run: DryRun = False,
         json: opt.Json = False,
         quiet: opt.Quiet = False,
     ) -> None:
         given = locals()
         from qakit.config import TrainConfig
-        from qakit.config_files import load_config, to_yaml
+        from qakit.config_files import load_config, preview_config
 
-        flags = {setting: given[name] for name, setting in _SETTING_OF.items()}
-        settings = load_config(
-            TrainConfig, config, overrides=set_ or (), flags={**flags, "data.lenient": lenient or None}
-        )
+        flags = {setting: given[parameter] for parameter, setting in _SETTING_OF.items()}
+        sources: dict[str, Any] = {
+            "files": config or (),
+            "section": name,
+            "overrides": set_ or (),
+            "flags": {**flags, "data.lenient": lenient or None},
+        }
         if print_config:
-            emit(to_yaml(settings))
+            emit(preview_config(TrainConfig, **sources))
             return
-        from qakit.cli.progress import training_progress
-        from qakit.runs.train import train as run
-
+        if dry_run and out is None:
+            sources["flags"]["out"] = Path("run")  # it is never made
+        settings = load_config(TrainConfig, **sources)
         say_if_remote(*([] if quiet else [settings.model.name, settings.model.tokenizer]))
-        with training_progress(quiet=quiet) as listen:
-            result = run(load_task(), settings, resume=resume, overwrite=overwrite, listen=listen)
-        show_training(result, json=json, quiet=quiet)
+        if dry_run:
+            _dry_run(load_task(), settings, json=json, quiet=quiet)
+        else:
+            _train(load_task(), settings, resume=resume, overwrite=overwrite, json=json, quiet=quiet)
 
     command.__doc__ = summary
     return command
+
+
+def _train(
+    task: "Task", settings: "TrainConfig", *, resume: str | None, overwrite: bool, json: bool, quiet: bool
+) -> None:
+    from qakit.cli.progress import training_progress
+    from qakit.runs.folds import train_folds
+    from qakit.runs.train import train
+
+    if settings.data.folds is not None and settings.data.fold is None:
+        with training_progress(quiet=quiet) as listen:
+            folds = train_folds(task, settings, resume=resume, overwrite=overwrite, listen=listen)
+        show_folds(folds, json=json, quiet=quiet)
+        return
+    with training_progress(quiet=quiet) as listen:
+        result = train(task, settings, resume=resume, overwrite=overwrite, listen=listen)
+    show_training(result, json=json, quiet=quiet)
+
+
+def _dry_run(task: "Task", settings: "TrainConfig", *, json: bool, quiet: bool) -> None:
+    from qakit.cli.progress import training_progress
+    from qakit.runs.dry_run import dry_run
+
+    with training_progress(quiet=quiet) as listen:
+        result = dry_run(task, settings, listen=listen)
+    show_dry_run(result, json=json)
 
 
 def _qa() -> "Task":
@@ -192,5 +273,9 @@ def _select() -> "Task":
 
 def register(app: typer.Typer) -> None:
     """Add one command a task to `app`."""
-    app.command("train-select")(_command(_select, "Train a model that chooses the paragraph which holds the answer."))
-    app.command("train-qa")(_command(_qa, "Train a model that finds the answer in its paragraph."))
+    summaries = {
+        "select": (_select, "Train a model that chooses the paragraph which holds the answer."),
+        "qa": (_qa, "Train a model that finds the answer in its paragraph."),
+    }
+    for name, (load_task, summary) in summaries.items():
+        app.command(f"train-{name}")(_command(name, load_task, summary))

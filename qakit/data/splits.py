@@ -1,11 +1,14 @@
 """Splitting records into parts that share no article, so that no part tells what another asks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from qakit.data.records import Record
+from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
+
+_FOLDS_SEED = 0
 
 
 def split_by_article(records: Sequence[Record], shares: Sequence[float], *, seed: int) -> list[list[Record]]:
@@ -29,6 +32,20 @@ def split_by_article(records: Sequence[Record], shares: Sequence[float], *, seed
     part_of = _assign([len(articles[name]) for name in order], shares)
     parts = dict(zip(order, part_of, strict=True))
     return [[record for record in records if parts[article_of(record)] == part] for part in range(len(shares))]
+
+
+def held_out(dataset: Dataset, fold: int, folds: int) -> tuple[Dataset, Dataset]:
+    """All but part `fold` (from 1) of `folds` parts, and that part; no article is in both.
+
+    The parts depend on nothing but the data, so that models of other seeds and settings leave out the same questions.
+
+    Raises:
+        ConfigError: there are fewer articles than parts.
+    """
+    part = split_by_article(dataset.records, [1 / folds] * folds, seed=_FOLDS_SEED)[fold - 1]
+    left_out = {id(record) for record in part}
+    others = tuple(record for record in dataset if id(record) not in left_out)
+    return replace(dataset, records=others), replace(dataset, records=tuple(part))
 
 
 def article_of(record: Record) -> str:

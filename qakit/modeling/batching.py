@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qakit.spans.placement import has_negatives, negative_windows, training_windows
 from qakit.spans.tokenizing import Ints
-from qakit.spans.windowing import EncodedPairs, Windows, gather_windows, training_windows
+from qakit.spans.windowing import EncodedPairs, Windows, gather_windows
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class WindowBatch:
     Attributes:
         inputs: `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`; shape (B, T).
         index: number of each window, shape (B,).
+        pairs: the pair each window belongs to, shape (B,).
         paragraph_offset, paragraph_length: where each window's paragraph tokens are, shape (B,).
         first_token: number, in its paragraph, of each window's first paragraph token, shape (B,).
     """
 
     inputs: dict[str, Tensor]
     index: "np.ndarray[Any, np.dtype[np.int64]]"
+    pairs: "np.ndarray[Any, np.dtype[np.int32]]"
     paragraph_offset: "np.ndarray[Any, np.dtype[np.int32]]"
     paragraph_length: "np.ndarray[Any, np.dtype[np.int32]]"
     first_token: "np.ndarray[Any, np.dtype[np.int32]]"
@@ -39,6 +42,7 @@ def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pa
     return WindowBatch(
         inputs={name: torch.from_numpy(array) for name, array in inputs.items()},
         index=np.asarray(index),
+        pairs=windows.pairs[index],
         paragraph_offset=gathered.paragraph_offset,
         paragraph_length=gathered.paragraph_length,
         first_token=windows.rows[index, 2],
@@ -46,20 +50,39 @@ def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pa
 
 
 class EpochWindows:
-    """One window a pair and epoch, drawn anew for each epoch; see `training_windows`."""
+    """What an epoch shows: one window a pair, holding its answer, and then windows without the answer of some pairs.
 
-    def __init__(self, pairs: EncodedPairs, spans: Ints, *, pad_id: int, seed: int) -> None:
+    Both are drawn anew for each epoch; see `qakit.spans.placement`.
+
+    Attributes:
+        lengths: tokens of each window, the same in every epoch, shape (windows of an epoch,).
+    """
+
+    def __init__(self, pairs: EncodedPairs, spans: Ints, *, pad_id: int, seed: int, negatives: float = 0.0) -> None:
+        """`negatives` is the share of the pairs with an answer of which a window without it is shown too."""
         self.pairs = pairs
         self.spans = spans
         self._pad_id = pad_id
         self._seed = seed
+        self._negatives = round(negatives * int(has_negatives(pairs, spans).sum()))
         self._drawn: tuple[int, Windows] | None = None
+        own = np.minimum(pairs.paragraph_lengths, pairs.room) + pairs.question_lengths + pairs.frame.size
+        # A window without the answer is always full; of which pair it is changes from epoch to epoch.
+        full = np.full(self._negatives, (pairs.room + pairs.question_lengths + pairs.frame.size).max(initial=0))
+        self.lengths = np.concatenate([own, full]).astype(np.int64)
 
     def batch(self, index: Sequence[int], epoch: int) -> WindowBatch:
-        """The windows of the pairs of numbers `index`, as drawn for `epoch`."""
+        """The windows of numbers `index`, as drawn for `epoch`; those from `len(pairs)` on lack their answer."""
         if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = epoch, training_windows(self.pairs, self.spans, seed=self._seed, epoch=epoch)
+            self._drawn = epoch, self._draw(epoch)
         return window_batch(self.pairs, self._drawn[1], index, self._pad_id)
+
+    def _draw(self, epoch: int) -> Windows:
+        own = training_windows(self.pairs, self.spans, seed=self._seed, epoch=epoch)
+        if not self._negatives:
+            return own
+        others = negative_windows(self.pairs, self.spans, self._negatives, seed=self._seed, epoch=epoch)
+        return Windows(np.concatenate([own.rows, others.rows]), np.concatenate([own.pairs, others.pairs]))
 
 
 def batches_by_length(pairs: EncodedPairs, windows: Windows, batch_tokens: int) -> Iterator[list[int]]:

@@ -148,9 +148,14 @@ def load_tokenizer(source: str | Path) -> Any:
     if Path(source).suffix == ".txt" and Path(source).is_file():
         return BertTokenizer(vocab=str(source))
     try:
-        return AutoTokenizer.from_pretrained(str(source))
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder with a config alone
+        raise CheckpointError(
+            f"{source}: has no vocabulary: expected tokenizer.json, vocab.txt or the like beside the config"
+        )
+    return tokenizer
 
 
 def _model_folder(source: str) -> str:

@@ -5,16 +5,20 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.config_files import to_yaml
-from qakit.errors import ConfigError
+from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_text
+from qakit.training.checkpoints import Checkpoint, drop_checkpoints_after, prune_checkpoints, save_checkpoint
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "pandas", "pyarrow")
 
@@ -29,8 +33,10 @@ class RunFolder:
         checkpoints: what resuming needs.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        """`writes` is False in all processes but the main one: there, the methods that write do nothing."""
         self.path = path
+        self.writes = writes
         self.config = path / "config.yaml"
         self.manifest = path / "manifest.json"
         self.environment = path / "environment.json"
@@ -39,45 +45,110 @@ class RunFolder:
         self.best = path / "best"
         self.checkpoints = path / "checkpoints"
 
-    def open(self, *, resume: bool, overwrite: bool) -> None:
-        """Make the folder ready for a training.
+    def check(self, *, resume: bool, overwrite: bool) -> None:
+        """Make sure that a training may use the folder.
 
         Raises:
             ConfigError: it holds another run, and neither `resume` nor `overwrite` says what to do with it, or both do.
         """
         if resume and overwrite:
             raise ConfigError(f"{self.path}: --resume keeps the run and --overwrite replaces it; give one of them")
-        if self.config.exists() and overwrite:
-            self._remove()
-        elif self.config.exists() and not resume:
+        if self.config.exists() and not (resume or overwrite):
             raise ConfigError(f"{self.path}: already holds a run; give --resume auto, --overwrite or another --out")
-        elif self.path.exists() and not self.config.exists() and any(self.path.iterdir()):
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file; choose another --out")
+        if not self.config.exists() and self._visible():
             raise ConfigError(f"{self.path}: is not empty and not a run folder; choose another --out")
+
+    @contextmanager
+    def opened(self, *, resume: bool, overwrite: bool) -> Iterator[None]:
+        """Have the folder for this training alone; what was not written to is gone afterwards.
+
+        Raises:
+            ConfigError: as `check`, or another training has it.
+        """
+        if not self.writes:
+            yield
+            return
+        self.check(resume=resume, overwrite=overwrite)
         self.path.mkdir(parents=True, exist_ok=True)
+        file = self.path / ".lock"
+        lock = FileLock(file, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ConfigError(f"{self.path}: is in use by {_read_owner(file)}; wait for it or stop it") from None
+        try:
+            file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            yield
+        finally:
+            lock.release()
+            if not self._visible():
+                shutil.rmtree(self.path, ignore_errors=True)
+
+    def require_room(self, needed: int) -> None:
+        """Make sure that the disk has room for a training's files, some of which may be there from before.
+
+        Raises:
+            ResourceError: it has not.
+        """
+        if not self.writes:
+            return
+        present = sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        free = shutil.disk_usage(self.path).free
+        if needed > free + present:
+            raise ResourceError(
+                f"{self.path}: the training needs up to {needed} bytes for its checkpoints and its best model, "
+                f"{free} are free; make room, choose another --out or lower training.keep_checkpoints"
+            )
+
+    def prepare(self, *, overwrite: bool) -> None:
+        """Remove the run that is to be replaced, or put right what a kill left half-done."""
+        if not self.writes:
+            return
+        if overwrite:
+            self._remove()
+        elif not self.best.exists() and (old := sorted(self.path.glob(".best.old-*"))):
+            old[-1].rename(self.best)
 
     def describe(self, config: TrainConfig, task: str, data: Mapping[str, str]) -> None:
         """Write what is being run: settings, the SHA-256 of each data file, versions and the command line."""
+        if not self.writes:
+            return
         write_text(self.config, to_yaml(config))
         write_json(self.manifest, {"task": task, "qakit": __version__, "data": dict(data)})
         write_json(self.environment, environment())
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add one line to the metrics."""
+        if not self.writes:
+            return
         with open(self.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of later steps, which a resumed training makes again."""
+        """Drop the metrics and checkpoints of later steps, which a resumed training makes again."""
+        if not self.writes:
+            return
+        drop_checkpoints_after(self.checkpoints, step)
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             entries = [parse_json(line, self.metrics) for line in lines if line.endswith("}")]
             write_jsonl(self.metrics, [entry for entry in entries if entry["step"] <= step])
 
+    def save(self, checkpoint: Checkpoint, *, keep: int) -> None:
+        """Save a checkpoint, and delete all but the newest `keep`."""
+        if self.writes:
+            save_checkpoint(self.checkpoints, checkpoint)
+            prune_checkpoints(self.checkpoints, keep=keep)
+
     def replace_best(self, write: Callable[[Path], None]) -> None:
         """Let `write` fill a new folder, and put it in the place of the best model."""
-        new, old = self._hidden("new"), self._hidden("old")
-        for leftover in (new, old):
+        if not self.writes:
+            return
+        for leftover in self.path.glob(".best.*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        new, old = self._hidden("new"), self._hidden("old")
         new.mkdir()
         try:
             write(new)
@@ -92,6 +163,9 @@ class RunFolder:
 
     def _hidden(self, kind: str) -> Path:
         return self.path / f".best.{kind}-{os.getpid()}"
+
+    def _visible(self) -> bool:
+        return self.path.is_dir() and any(not path.name.startswith(".") for path in self.path.iterdir())
 
     def _remove(self) -> None:
         for path in (self.config, self.manifest, self.environment, self.metrics):
@@ -110,8 +184,20 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
-        "packages": {"qakit": __version__} | {name: _version(name) for name in _PACKAGES},
+        "packages": {"qakit": __version__, **package_versions()},
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The installed versions of what a training builds on."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _read_owner(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8") or "another training"
+    except OSError:
+        return "another training"
 
 
 def _version(package: str) -> str | None:

@@ -11,6 +11,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
 from qakit.modeling.models import LoadedModel, load_trained
+from qakit.modeling.processes import is_main_process
 from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
 from qakit.spans.decoding import TokenScores
@@ -167,6 +168,8 @@ def predict(
         predictions.append(answered.prediction)
         if scores:
             questions.append(question_scores(answered))
+    if not is_main_process():
+        return PredictResult(tuple(predictions), chosen, (), ())
     files = write_outputs(predictions, out=out, format=chosen, nbest_out=nbest_out)
     if scores and models.reader:
         write_scores(scores, questions, _scores_info(dataset, models.reader, config.decoding))

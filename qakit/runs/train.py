@@ -2,97 +2,44 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qakit.config import TrainConfig
-from qakit.data.formats import read_dataset
-from qakit.data.records import Dataset
-from qakit.errors import CheckpointError, ConfigError
+from qakit.errors import CheckpointError
 from qakit.io import write_text
 from qakit.metrics.presets import get_preset
-from qakit.modeling.models import LoadedModel, build_for_training, save_trained
+from qakit.modeling.adapting import merged
+from qakit.modeling.models import LoadedModel, save_trained
 from qakit.report.curves import draw_curves
 from qakit.runs.card import model_card
+from qakit.runs.events import Evaluated, Event, Listener, Note, Started, TrainResult
 from qakit.runs.folder import RunFolder, data_hashes
-from qakit.tasks.base import Prepared, Task
-from qakit.training.checkpoints import (
-    Checkpoint,
-    latest_good_checkpoint,
-    load_checkpoint,
-    prune_checkpoints,
-    save_checkpoint,
-)
-from qakit.training.learner import Learner, make_accelerator
-from qakit.training.loop import Plan, StepEvent
-
-_WITHOUT_EFFECT = ("save_every", "keep_checkpoints")  # on the weights, and on which of them are the best
+from qakit.runs.identity import differences, machine_of
+from qakit.runs.setup import Run, set_up
+from qakit.signals import Stopped, StopSignals
+from qakit.tasks.base import Task
+from qakit.training.checkpoints import Checkpoint, latest_good_checkpoint, load_checkpoint
+from qakit.training.learner import Learner, make_accelerator, tracking
+from qakit.training.loop import StepEvent
+from qakit.training.order import Plan
 
 
 @dataclass(frozen=True)
-class Note:
-    """A sentence for the user."""
+class _Progress:
+    """How far the choice of the best model has come.
 
-    text: str
+    `step` and `scores` are the best ones so far, `waited` counts the evaluations since then, and `evaluated` is False
+    when the last step was to be evaluated and was not.
+    """
 
-
-@dataclass(frozen=True)
-class Started:
-    """Training begins, at step `first_step` (from 0) of the plan."""
-
-    plan: Plan
-    first_step: int
-    parameters: int
-    device: str
-    precision: str
-    processes: int
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """The development scores, in percent, after a step; `is_best` when no earlier ones were as good."""
-
-    step: int
-    epoch: float
-    scores: Mapping[str, float]
-    is_best: bool
-
-
-Event = Note | Started | StepEvent | Evaluated
-Listener = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training came to: `best_step` and `scores` (percent) are those of the model in `best`."""
-
-    out: Path
-    steps: int
-    best_step: int
-    scores: Mapping[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Best:
     step: int = 0
     scores: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What stays the same during a training."""
-
-    task: Task
-    config: TrainConfig
-    folder: RunFolder
-    tokenizer: Any
-    prepared: Prepared
-    dev_data: Dataset | None
-    identity: Mapping[str, Any]
-    listen: Listener
+    waited: int = 0
+    evaluated: bool = True
 
 
 def train(
@@ -105,6 +52,8 @@ def train(
 ) -> TrainResult:
     """Train a model and keep the best one.
 
+    Under `accelerate launch` every process calls this; the main one writes and tells the listener.
+
     Args:
         resume: `auto` goes on from the newest whole checkpoint of the run folder, where there is one; a path from that.
         overwrite: replace the run that the folder holds.
@@ -112,77 +61,89 @@ def train(
 
     Raises:
         QakitError: one of its kinds, for all that a user can put right.
+        Stopped: by SIGTERM or SIGINT, after a checkpoint was saved when steps had been made.
     """
-    from accelerate.utils import set_seed
-
     began = time.monotonic()
     if config.metric:
         get_preset(config.metric)
-    train_data = _read(config.data.train, config, listen)
-    dev_data = _read(config.data.dev, config, listen) if config.data.dev else None
-    if dev_data is not None and not any(map(task.can_score, dev_data)):
-        files = ", ".join(map(str, dev_data.files))
-        raise ConfigError(f"data.dev {files}: no question has a known answer to evaluate with; leave it out")
-    accelerator = make_accelerator(config.training)
-    set_seed(config.training.seed)
-    model, tokenizer, fresh = build_for_training(config.model, task.auto_class, config.windows.max_length)
-    if fresh:
-        listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
-    prepared = task.prepare(train_data, tokenizer, config)
-    folder = RunFolder(config.out)
-    folder.open(resume=resume is not None, overwrite=overwrite)
-    hashes = data_hashes([*train_data.files, *(dev_data.files if dev_data else ())])
-    run = _Run(task, config, folder, tokenizer, prepared, dev_data, _identity(task, config, train_data, hashes), listen)
-    learner = Learner(model, config.training, accelerator)
-    best = _resume(run, learner, resume)
-    folder.describe(config, task.name, hashes)
-    best = _train(run, learner, best)
-    name = folder.path.name
-    draw_curves(folder.metrics, folder.curves, title=name if name.isascii() else "")  # its font has no Chinese
-    return TrainResult(config.out, learner.steps_done, best.step, best.scores or {}, time.monotonic() - began)
+    accelerator = make_accelerator(config.training, config.out)
+    listen = listen if accelerator.is_main_process else _nothing
+    folder = RunFolder(config.out, writes=accelerator.is_main_process)
+    with StopSignals() as stop, folder.opened(resume=resume is not None, overwrite=overwrite):
+        run = set_up(task, config, accelerator, folder, stop, listen)
+        folder.require_room(run.bytes_to_write)
+        folder.prepare(overwrite=overwrite)
+        accelerator.wait_for_everyone()
+        progress = _resume(run, resume)
+        files = [*run.data_files, *config.tricks.distill]
+        folder.describe(config, task.name, data_hashes(files))
+        with tracking(accelerator, config), stop.deferred():
+            progress = _train(run, progress)
+    scores = progress.scores or {}
+    return TrainResult(config.out, run.learner.steps_done, progress.step, scores, time.monotonic() - began)
 
 
-def _read(paths: tuple[Path, ...], config: TrainConfig, listen: Listener) -> Dataset:
-    dataset = read_dataset(paths, context=config.data.context, lenient=config.data.lenient)
-    names = ", ".join(path.name for path in paths)
-    listen(Note(f"{names}: {len(dataset)} questions, schema {dataset.schema}"))
-    if dataset.skipped:
-        listen(Note(f"{names}: {dataset.skipped} bad records skipped"))
-    for note in dataset.notes:
-        listen(Note(note))
-    return dataset
+def _nothing(event: Event) -> None:
+    """The listener of all processes but the main one."""
 
 
-def _train(run: _Run, learner: Learner, best: _Best) -> _Best:
-    plan = learner.plan(run.prepared.training_set)
-    for note in run.prepared.notes:
-        run.listen(Note(note))
-    run.listen(_started(plan, learner))
-    for event in learner.steps(run.prepared.training_set, plan):
-        run.folder.log(_train_entry(event))
-        run.listen(event)
-        settings = run.config.training
+def _train(run: Run, progress: _Progress) -> _Progress:
+    learner, plan, settings = run.learner, run.learner.plan, run.config.training
+    run.listen(_started(learner))
+    if not progress.evaluated:
+        progress = _evaluate(run, progress)
+    for event in _steps(run, progress):
         evaluate_now = _due(event.step, settings.evaluate_every, plan)
-        if evaluate_now and run.dev_data is not None:
-            best = _evaluate(run, learner, event, best, run.dev_data)
-        if _due(event.step, settings.save_every, plan) if settings.save_every else evaluate_now:
-            _save(run, learner, best)
+        if evaluate_now:
+            progress = _evaluate(run, progress)
+        saved = _due(event.step, settings.save_every, plan) if settings.save_every else evaluate_now
+        if saved:
+            _save(run, progress)
+        if signal := run.learner.agreed(run.stop.received):
+            if not saved:
+                _save(run, progress)
+            _draw(run)
+            raise Stopped(signal)
+        if _has_waited_enough(run, progress):
+            run.listen(Note(f"stopped early: no better model in {progress.waited} evaluations"))
+            _save(run, progress)
+            break
     if run.dev_data is None:
-        best = _Best(learner.steps_done)
-        _keep(run, learner, best)
-    return best
+        progress = _Progress(learner.steps_done)
+        _keep(run, progress)
+    _draw(run)
+    return progress
+
+
+def _steps(run: Run, progress: _Progress) -> Iterator[StepEvent]:
+    """The steps that are left, each logged and told."""
+    if _has_waited_enough(run, progress):
+        return
+    for event in run.learner.steps():
+        entry = _train_entry(event)
+        run.folder.log({"kind": "train", "step": event.step, "epoch": event.epoch, **entry})
+        run.learner.accelerator.log({f"train/{name}": value for name, value in entry.items()}, step=event.step)
+        run.listen(event)
+        yield event
+
+
+def _has_waited_enough(run: Run, progress: _Progress) -> bool:
+    patience = run.config.training.patience
+    return patience is not None and run.dev_data is not None and progress.waited >= patience
 
 
 def _due(step: int, every: int | None, plan: Plan) -> bool:
-    return step == plan.total_steps or step % (every or plan.steps_per_epoch) == 0
+    return step == plan.total_steps or (step % every == 0 if every else plan.is_end_of_epoch(step))
 
 
-def _started(plan: Plan, learner: Learner) -> Started:
+def _started(learner: Learner) -> Started:
     accelerator = learner.accelerator
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in learner.model.parameters()]
     return Started(
-        plan=plan,
+        plan=learner.plan,
         first_step=learner.steps_done,
-        parameters=sum(parameter.numel() for parameter in learner.model.parameters()),
+        parameters=sum(size for size, _ in sizes),
+        trained=sum(size for size, is_trained in sizes if is_trained),
         device=str(accelerator.device),
         precision="fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision,
         processes=accelerator.num_processes,
@@ -191,9 +152,6 @@ def _started(plan: Plan, learner: Learner) -> Started:
 
 def _train_entry(event: StepEvent) -> dict[str, Any]:
     return {
-        "kind": "train",
-        "step": event.step,
-        "epoch": event.epoch,
         "loss": event.loss,
         "learning_rate": event.learning_rate,
         # Infinite, and not JSON, in a step that fp16 makes nothing of.
@@ -201,85 +159,86 @@ def _train_entry(event: StepEvent) -> dict[str, Any]:
     }
 
 
-def _evaluate(run: _Run, learner: Learner, event: StepEvent, best: _Best, dev_data: Dataset) -> _Best:
-    loaded = LoadedModel(learner.model, run.tokenizer, run.prepared.info, str(run.folder.path))
-    scores = run.task.evaluate(loaded, dev_data, run.config)
-    is_best = best.scores is None or _key(run.task, scores) > _key(run.task, best.scores)
-    run.folder.log({"kind": "evaluation", "step": event.step, "epoch": event.epoch, **scores})
-    run.listen(Evaluated(event.step, event.epoch, scores, is_best))
+def _evaluate(run: Run, progress: _Progress) -> _Progress:
+    """Evaluate the model after the last step, where there is data for it, and keep it when it is the best so far.
+
+    A signal ends it, and the checkpoint that is saved then says that it is still to be done.
+    """
+    learner, task = run.learner, run.task
+    if run.dev_data is None:
+        return progress
+    step, epoch = learner.steps_done, learner.plan.epochs_done(learner.steps_done)
+    loaded = LoadedModel(learner.evaluated, run.tokenizer, run.prepared.info, str(run.folder.path))
+    try:
+        with run.stop.immediate() if learner.accelerator.num_processes == 1 else nullcontext():
+            scores = task.evaluate(loaded, run.dev_data, run.config)
+    except Stopped:
+        _save(run, replace(progress, evaluated=False))
+        _draw(run)
+        raise
+    is_best = progress.scores is None or _key(task, scores) > _key(task, progress.scores)
+    run.folder.log({"kind": "evaluation", "step": step, "epoch": epoch, **scores})
+    learner.accelerator.log({f"evaluation/{name}": value for name, value in scores.items()}, step=step)
+    run.listen(Evaluated(step, epoch, scores, is_best))
     if not is_best:
-        return best
-    best = _Best(event.step, scores)
-    _keep(run, learner, best)
-    return best
+        return replace(progress, waited=progress.waited + 1, evaluated=True)
+    progress = _Progress(step, scores)
+    _keep(run, progress)
+    return progress
 
 
 def _key(task: Task, scores: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(scores[name] for name in task.best_scores)
 
 
-def _keep(run: _Run, learner: Learner, best: _Best) -> None:
-    card = model_card(run.config, run.prepared.info, best.scores or {}, best.step)
+def _keep(run: Run, progress: _Progress) -> None:
+    card = model_card(run.config, run.prepared.info, progress.scores or {}, progress.step)
 
     def write(folder: Path) -> None:
-        save_trained(folder, learner.model, run.tokenizer, run.prepared.info)
+        save_trained(folder, merged(run.learner.evaluated), run.tokenizer, run.prepared.info)
         write_text(folder / "README.md", card)
 
     run.folder.replace_best(write)
 
 
-def _save(run: _Run, learner: Learner, best: _Best) -> None:
-    state = {"identity": run.identity, "best": {"step": best.step, "scores": best.scores}}
-    save_checkpoint(run.folder.checkpoints, learner.checkpoint(state))
-    prune_checkpoints(run.folder.checkpoints, keep=run.config.training.keep_checkpoints)
+def _draw(run: Run) -> None:
+    name = run.folder.path.name
+    if run.folder.writes:
+        draw_curves(
+            run.folder.metrics, run.folder.curves, title=name if name.isascii() else ""
+        )  # its font has no Chinese
 
 
-def _identity(task: Task, config: TrainConfig, train_data: Dataset, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """All that decides the weights: a checkpoint of anything else must not be resumed."""
-    values = config.model_dump(mode="json")
-    for section in ("out", "data", "inference", "metric"):
-        del values[section]
-    for name in _WITHOUT_EFFECT:
-        del values["training"][name]
-    data = {f"training file {number}": hashes[str(file)] for number, file in enumerate(train_data.files, 1)}
-    return {"task": task.name, **values, "data": data}
+def _save(run: Run, progress: _Progress) -> None:
+    machine = machine_of(run.learner.accelerator)
+    state = {"identity": run.identity, "machine": machine, "progress": asdict(progress)}
+    run.folder.save(run.learner.checkpoint(state), keep=run.config.training.keep_checkpoints)
 
 
-def _resume(run: _Run, learner: Learner, resume: str | None) -> _Best:
-    """Put the learner where the checkpoint is, if there is one to resume from, and give the best scores until then."""
+def _resume(run: Run, resume: str | None) -> _Progress:
+    """Put the learner where the checkpoint is, if there is one to resume from, and give the progress until then."""
     if resume is None:
-        return _Best()
+        return _Progress()
     checkpoint = _checkpoint(run, resume)
     if checkpoint is None:
         run.folder.forget_after(0)
         run.listen(Note("no checkpoint to resume from: training starts at the beginning"))
-        return _Best()
-    changes = _differences(checkpoint.state["identity"], run.identity)
-    if changes:
+        return _Progress()
+    if changes := differences(checkpoint.state["identity"], run.identity):
         raise CheckpointError(
             f"{run.folder.path}: the run was made with other settings, so it cannot go on with these:\n"
             + "\n".join(changes)
         )
-    learner.restore(checkpoint)
+    if changes := differences(checkpoint.state["machine"], machine_of(run.learner.accelerator)):
+        run.listen(Note("the machine has changed, so results may differ in the last digits:\n" + "\n".join(changes)))
+    run.learner.restore(checkpoint)
     run.folder.forget_after(checkpoint.step)
     run.listen(Note(f"resumed from step {checkpoint.step}"))
-    return _Best(**checkpoint.state["best"])
+    return _Progress(**checkpoint.state["progress"])
 
 
-def _checkpoint(run: _Run, resume: str) -> Checkpoint | None:
+def _checkpoint(run: Run, resume: str) -> Checkpoint | None:
     if resume != "auto":
         return load_checkpoint(Path(resume))
     found = latest_good_checkpoint(run.folder.checkpoints, warn=lambda text: run.listen(Note(text)))
     return found[1] if found else None
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """One line for each setting that is not the same, by its dotted name."""
-    lines = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            lines += _differences(before, after, f"{prefix}{key}.")
-        elif before != after:
-            lines.append(f"  {prefix}{key}: was {before}, is {after}")
-    return lines

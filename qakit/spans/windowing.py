@@ -18,8 +18,6 @@ from qakit.data.records import Record
 from qakit.errors import ConfigError
 from qakit.spans.tokenizing import Frame, Ints, TokenizedTexts, probe_frame, token_span, tokenize_texts
 
-_PLACEMENT = 1  # keeps the draws of window places apart from other draws of the same seed and epoch
-
 
 @dataclass(frozen=True)
 class EncodedPairs:
@@ -167,26 +165,7 @@ def covering_windows(pairs: EncodedPairs) -> Windows:
     owners = np.repeat(np.arange(len(pairs), dtype=np.int32), counts)
     number = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
     first = (number * pairs.step[owners]).astype(np.int32)
-    return _windows(pairs, owners, first)
-
-
-def training_windows(pairs: EncodedPairs, spans: Ints, *, seed: int, epoch: int) -> Windows:
-    """One window a pair, at a place drawn from (seed, epoch, pair) among those that hold the whole answer.
-
-    Every place at which the window is full, or holds the whole paragraph, is equally likely, so the answer stands
-    anywhere in its window. A pair without an answer (a row of -1) gets a window anywhere. An answer longer than the
-    window has no such place: see `reachable`.
-
-    Args:
-        spans: first and last (inclusive) paragraph token of each pair's answer, or -1 twice, shape (P, 2).
-    """
-    last_place = np.maximum(pairs.paragraph_lengths - pairs.room, 0)
-    answered = spans[:, 0] >= 0
-    low = np.where(answered, np.clip(spans[:, 1] + 1 - pairs.room, 0, last_place), 0)
-    high = np.where(answered, np.minimum(spans[:, 0], last_place), last_place)
-    draws = np.random.default_rng([seed, epoch, _PLACEMENT]).random(len(pairs))
-    first = (low + np.floor(draws * (np.maximum(high, low) - low + 1))).astype(np.int32)
-    return _windows(pairs, np.arange(len(pairs), dtype=np.int32), first)
+    return windows_at(pairs, owners, first)
 
 
 def reachable(pairs: EncodedPairs, spans: Ints) -> NDArray[np.bool_]:
@@ -194,7 +173,8 @@ def reachable(pairs: EncodedPairs, spans: Ints) -> NDArray[np.bool_]:
     return spans[:, 1] - spans[:, 0] < pairs.room
 
 
-def _windows(pairs: EncodedPairs, owners: Ints, first: Ints) -> Windows:
+def windows_at(pairs: EncodedPairs, owners: Ints, first: Ints) -> Windows:
+    """The windows of pairs `owners` that begin with paragraph tokens `first`, each as long as it can be."""
     end = np.minimum(first + pairs.room[owners], pairs.paragraph_lengths[owners])
     rows = np.stack([pairs.question_of[owners], pairs.paragraph_of[owners], first, end], axis=1).astype(np.int32)
     return Windows(rows=rows, pairs=owners)

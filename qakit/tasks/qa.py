@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from qakit import __version__
 from qakit.config import InferenceSettings, ReadConfig, TrainConfig
 from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
 from qakit.metrics.presets import default_preset, evaluate
-from qakit.modeling.batching import EpochWindows
+from qakit.modeling.batching import EpochWindows, WindowBatch
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction, cut_answers
 from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.teaching import Teacher, token_teacher
 from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import (
     EncodedPairs,
@@ -31,6 +33,7 @@ from qakit.spans.windowing import (
 )
 from qakit.tasks.base import Prepared
 from qakit.training.loop import TrainingBatch
+from qakit.training.objective import Classification
 
 _CHUNK = 1024  # questions whose logits are in memory at once
 FALLBACK_ANSWER_LENGTH = 64
@@ -40,40 +43,58 @@ FALLBACK_ANSWER_LENGTH = 64
 class QaTrainingSet:
     """Pairs with the place of their answer; each epoch shows each pair through one window, at a new random place."""
 
-    def __init__(self, windows: EpochWindows) -> None:
+    def __init__(self, windows: EpochWindows, teacher: Teacher | None = None) -> None:
         self._windows = windows
+        self._teacher = teacher
 
-    def __len__(self) -> int:
-        return len(self._windows.pairs)
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each window of an epoch."""
+        return self._windows.lengths
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """One window a record."""
+        return np.ones_like(self._windows.lengths)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
-        """The records of numbers `index`.
+        """The windows of numbers `index`.
 
-        Targets are token indices in the window, shape (B,), the end inclusive, and `padding`, true where a window has
-        no token, shape (B, T).
+        Targets are token indices in the window, shape (B,), the end inclusive; `padding`, true where a window has no
+        token, shape (B, T); and with a teacher its log-probabilities, shape (2, B, T).
         """
         batch = self._windows.batch(index, epoch)
-        spans = self._windows.spans[index]
+        shows_answer = np.asarray(index) < len(self._windows.pairs)
+        spans = np.where(shows_answer[:, None], self._windows.spans[batch.pairs], -1)
         places = (batch.paragraph_offset - batch.first_token)[:, None] + spans
         places = np.where(spans < 0, self._windows.pairs.frame.null_position, places)
         start, end = torch.from_numpy(places.astype(np.int64)).unbind(dim=1)
-        padding = batch.inputs["attention_mask"] == 0
-        targets = {"start_positions": start, "end_positions": end, "padding": padding}
+        targets = {"start_positions": start, "end_positions": end, "padding": batch.inputs["attention_mask"] == 0}
+        if self._teacher:
+            targets["teacher"] = torch.from_numpy(self._teach(self._teacher, batch, shows_answer))
         return TrainingBatch(batch.inputs, targets, len(index))
 
-    def loss(self, output: Any, targets: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy of the start and of the end, halved, summed over the batch.
+    def _teach(self, teacher: Teacher, batch: WindowBatch, shows_answer: NDArray[np.bool_]) -> NDArray[np.float32]:
+        scores = np.full((2, *batch.inputs["input_ids"].shape), -np.inf, dtype=np.float32)
+        for row in np.flatnonzero(shows_answer).tolist():
+            offset, length, first = batch.paragraph_offset[row], batch.paragraph_length[row], batch.first_token[row]
+            scores[:, row, offset : offset + length] = teacher[batch.pairs[row]][:, first : first + length]
+        return scores
+
+    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
+        """Where the answer starts and where it ends, among the tokens of the window.
 
         As the loss of transformers' models, but that an answer is not looked for in the padding: otherwise the loss of
         a window would depend on the windows beside it.
         """
-        start = _cross_entropy(output.start_logits, targets["start_positions"], targets["padding"])
-        end = _cross_entropy(output.end_logits, targets["end_positions"], targets["padding"])
-        return (start + end) / 2
-
-
-def _cross_entropy(logits: Tensor, positions: Tensor, padding: Tensor) -> Tensor:
-    return cross_entropy(logits.float().masked_fill(padding, -torch.inf), positions, reduction="sum")
+        logits = output.start_logits, output.end_logits
+        padding = targets["padding"].repeat(len(logits[0]) // len(targets["padding"]), 1)
+        labels = targets["start_positions"], targets["end_positions"]
+        teachers = targets["teacher"].unbind() if "teacher" in targets else (None, None)
+        return [
+            Classification(logit.float().masked_fill(padding, -torch.inf), label, teacher)
+            for logit, label, teacher in zip(logits, labels, teachers, strict=True)
+        ]
 
 
 class QuestionAnswering:
@@ -104,8 +125,16 @@ class QuestionAnswering:
             null_threshold=config.decoding.null_threshold or 0.0,
             qakit_version=__version__,
         )
-        windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
-        return Prepared(QaTrainingSet(windows), info, tuple(_notes(pairs, len(dataset), len(records), info)))
+        tricks = config.tricks
+        windows = EpochWindows(
+            pairs,
+            spans,
+            pad_id=tokenizer.pad_token_id,
+            seed=config.training.seed,
+            negatives=tricks.negative_windows,
+        )
+        teacher = token_teacher(tricks.distill, records, pairs) if tricks.distill else None
+        return Prepared(QaTrainingSet(windows, teacher), info, tuple(_notes(pairs, len(dataset), len(records), info)))
 
     def can_score(self, record: Record) -> bool:
         """Whether the answer is known."""
@@ -140,15 +169,19 @@ def read_answers(
     length = decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH
     threshold = info.null_threshold if decoding.null_threshold is None else decoding.null_threshold
     chosen = candidates if candidates is not None else [record.relevant or 0 for record in records]
-    todo = iter(zip(records, chosen, strict=True))
-    while chunk := list(islice(todo, _CHUNK)):
-        texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in chunk]
+
+    def answered(share: Sequence[tuple[Record, int]]) -> Iterator[tuple[Prediction, TokenScores]]:
+        texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in share]
         pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(config.windows))
         scored = score_tokens(loaded, pairs, config.inference, with_null=info.answers_null)
-        for (record, candidate), (_, context), scores in zip(chunk, texts, scored, strict=True):
+        for (record, candidate), (_, context), scores in zip(share, texts, scored, strict=True):
             spans = best_spans(scores, max_length=length, nbest=decoding.nbest)
             answers = cut_answers(context, spans, null=scores.null, null_threshold=threshold)
             yield Prediction(record.id, candidate, answers), scores
+
+    todo = iter(zip(records, chosen, strict=True))
+    while chunk := list(islice(todo, _CHUNK)):
+        yield from shared_out(chunk, answered)
 
 
 def score_tokens(

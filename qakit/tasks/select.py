@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from qakit import __version__
 from qakit.config import ReadConfig, TrainConfig
@@ -22,9 +21,12 @@ from qakit.errors import ConfigError
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.processes import shared_out
+from qakit.spans.teaching import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs
 from qakit.tasks.base import Prepared
 from qakit.training.loop import TrainingBatch
+from qakit.training.objective import Classification
 
 _CHUNK = 512  # questions, of several paragraphs each, that are in memory at once
 
@@ -32,13 +34,23 @@ _CHUNK = 512  # questions, of several paragraphs each, that are in memory at onc
 class SelectTrainingSet:
     """Records whose candidates each show one window: the relevant one's holds the answer, the others' are any."""
 
-    def __init__(self, windows: EpochWindows, records: Sequence[Record]) -> None:
+    def __init__(
+        self, windows: EpochWindows, records: Sequence[Record], teacher: Sequence[NDArray[np.float32]] | None = None
+    ) -> None:
         self._windows = windows
         self._bounds = _candidate_bounds(records)
         self._relevant = np.array([record.relevant for record in records], dtype=np.int64)
+        self._teacher = teacher
 
-    def __len__(self) -> int:
-        return len(self._relevant)
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of the longest of each record's candidates."""
+        return np.maximum.reduceat(self._windows.lengths, self._bounds[:-1])
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Candidates of each record."""
+        return np.diff(self._bounds)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
         """The records of numbers `index`: the windows of all their candidates in turn, shape (windows, 1, T)."""
@@ -48,14 +60,22 @@ class SelectTrainingSet:
             "candidates": torch.tensor([len(numbers) for numbers in owned]),
             "relevant": torch.from_numpy(self._relevant[index]),
         }
+        if self._teacher:
+            targets["teacher"] = _padded([torch.from_numpy(self._teacher[number]) for number in index])
         inputs = {name: tensor.unsqueeze(1) for name, tensor in batch.inputs.items()}
         return TrainingBatch(inputs, targets, len(index))
 
-    def loss(self, output: Any, targets: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy over each record's candidates, summed over the records."""
-        scores = output.logits.float().flatten().split(targets["candidates"].tolist())
-        padded = torch.nn.utils.rnn.pad_sequence(list(scores), batch_first=True, padding_value=-torch.inf)
-        return cross_entropy(padded, targets["relevant"], reduction="sum")
+    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
+        """Which of each record's candidates is the relevant one."""
+        counts = targets["candidates"].tolist()
+        scores = output.logits.float().flatten()
+        choices_of = scores.split(counts * (len(scores) // sum(counts)))
+        return [Classification(_padded(choices_of), targets["relevant"], targets.get("teacher"))]
+
+
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """Rows of different lengths, shape (N, longest), -inf behind each one's end."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-torch.inf)
 
 
 class ParagraphSelection:
@@ -77,7 +97,11 @@ class ParagraphSelection:
         spans[relevant] = answer_spans(pairs, relevant, records)
         info = ModelInfo(task=self.name, windows=config.windows, qakit_version=__version__)
         windows = EpochWindows(pairs, spans, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
-        return Prepared(SelectTrainingSet(windows, records), info, tuple(_notes(dataset, records, pairs, config)))
+        if config.tricks.negative_windows:
+            raise ConfigError("tricks.negative_windows is for train-qa: a selector learns from other paragraphs anyway")
+        teacher = candidate_teacher(config.tricks.distill, records) if config.tricks.distill else None
+        training_set = SelectTrainingSet(windows, records, teacher)
+        return Prepared(training_set, info, tuple(_notes(dataset, records, pairs, config)))
 
     def can_score(self, record: Record) -> bool:
         """Whether the answer is in a known paragraph."""
@@ -124,13 +148,17 @@ def score_candidates(
     """Log-probability of each record's candidates, shape (C,), in order."""
     settings = loaded.windows_with(config.windows)
     pad_id = loaded.tokenizer.pad_token_id
-    todo = iter(records)
-    while chunk := list(islice(todo, _CHUNK)):
-        pairs = encode_pairs(loaded.tokenizer, _texts(chunk), settings)
+
+    def scored(share: Sequence[Record]) -> Iterator[NDArray[np.float64]]:
+        pairs = encode_pairs(loaded.tokenizer, _texts(share), settings)
         windows = covering_windows(pairs)
         best = np.full(len(pairs), -np.inf)
         runs = run_windows(loaded.model, pairs, windows, pad_id=pad_id, settings=config.inference, choices=True)
         for batch, output in runs:
             np.maximum.at(best, windows.pairs[batch.index], output.logits.float().flatten().cpu().numpy())
-        for first, end in pairwise(_candidate_bounds(chunk).tolist()):
+        for first, end in pairwise(_candidate_bounds(share).tolist()):
             yield best[first:end] - np.logaddexp.reduce(best[first:end])
+
+    todo = iter(records)
+    while chunk := list(islice(todo, _CHUNK)):
+        yield from shared_out(chunk, scored)

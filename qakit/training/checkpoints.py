@@ -163,6 +163,13 @@ def prune_checkpoints(folder: Path, *, keep: int, protected: Collection[Path] = 
             _remove(path)
 
 
+def drop_checkpoints_after(folder: Path, step: int) -> None:
+    """Delete the checkpoints of steps after `step`: a training that goes on from there makes them again."""
+    for path in find_checkpoints(folder):
+        if int(_STEP_NAME.fullmatch(path.name)[1]) > step:  # type: ignore[index]
+            _remove(path)
+
+
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     for stem, tensors in checkpoint.tensors.items():
         if not _FILE_NAME.fullmatch(stem + _TENSORS):

@@ -1,101 +1,184 @@
 """A model in training: with its optimiser, prepared by accelerate, able to go into a checkpoint and out of one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from qakit.config import TrainingSettings
+from qakit.config import TrainConfig, TrainingSettings
 from qakit.errors import CheckpointError, ConfigError
+from qakit.training.adversarial import build_adversary
+from qakit.training.averaging import build_average
 from qakit.training.checkpoints import Checkpoint
-from qakit.training.loop import Plan, StepEvent, TrainingSet, make_plan, train_steps
+from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
+from qakit.training.memory import keep_freed_memory
 from qakit.training.optim import build_optimizer
+from qakit.training.order import Plan, make_plan
 from qakit.training.state import optimizer_tensors, random_state, restore_optimizer, restore_random_state
 
 _MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16", None: None}
 
 
-def make_accelerator(settings: TrainingSettings) -> Any:
+def make_accelerator(settings: TrainingSettings, folder: Path | None = None) -> Any:
     """The engine that knows devices, processes and precision; without a precision of ours, as `accelerate config` says.
 
+    Args:
+        folder: where trackers that keep files keep them.
+
     Raises:
-        ConfigError: the device cannot train in that precision, or there are several processes.
+        ConfigError: the device cannot train in that precision, or a tracker is not installed.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
+    _check_trackers(settings.trackers)
     AcceleratorState._reset_state()  # it keeps the precision of the training before this one in the same process
     try:
-        accelerator = Accelerator(mixed_precision=_MIXED_PRECISION[settings.precision])
+        accelerator = Accelerator(
+            mixed_precision=_MIXED_PRECISION[settings.precision],
+            log_with=list(settings.trackers) or None,
+            project_dir=folder,
+        )
     except ValueError as error:
         raise ConfigError(f"training.precision {settings.precision}: {error}") from None
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ConfigError("training.precision fp16 needs a GPU, and there is none; use bf16 or fp32")
-    if accelerator.num_processes > 1:
-        raise ConfigError(f"this version trains in one process, not in {accelerator.num_processes}; start it alone")
+    if accelerator.device.type == "cpu":
+        keep_freed_memory()
     return accelerator
+
+
+@contextmanager
+def tracking(accelerator: Any, config: TrainConfig) -> Iterator[None]:
+    """Experiment trackers, where the settings name some, told the settings at the start and closed at the end."""
+    if config.training.trackers:
+        accelerator.init_trackers("qakit", config=_flat(config.model_dump(mode="json")))
+    try:
+        yield
+    finally:
+        if config.training.trackers:
+            accelerator.end_training()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
+    """Settings by dotted name, as trackers take them."""
+    flat: dict[str, int | float | str | bool] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value if isinstance(value, int | float | str) else str(value)
+    return flat
+
+
+def _check_trackers(names: Sequence[str]) -> None:
+    """Make sure that all of them will be told: accelerate leaves out in silence what is not installed."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise ConfigError(f"training.trackers: {name} is none of {', '.join(LOGGER_TYPE_TO_CLASS)}")
+        if name not in map(str, get_available_trackers()):
+            raise ConfigError(f"training.trackers: {name} is not installed")
 
 
 class Learner:
     """A model, its optimiser and the accelerator that runs them.
 
     Attributes:
-        model: the bare model, as it is saved and evaluated.
+        model: the bare model that is trained.
+        plan: the steps of the training.
         steps_done: updates made so far.
     """
 
-    def __init__(self, model: nn.Module, settings: TrainingSettings, accelerator: Any) -> None:
+    def __init__(self, model: nn.Module, config: TrainConfig, accelerator: Any, training_set: TrainingSet) -> None:
+        settings, tricks = config.training, config.tricks
         self.model = model.to(accelerator.device)
         self.accelerator = accelerator
+        self.plan: Plan = make_plan(
+            training_set.lengths, settings, processes=accelerator.num_processes, rows=training_set.rows
+        )
         self.steps_done = 0
+        self._training_set = training_set
+        self._average = build_average(self.model, tricks, self.plan.total_steps)
         self._optimizer = build_optimizer(
-            model, weight_decay=settings.weight_decay, betas=settings.adam_betas, eps=settings.adam_epsilon
+            self.model,
+            weight_decay=settings.weight_decay,
+            betas=settings.adam_betas,
+            eps=settings.adam_epsilon,
+            layer_decay=tricks.layer_decay,
         )
-        self._prepared_model, self._prepared_optimizer = accelerator.prepare(model, self._optimizer)
-        self._settings = settings
+        adversary = build_adversary(self.model, tricks)
+        if settings.compile:
+            self.model.compile(dynamic=True)
+        prepared_model, prepared_optimizer = accelerator.prepare(self.model, self._optimizer)
+        self._engine = Engine(prepared_model, prepared_optimizer, accelerator, self.model, tricks, adversary)
 
-    def plan(self, training_set: TrainingSet) -> Plan:
-        """How many steps there are."""
-        return make_plan(len(training_set), self._settings, processes=self.accelerator.num_processes)
-
-    def steps(self, training_set: TrainingSet, plan: Plan) -> Iterator[StepEvent]:
+    def steps(self) -> Iterator[StepEvent]:
         """Train from where this learner is to the end of the plan."""
-        self._prepared_model.train()
-        events = train_steps(
-            self._prepared_model,
-            self._prepared_optimizer,
-            training_set,
-            plan,
-            self.accelerator,
-            first_step=self.steps_done,
-        )
-        for event in events:
+        self._engine.model.train()
+        for event in train_steps(self._engine, self._training_set, self.plan, first_step=self.steps_done):
             self.steps_done = event.step
+            if self._average:
+                self._average.update(self.model, event.step)
             yield event
 
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model to evaluate and keep: the one that is trained, or the average of its weights."""
+        return self._average.model_after(self.steps_done, self.model) if self._average else self.model
+
+    @property
+    def model_bytes(self) -> int:
+        """Size of the weights."""
+        return sum(tensor.nbytes for tensor in self.model.state_dict().values())
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Size of a checkpoint: the weights, two moments of each trained one, and the average."""
+        moments = 2 * sum(parameter.nbytes for parameter in self.model.parameters() if parameter.requires_grad)
+        return self.model_bytes * (2 if self._average else 1) + moments
+
+    def agreed(self, signal: int | None) -> int | None:
+        """The signal that any process has received: all of them stop after the same step."""
+        from accelerate.utils import gather_object
+
+        if self.accelerator.num_processes == 1:
+            return signal
+        return max(gather_object([signal or 0])) or None
+
     def checkpoint(self, state: Mapping[str, Any]) -> Checkpoint:
-        """This moment, and what the caller wants to find again with it."""
+        """This moment, and what the caller wants to find again with it. All processes must take part."""
+        from accelerate.utils import gather_object
+
         tensors = {
             "model": self.model.state_dict(),
             "optimizer": optimizer_tensors(self._optimizer, self.model),
         }
+        if self._average:
+            tensors["average"] = self._average.tensors()
         scaler = self.accelerator.scaler
-        own = {"random": random_state(), "scaler": scaler.state_dict() if scaler else None}
+        own = {"random": gather_object([random_state()]), "scaler": scaler.state_dict() if scaler else None}
         return Checkpoint(self.steps_done, tensors, {**state, "learner": own})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the moment of a checkpoint.
 
         Raises:
-            CheckpointError: it is of another model.
+            CheckpointError: it is of another model, or of another number of processes.
         """
         try:
             self.model.load_state_dict(dict(checkpoint.tensors["model"]))
+            if self._average:
+                self._average.restore(checkpoint.tensors["average"])
             own = checkpoint.state["learner"]
-        except (KeyError, RuntimeError) as error:
+            random = own["random"][self.accelerator.process_index]
+        except (KeyError, IndexError, RuntimeError) as error:
             raise CheckpointError(f"the checkpoint of step {checkpoint.step} is of another model: {error}") from None
         restore_optimizer(self._optimizer, self.model, checkpoint.tensors.get("optimizer", {}))
         if self.accelerator.scaler and own["scaler"]:
             self.accelerator.scaler.load_state_dict(own["scaler"])
-        restore_random_state(own["random"])
+        restore_random_state(random)
         self.steps_done = checkpoint.step

@@ -1,12 +1,12 @@
 """The one training loop: a generator of steps that knows no task, prints nothing and saves nothing.
 
-The order of an epoch is a pure function of (seed, epoch), and a step knows its records by index, so training resumes
-at any step by starting there. The loss of a step is a sum over all its records divided by their number, so eight passes
-over one record equal two passes over four.
+A step knows its records by index, so training resumes at any step by starting there. The loss of a step is a sum over
+all its records divided by their number, so eight passes over one record equal two passes over four.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -16,13 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qakit.config import TrainingSettings
+from qakit.config import TrickSettings
 from qakit.errors import QakitError
+from qakit.training.adversarial import EmbeddingAdversary, WeightAdversary
 from qakit.training.memory import explained_memory
+from qakit.training.objective import Classification, batch_loss
 from qakit.training.optim import learning_rate_at, set_learning_rate
+from qakit.training.order import Plan, share_of
 
-_MEMORY_ADVICE = "lower training.batch_size and raise training.accumulation by the same factor"
-_ORDER = 0  # keeps the draws of the order apart from other draws of the same seed and epoch
+_MEMORY_ADVICE = (
+    "lower training.batch_size and raise training.accumulation by the same factor, or set "
+    "training.gradient_checkpointing"
+)
 
 
 @dataclass(frozen=True)
@@ -34,41 +39,39 @@ class TrainingBatch:
     count: int
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """The same batch on `device`."""
-        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        targets = {name: tensor.to(device, non_blocking=True) for name, tensor in self.targets.items()}
-        return TrainingBatch(inputs, targets, self.count)
+        """The same batch on `device`; the copy to a GPU need not be waited for."""
+        return TrainingBatch(_moved(self.inputs, device), _moved(self.targets, device), self.count)
+
+
+def _moved(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    if device.type == "cuda":
+        tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
 
 class TrainingSet(Protocol):
     """Records that became something to learn from; a batch is a pure function of its records and the epoch."""
 
-    def __len__(self) -> int: ...
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each record's longest window, shape (records,)."""
+        ...
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Windows of each record, shape (records,)."""
+        ...
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
         """The records of numbers `index`, as they look in `epoch`, on the CPU."""
         ...
 
-    def loss(self, output: Any, targets: dict[str, Tensor]) -> Tensor:
-        """The loss summed over the batch's items, from the model's output; a scalar."""
+    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
+        """What the model's output says, and what is right.
+
+        The output may hold the batch several times over, one copy after the other.
+        """
         ...
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How many steps there are and what each one takes.
-
-    Attributes:
-        records: size of the training set.
-        step_records: records of one full step, over all forward passes and processes.
-    """
-
-    settings: TrainingSettings
-    records: int
-    step_records: int
-    steps_per_epoch: int
-    total_steps: int
-    warmup_steps: int
 
 
 class StepEvent(NamedTuple):
@@ -82,69 +85,75 @@ class StepEvent(NamedTuple):
     records: int
 
 
-def make_plan(records: int, settings: TrainingSettings, *, processes: int = 1) -> Plan:
-    """Count the steps of a training. The last step of an epoch takes what is left."""
-    step_records = settings.batch_size * settings.accumulation * processes
-    steps_per_epoch = math.ceil(records / step_records)
-    total = math.ceil(settings.epochs * steps_per_epoch)
-    total = min(total, settings.max_steps) if settings.max_steps else total
-    warmup = settings.warmup * total if settings.warmup < 1 else settings.warmup
-    return Plan(settings, records, step_records, steps_per_epoch, total, min(int(warmup), total))
+@dataclass(frozen=True)
+class Engine:
+    """What makes the steps.
+
+    Attributes:
+        model, optimizer: prepared by `accelerator`; `bare` is the model without its wrapper.
+    """
+
+    model: Any
+    optimizer: Any
+    accelerator: Any
+    bare: Any
+    tricks: TrickSettings
+    adversary: EmbeddingAdversary | WeightAdversary | None
 
 
-def epoch_order(records: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order in which an epoch visits the records: a permutation that depends on nothing else."""
-    return np.random.default_rng([seed, epoch, _ORDER]).permutation(records)
-
-
-def step_index(plan: Plan, step: int) -> tuple[int, NDArray[np.int64]]:
-    """The epoch of step number `step` (from 0), and the records it takes."""
-    epoch, position = divmod(step, plan.steps_per_epoch)
-    order = epoch_order(plan.records, seed=plan.settings.seed, epoch=epoch)
-    return epoch, order[position * plan.step_records : (position + 1) * plan.step_records]
-
-
-def share_of(index: NDArray[np.int64], batch_size: int, *, process: int, processes: int) -> list[NDArray[np.int64]]:
-    """The forward passes of one process in a step: every process gets as many, the last ones maybe empty."""
-    passes = math.ceil(len(index) / (batch_size * processes))
-    return [index[(number * processes + process) * batch_size :][:batch_size] for number in range(passes)]
-
-
-def train_steps(
-    model: Any,
-    optimizer: Any,
-    training_set: TrainingSet,
-    plan: Plan,
-    accelerator: Any,
-    *,
-    first_step: int = 0,
-) -> Iterator[StepEvent]:
+def train_steps(engine: Engine, training_set: TrainingSet, plan: Plan, *, first_step: int = 0) -> Iterator[StepEvent]:
     """Train from step `first_step` (from 0) to the end, one event after each update of the weights.
-
-    Args:
-        model, optimizer: prepared by `accelerator`.
 
     Raises:
         QakitError: the loss or the gradient is no longer a number; the weights are still those before the step. A
             gradient that overflows in fp16 is no error: that step is skipped, and the loss scale lowered.
         ResourceError: the device is out of memory.
     """
-    for step in range(first_step, plan.total_steps):
-        epoch, index = step_index(plan, step)
+    numbers = range(first_step, plan.total_steps)
+    work = _prefetched(lambda step: _load(training_set, plan, step, engine.accelerator), numbers)
+    for step, (batches, records) in zip(numbers, work, strict=True):
         rate = _rate(plan, step)
-        set_learning_rate(optimizer, rate)
+        set_learning_rate(engine.optimizer, rate)
         with explained_memory(_MEMORY_ADVICE):
-            loss = _accumulate(model, training_set, plan, accelerator, epoch, index)
-        norm = _clip(model, accelerator, plan.settings.max_gradient_norm)
-        for name, value in (("loss", loss), ("gradient's norm", 0.0 if accelerator.scaler else norm)):
+            loss = _accumulate(engine, training_set, batches)
+        norm = _clip(engine.model, engine.accelerator, plan.settings.max_gradient_norm)
+        for name, value in (("loss", loss), ("gradient's norm", 0.0 if engine.accelerator.scaler else norm)):
             if not math.isfinite(value):
                 raise QakitError(
                     f"the {name} of step {step + 1} is {value}; lower training.learning_rate "
                     f"({plan.settings.learning_rate:g}), or train in fp32 or bf16 instead of fp16"
                 )
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        yield StepEvent(step + 1, (step + 1) / plan.steps_per_epoch, loss, rate, norm, len(index))
+        engine.optimizer.step()
+        engine.optimizer.zero_grad(set_to_none=True)
+        yield StepEvent(step + 1, plan.epochs_done(step + 1), loss, rate, norm, records)
+
+
+def _prefetched(load: Callable[[int], Any], numbers: range) -> Iterator[Any]:
+    """What `load` gives for each number, made by another thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        ahead = [thread.submit(load, number) for number in numbers[:1]]
+        for number in numbers:
+            value = ahead.pop().result()
+            if number + 1 in numbers:
+                ahead.append(thread.submit(load, number + 1))
+            yield value
+
+
+def _load(
+    training_set: TrainingSet, plan: Plan, step: int, accelerator: Any
+) -> tuple[list[tuple[TrainingBatch, float]], int]:
+    """This process's batches of a step with the weight of each, and how many records all processes take.
+
+    A process whose share of the last pass is empty runs one record with weight 0: all processes must take part in the
+    exchange of gradients, and no record may count twice.
+    """
+    epoch, passes = plan.step(step)
+    shares = share_of(passes, process=accelerator.process_index, processes=accelerator.num_processes)
+    batches = [
+        (training_set.batch((share if len(share) else passes[0][:1]).tolist(), epoch), float(len(share) > 0))
+        for share in shares
+    ]
+    return batches, sum(map(len, passes))
 
 
 def _rate(plan: Plan, step: int) -> float:
@@ -157,31 +166,49 @@ def _rate(plan: Plan, step: int) -> float:
     )
 
 
-def _accumulate(
-    model: Any, training_set: TrainingSet, plan: Plan, accelerator: Any, epoch: int, index: NDArray[np.int64]
-) -> float:
-    """Gradients of one step's mean loss, and that loss.
-
-    A process whose share of the last pass is empty runs one record with weight 0: all processes must take part in the
-    exchange of gradients, and no record may count twice.
-    """
-    shares = share_of(
-        index, plan.settings.batch_size, process=accelerator.process_index, processes=accelerator.num_processes
-    )
-    batches = [training_set.batch((share if len(share) else index[:1]).tolist(), epoch) for share in shares]
-    weights = [float(len(share) > 0) for share in shares]
-    local = sum(batch.count * weight for batch, weight in zip(batches, weights, strict=True))
-    count = _sum_over_processes(accelerator, local)
-    summed = 0.0
-    for number, (batch, weight) in enumerate(zip(batches, weights, strict=True)):
+def _accumulate(engine: Engine, training_set: TrainingSet, batches: list[tuple[TrainingBatch, float]]) -> float:
+    """Gradients of one step's mean loss, and that loss."""
+    accelerator = engine.accelerator
+    count = _sum_over_processes(accelerator, sum(batch.count * weight for batch, weight in batches))
+    # Gradients are averaged over processes: times their number makes it the sum that `count` divides.
+    scale = accelerator.num_processes / count
+    losses = []
+    for number, (batch, weight) in enumerate(batches):
         is_last = number == len(batches) - 1
-        with nullcontext() if is_last else accelerator.no_sync(model):
-            moved = batch.to(accelerator.device)
-            loss = training_set.loss(model(**moved.inputs), moved.targets) * weight
-            # Gradients are averaged over processes: times their number makes it the sum that `count` divides.
-            accelerator.backward(loss * (accelerator.num_processes / count))
-        summed += float(loss.detach())
+        losses.append(_run_pass(engine, training_set, batch, scale * weight, synchronise=is_last))
+    summed = sum(weight * float(loss) for loss, (_, weight) in zip(losses, batches, strict=True))  # waits for a GPU
     return _sum_over_processes(accelerator, summed) / count
+
+
+def _run_pass(
+    engine: Engine, training_set: TrainingSet, batch: TrainingBatch, scale: float, *, synchronise: bool
+) -> Tensor:
+    """Add up the gradients of one pass, and of the adversarial one after it; gives the loss of the first."""
+    accelerator, adversary = engine.accelerator, engine.adversary
+    moved = batch.to(accelerator.device)
+    inputs = _twice(moved.inputs) if engine.tricks.r_drop else moved.inputs
+
+    def loss_of(model: Any) -> Tensor:
+        return batch_loss(training_set.classify(model(**inputs), moved.targets), engine.tricks)
+
+    def backward(synchronise: bool) -> Tensor:
+        with nullcontext() if synchronise else accelerator.no_sync(engine.model):
+            loss = loss_of(engine.model)
+            accelerator.backward(loss * scale)
+        return loss.detach()
+
+    if adversary is None:
+        return backward(synchronise)
+    with adversary.watching():
+        loss = backward(False)
+    with adversary.perturbed(lambda: loss_of(engine.bare)):
+        backward(synchronise)
+    return loss
+
+
+def _twice(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every window twice, to be seen with two dropout masks."""
+    return {name: torch.cat([tensor, tensor]) for name, tensor in inputs.items()}
 
 
 def _sum_over_processes(accelerator: Any, value: float) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from qakit.config import Schedule
+from qakit.training.layers import layer_heights
 
 SCHEDULES = get_args(Schedule)
 
@@ -67,8 +68,11 @@ def learning_rate_at(
     return peak * factor
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, weight_decay: float, layer_decay: float = 1.0) -> list[dict[str, Any]]:
     """The trainable parameters of a model in groups for an optimiser: those that decay and those that do not.
+
+    With a `layer_decay` below 1 each layer has groups of its own, whose `rate_share` of the learning rate falls by that
+    factor from layer to layer (Howard and Ruder, 2018): 1 for all that is above the layers, least for the embeddings.
 
     Biases, the parameters of normalisation layers and everything with fewer than two dimensions do not decay, as in
     BERT's official optimiser (google-research/bert, `optimization.py`). Frozen parameters are left out, tied ones
@@ -76,12 +80,19 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     as shards have lost their shapes.
     """
     plain = {id(parameter) for parameter in _undecayed(model)}
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [parameter for parameter in trainable if id(parameter) not in plain], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trainable if id(parameter) in plain], "weight_decay": 0.0},
+    height_of = layer_heights(model) if layer_decay < 1 else {}
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((height_of.get(name, 0), id(parameter) in plain), []).append(parameter)
+    return [
+        {
+            "params": groups[key],
+            "weight_decay": 0.0 if key[1] else weight_decay,
+            "rate_share": layer_decay ** -min(key[0], 0),
+        }
+        for key in sorted(groups, key=lambda key: (-key[0], key[1]))
     ]
-    return [group for group in groups if group["params"]]
 
 
 def _undecayed(model: nn.Module) -> Iterator[nn.Parameter]:
@@ -98,6 +109,7 @@ def build_optimizer(
     weight_decay: float = 0.01,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
+    layer_decay: float = 1.0,
 ) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter, 2019) over the trainable parameters, fused where device and dtype allow it.
 
@@ -106,7 +118,7 @@ def build_optimizer(
     Raises:
         ValueError: the model has no trainable parameter, or a value that AdamW refuses.
     """
-    groups = parameter_groups(model, weight_decay)
+    groups = parameter_groups(model, weight_decay, layer_decay)
     if not groups:
         raise ValueError("the model has no parameter to train: all are frozen")
     return torch.optim.AdamW(
@@ -120,6 +132,6 @@ def _can_fuse(groups: list[dict[str, Any]]) -> bool:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Make the next steps of all parameter groups with `rate`."""
+    """Make the next steps of all parameter groups with their share of `rate`."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("rate_share", 1.0)

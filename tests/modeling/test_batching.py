@@ -10,7 +10,8 @@ from qakit.config import InferenceSettings, ReadConfig, WindowSettings
 from qakit.modeling.batching import EpochWindows, batches_by_length, window_batch
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel, ModelInfo
-from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows, training_windows
+from qakit.spans.placement import training_windows
+from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 from qakit.tasks.qa import read_answers
 from qakit.tasks.select import score_candidates
 from tests.modeling.tiny import CHOICE, QA, qa_records, select_records, text_of, tiny_bert, tokenizer

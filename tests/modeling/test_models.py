@@ -61,6 +61,12 @@ def test_a_tokenizer_that_is_not_there_is_named(name):
 # From scratch
 
 
+def test_a_folder_with_a_config_alone_has_no_tokenizer(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "vocab_size": 50}')
+    with pytest.raises(CheckpointError, match=r"has no vocabulary: expected tokenizer\.json"):
+        load_tokenizer(tmp_path)
+
+
 def test_a_model_type_is_built_with_the_fields_that_are_given_and_the_tokenizers_size():
     model, found, fresh = build_for_training(settings(**SIZES, hidden_dropout_prob=0.3), QA, 64)
     assert isinstance(model, transformers.BertForQuestionAnswering)

@@ -9,9 +9,10 @@ import transformers
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from qakit.config import TrainConfig, TrainingSettings
+from qakit.config import TrainConfig, TrainingSettings, TrickSettings
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.modeling.models import load_tokenizer
+from qakit.training.objective import batch_loss
 
 TOKENIZER = Path(__file__).resolve().parents[2] / "data" / "tokenizer"
 QA, CHOICE = "AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"
@@ -37,6 +38,28 @@ def tiny_bert(auto_class=QA, *, dropout=0.0, seed=0, **changes):
     torch.manual_seed(seed)
     config = transformers.BertConfig(
         **{"vocab_size": len(tokenizer()), "initializer_range": 0.3, **SIZES, **changes},
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    return getattr(transformers, auto_class).from_config(config)
+
+
+FAMILIES = {
+    "bert": {},
+    "roberta": {},
+    "electra": {"embedding_size": 8},
+    "roformer": {"embedding_size": 8},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "norm_rel_ebd": "layer_norm"},
+}
+
+
+def tiny_model(family, auto_class=QA, *, dropout=0.0, seed=0, **changes):
+    """A model of random weights of one of `FAMILIES`."""
+    torch.manual_seed(seed)
+    vocabulary = {"vocab_size": len(tokenizer()), "pad_token_id": tokenizer().pad_token_id}
+    config = transformers.AutoConfig.for_model(
+        family,
+        **{**vocabulary, "initializer_range": 0.3, **SIZES, **FAMILIES[family], **changes},
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
@@ -94,7 +117,12 @@ def train_config(out="run", *, max_length=64, training=None, **sections):
 def prepared_set(task, records, **options):
     """The training set of records, and the settings it was made for."""
     config = train_config(**options)
-    return task.prepare(dataset(records), tokenizer(), config).training_set, config.training
+    return task.prepare(dataset(records), tokenizer(), config).training_set, config
+
+
+def loss_of(training_set, model, batch, **tricks):
+    """The loss of a batch, summed over its items; a scalar."""
+    return batch_loss(training_set.classify(model(**batch.inputs), batch.targets), TrickSettings(**tricks))
 
 
 def forget_accelerators():

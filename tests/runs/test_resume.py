@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from qakit.errors import CheckpointError
-from qakit.runs.train import Evaluated, Note, StepEvent
+from qakit.runs.events import Evaluated, Note
+from qakit.training.loop import StepEvent
 from tests.modeling.tiny import SIZES
 from tests.runs.trainings import STEPS, config_of, content, run, run_until, write_data
 
@@ -152,7 +153,7 @@ CHANGES = {
     "training.precision": ("fp32", "bf16"),
     "windows.max_length": (64, 65),
     "model.num_hidden_layers": (1, 2),
-    "model.hidden_dropout_prob": (None, 0.2),
+    "model.hidden_dropout_prob": (0.1, 0.2),
 }
 
 

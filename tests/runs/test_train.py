@@ -13,9 +13,11 @@ from qakit.data.records import Paragraph, Record
 from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained
-from qakit.runs.train import Evaluated, Note, Started, StepEvent, _train_entry, train
+from qakit.runs.events import Evaluated, Note, Started
+from qakit.runs.train import _train_entry, train
 from qakit.tasks.qa import QuestionAnswering, read_answers
 from qakit.training.checkpoints import load_checkpoint
+from qakit.training.loop import StepEvent
 from tests.modeling.tiny import QA, qa_records, weights
 from tests.runs.trainings import FILES, STEPS, config_of, content, run, run_until, write_data
 
@@ -129,7 +131,7 @@ def test_the_best_model_is_a_plain_transformers_model_with_the_same_logits(data,
 
 def test_a_run_repeats_from_its_own_config(finished, tmp_path):
     folder = finished[0]
-    config = load_config(TrainConfig, folder / "config.yaml", flags={"out": tmp_path / "again"})
+    config = load_config(TrainConfig, [folder / "config.yaml"], flags={"out": tmp_path / "again"})
     run(config)
     names = ["metrics.jsonl", "best/model.safetensors", "best/qakit.json"]
     names += [f"checkpoints/step-000015/{kind}.safetensors" for kind in ("model", "optimizer")]
@@ -255,6 +257,24 @@ def test_bf16_trains_on_the_cpu(data, tmp_path):
     assert [event.precision for event in events if isinstance(event, Started)] == ["bf16"]
     kept = load_trained(str(tmp_path / "run"), task="qa", auto_class=QA).model
     assert {tensor.dtype for tensor in kept.parameters()} == {torch.float32}
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_tracker_is_told_steps_and_evaluations(data, tmp_path):
+    changes = {"training.trackers": ["tensorboard"], "training.max_steps": 4}
+    run(config_of(data, tmp_path / "run", changes))
+    (written,) = (tmp_path / "run" / "qakit").glob("events.out.tfevents.*")
+    told = written.read_bytes()
+    assert told.count(b"train/loss") == 4
+    assert told.count(b"evaluation/em") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("tensorbored", "tensorbored is none of"), ("wandb", "wandb is not installed")]
+)
+def test_a_tracker_that_would_hear_nothing_is_refused(data, tmp_path, name, message):
+    with pytest.raises(ConfigError, match=f"training.trackers: {message}"):
+        run(config_of(data, tmp_path / "run", {"training.trackers": [name]}))
 
 
 def test_a_gradient_that_is_no_number_stops_the_training_before_it_touches_the_weights(data, tmp_path, monkeypatch):

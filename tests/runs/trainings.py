@@ -11,7 +11,7 @@ from tests.modeling.tiny import SIZES, TOKENIZER, qa_records, select_records
 
 TASKS = {"qa": QuestionAnswering, "select": ParagraphSelection}
 STEPS = 15  # of the trainings that `config_of` describes
-FILES = ("best", "checkpoints", "config.yaml", "environment.json", "manifest.json", "metrics.jsonl")
+FILES = (".lock", "best", "checkpoints", "config.yaml", "environment.json", "manifest.json", "metrics.jsonl")
 
 
 class Killed(Exception):

@@ -1,18 +1,22 @@
 """Paragraph selection: any number of candidates, none of them cut, and the relevant one where it is said to be."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from qakit.config import ReadConfig, WindowSettings
+from qakit.config import ReadConfig, TrickSettings, WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.modeling.models import LoadedModel, ModelInfo
 from qakit.tasks.select import ParagraphSelection, choices, score_candidates
+from qakit.training.objective import batch_loss
 from tests.modeling.tiny import (
     CHOICE,
     dataset,
+    loss_of,
     qa_records,
     select_records,
     text_of,
@@ -77,7 +81,7 @@ def test_the_candidates_that_are_added_depend_on_the_seed_alone():
 
 def test_records_that_do_not_tell_their_relevant_paragraph_are_left_out():
     unknown = Record("x", "何處？", (Paragraph("0", "河山"), Paragraph("1", "城湖")))
-    assert len(prepare([*select_records(4), unknown]).training_set) == 4
+    assert len(prepare([*select_records(4), unknown]).training_set.lengths) == 4
     assert not TASK.can_score(unknown)
     with pytest.raises(ConfigError, match="no record tells its relevant paragraph"):
         prepare([unknown])
@@ -89,7 +93,7 @@ def test_records_that_do_not_tell_their_relevant_paragraph_are_left_out():
 def test_a_batch_holds_all_candidates_of_its_records_in_order():
     records = select_records(8)
     training_set = prepare(records, max_length=160).training_set
-    assert len(training_set) == 8
+    assert len(training_set.lengths) == 8
     index = [5, 0, 7]
     batch = training_set.batch(index, 0)
     expected = [
@@ -126,7 +130,7 @@ def test_the_loss_is_the_cross_entropy_over_each_records_candidates():
     batch = training_set.batch(range(8), 0)
     model = tiny_bert(CHOICE).eval()
     with torch.no_grad():
-        found = float(training_set.loss(model(**batch.inputs), batch.targets))
+        found = float(loss_of(training_set, model, batch))
     expected = 0.0
     for record in records:
         (scores,) = zip(*(score_of(model, record.question, p.text) for p in record.paragraphs), strict=True)
@@ -136,19 +140,14 @@ def test_the_loss_is_the_cross_entropy_over_each_records_candidates():
 
 def test_one_candidate_costs_nothing_and_more_candidates_have_gradients():
     training_set = prepare(select_records(6)).training_set
-    logits = torch.randn(sum(training_set.batch(range(6), 0).targets["candidates"]), 1, requires_grad=True)
-
-    class Output:
-        pass
-
-    output = Output()
-    output.logits = logits
-    training_set.loss(output, training_set.batch(range(6), 0).targets).backward()
+    targets = training_set.batch(range(6), 0).targets
+    logits = torch.randn(sum(targets["candidates"]), 1, requires_grad=True)
+    batch_loss(training_set.classify(SimpleNamespace(logits=logits), targets), TrickSettings()).backward()
     assert torch.isfinite(logits.grad).all()
     assert (logits.grad != 0).all()
-    output.logits = torch.randn(2, 1)
     targets = {"candidates": torch.tensor([1, 1]), "relevant": torch.tensor([0, 0])}
-    assert float(training_set.loss(output, targets)) == 0
+    alone = training_set.classify(SimpleNamespace(logits=torch.randn(2, 1)), targets)
+    assert float(batch_loss(alone, TrickSettings())) == 0
 
 
 # Scoring

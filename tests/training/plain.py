@@ -7,17 +7,15 @@ import torch
 from torch import Tensor, nn
 from transformers import get_linear_schedule_with_warmup
 
-from qakit.config import TrainingSettings
+from qakit.config import TrainConfig
 from qakit.training.learner import Learner
-from qakit.training.loop import Plan, TrainingBatch, TrainingSet, step_index
+from qakit.training.loop import TrainingBatch, TrainingSet
+from qakit.training.order import Plan
 
 
-def loop_losses(
-    model: nn.Module, training_set: TrainingSet, settings: TrainingSettings, accelerator: Any
-) -> list[float]:
+def loop_losses(model: nn.Module, training_set: TrainingSet, config: TrainConfig, accelerator: Any) -> list[float]:
     """The loss of each step that qakit's loop makes; the model is trained."""
-    learner = Learner(model, settings, accelerator)
-    return [event.loss for event in learner.steps(training_set, learner.plan(training_set))]
+    return [event.loss for event in Learner(model, config, accelerator, training_set).steps()]
 
 
 def plain_losses(model: nn.Module, training_set: TrainingSet, plan: Plan) -> list[float]:
@@ -60,11 +58,9 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 def _labelled_passes(training_set: TrainingSet, plan: Plan) -> Iterator[list[dict[str, Tensor]]]:
     """The passes of each step, with labels under the names of transformers."""
-    size = plan.settings.batch_size
     for step in range(plan.total_steps):
-        epoch, index = step_index(plan, step)
-        passes = (index[first : first + size].tolist() for first in range(0, len(index), size))
-        yield [_with_labels(training_set.batch(numbers, epoch)) for numbers in passes]
+        epoch, passes = plan.step(step)
+        yield [_with_labels(training_set.batch(numbers.tolist(), epoch)) for numbers in passes]
 
 
 def _with_labels(batch: TrainingBatch) -> dict[str, Tensor]:

@@ -26,34 +26,33 @@ LEARNING = {"learning_rate": 1e-3, "batch_size": 2, "accumulation": 2, "epochs":
 
 @pytest.fixture(params=["qa", "select"])
 def learning(request):
-    """A training set, its settings, and what makes a fresh learner of them, with dropout on."""
+    """What makes a fresh learner, with dropout on."""
     task, records = (
         (QuestionAnswering(), qa_records(10)) if request.param == "qa" else (ParagraphSelection(), select_records(10))
     )
-    training_set, settings = prepared_set(task, records, training=LEARNING)
-    return training_set, lambda seed=0: Learner(tiny_bert(task.auto_class, dropout=0.2, seed=seed), settings, cpu())
+    training_set, config = prepared_set(task, records, training=LEARNING)
+    return lambda seed=0: Learner(tiny_bert(task.auto_class, dropout=0.2, seed=seed), config, cpu(), training_set)
 
 
-def _steps(learner, training_set, count):
+def _steps(learner, count):
     """The next `count` events, or all that are left."""
-    events = learner.steps(training_set, learner.plan(training_set))
+    events = learner.steps()
     return list(events) if count is None else [next(events) for _ in range(count)]
 
 
 @pytest.mark.parametrize("done", [0, 1, 4])
 def test_after_a_checkpoint_the_same_steps_are_made_bit_for_bit(learning, tmp_path, done):
-    training_set, make = learning
-    first = make()
-    _steps(first, training_set, done)
+    first = learning()
+    _steps(first, done)
     path = save_checkpoint(tmp_path, first.checkpoint({"note": "字"}))
-    expected = _steps(first, training_set, None)
+    expected = _steps(first, None)
     torch.manual_seed(99)
-    second = make(seed=7)
+    second = learning(seed=7)
     checkpoint = load_checkpoint(path)
     second.restore(checkpoint)
     assert checkpoint.state["note"] == "字"
     assert second.steps_done == done
-    assert _steps(second, training_set, None) == expected
+    assert _steps(second, None) == expected
     assert len(expected) == 6 - done
     assert_equal_weights(weights(second.model), weights(first.model))
     ends = [learner.checkpoint({}) for learner in (first, second)]
@@ -64,13 +63,12 @@ def test_after_a_checkpoint_the_same_steps_are_made_bit_for_bit(learning, tmp_pa
 
 def test_a_restored_learner_has_the_optimiser_and_the_random_state_of_the_checkpoint(learning):
     """Without them the next steps would differ: what the test above would miss if dropout or momentum had no effect."""
-    training_set, make = learning
-    first = make()
-    _steps(first, training_set, 3)
+    first = learning()
+    _steps(first, 3)
     checkpoint = first.checkpoint({})
     moments = {name: tensor.clone() for name, tensor in checkpoint.tensors["optimizer"].items()}
     draw = torch.rand(3)
-    second = make(seed=7)
+    second = learning(seed=7)
     second.restore(checkpoint)
     assert torch.equal(torch.rand(3), draw)
     assert_equal_weights(second.checkpoint({}).tensors["optimizer"], moments)
@@ -86,10 +84,10 @@ def test_a_restored_learner_has_the_optimiser_and_the_random_state_of_the_checkp
     ],
 )
 def test_a_checkpoint_of_another_model_is_refused(other):
-    settings = TrainingSettings(precision="fp32")
-    checkpoint = Learner(tiny_bert(), settings, cpu()).checkpoint({})
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(2))
+    checkpoint = Learner(tiny_bert(), config, cpu(), training_set).checkpoint({})
     with pytest.raises(CheckpointError, match="checkpoint of step 0 is of another model: "):
-        Learner(other(), settings, cpu()).restore(checkpoint)
+        Learner(other(), config, cpu(), training_set).restore(checkpoint)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The learning rate equals transformers' schedules; weight decay reaches what it should."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +14,8 @@ from transformers import (
     get_polynomial_decay_schedule_with_warmup,
 )
 
+from qakit.errors import ConfigError
+from qakit.modeling.adapting import adapt
 from qakit.training.optim import (
     SCHEDULES,
     build_optimizer,
@@ -19,6 +23,7 @@ from qakit.training.optim import (
     parameter_groups,
     set_learning_rate,
 )
+from tests.modeling.tiny import CHOICE, FAMILIES, QA, tiny_model, train_config
 
 
 class RMSNorm(nn.Module):
@@ -144,3 +149,51 @@ def test_optimizer_moves_only_once_a_rate_is_set_and_decays_only_weights():
     assert torch.equal(model.weight, before["weight"] * 0.75)
     assert torch.equal(model.bias, before["bias"])
     assert optimizer.defaults["fused"] is True
+
+
+# Rates that fall from layer to layer
+
+
+@pytest.mark.parametrize("auto_class", [QA, CHOICE])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_rate_of_each_layer_is_that_of_the_layer_above_times_the_decay(family, auto_class):
+    """Howard and Ruder (2018): the head learns fastest, the embeddings slowest."""
+    model = tiny_model(family, auto_class, num_hidden_layers=3)
+    optimizer = build_optimizer(model, layer_decay=0.5)
+    set_learning_rate(optimizer, 0.08)
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in names(model, group)}
+    assert rates.keys() == {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    for name, rate in rates.items():
+        if layer := re.search(r"\.layer\.(\d)\.", name):
+            assert rate == 0.04 / 2 ** (2 - int(layer[1])), name
+        elif "embeddings" in name:
+            assert rate == 0.005, name
+        else:
+            assert rate == 0.08, name
+    assert set(rates.values()) == {0.08, 0.04, 0.02, 0.01, 0.005}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_parameter_is_lost_or_decayed_otherwise_with_rates_of_layers(family):
+    model = tiny_model(family)
+    plain, layered = (parameter_groups(model, 0.1, decay) for decay in (1.0, 0.9))
+    assert len(plain) == 2
+    found = {
+        way: sorted(name for group in layered if group["weight_decay"] == way for name in names(model, group))
+        for way in (0.1, 0.0)
+    }
+    assert found == {group["weight_decay"]: sorted(names(model, group)) for group in plain}
+    assert all(group["rate_share"] == 1 for group in plain)
+
+
+def test_lora_learns_at_the_rates_of_its_layers():
+    model = adapt(tiny_model("bert"), train_config(tricks={"lora_rank": 2}))
+    shares = {name: group["rate_share"] for group in parameter_groups(model, 0.1, 0.5) for name in names(model, group)}
+    assert {share for name, share in shares.items() if ".layer.1." in name} == {0.5}
+    assert {share for name, share in shares.items() if ".layer.0." in name} == {0.25}
+    assert {share for name, share in shares.items() if ".layer." not in name} == {1}
+
+
+def test_a_model_without_layers_has_no_rates_of_layers():
+    with pytest.raises(ConfigError, match="do not know those of Toy; leave them out"):
+        build_optimizer(Toy(), layer_decay=0.9)

@@ -8,10 +8,11 @@ import torch
 from qakit.data.records import Record
 from qakit.tasks.qa import QuestionAnswering
 from qakit.tasks.select import ParagraphSelection
-from qakit.training.loop import make_plan
+from qakit.training.order import make_plan
 from tests.modeling.tiny import (
     cpu,
     largest_difference,
+    loss_of,
     prepared_set,
     qa_records,
     select_records,
@@ -78,7 +79,7 @@ def test_losses_equal_those_of_a_plain_loop_with_the_models_own_loss(task, recor
     training_set, config = prepared_set(task(), records, training={**LEARNING, **passes})
     ours, theirs = (tiny_bert(task.auto_class, dropout=0.1) for _ in range(2))
     torch.manual_seed(5)
-    expected = plain_losses(theirs, training_set, make_plan(len(training_set), config))
+    expected = plain_losses(theirs, training_set, make_plan(training_set.lengths, config.training))
     torch.manual_seed(5)
     found = loop_losses(ours, training_set, config, cpu())
     assert len(set(found)) == STEPS, "the weights must move"
@@ -92,5 +93,5 @@ def test_a_loss_leaves_out_the_padding():
     alone = [training_set.batch([number], 0) for number in range(6)]
     assert len({batch.inputs["input_ids"].shape[1] for batch in alone}) > 1
     with torch.no_grad():
-        losses = [float(training_set.loss(model(**batch.inputs), batch.targets)) for batch in [together, *alone]]
+        losses = [float(loss_of(training_set, model, batch)) for batch in [together, *alone]]
     assert losses[0] == pytest.approx(sum(losses[1:]), abs=1e-4)

@@ -1,0 +1,127 @@
+"""What is changed about a model between loading and training: frozen and redrawn layers, LoRA, dropout samples."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qakit.config import TrainConfig, TrickSettings
+from qakit.errors import ConfigError
+from qakit.training.layers import embedding_modules, encoder_layers
+
+_DROPOUT = 0.1  # where the model's config has none
+
+
+def adapt(model: Any, config: TrainConfig) -> Any:
+    """The model as the settings want it trained.
+
+    Raises:
+        ConfigError: more layers than the model has, peft is missing, or a model that lacks what a trick needs.
+    """
+    tricks = config.tricks
+    layers = encoder_layers(model) if tricks.reinitialize_layers or tricks.freeze_layers else ()
+    for name in ("reinitialize_layers", "freeze_layers"):
+        if getattr(tricks, name) > len(layers):
+            raise ConfigError(f"tricks.{name} is {getattr(tricks, name)}; the model has {len(layers)} layers")
+    if tricks.reinitialize_layers:
+        _redraw(model, layers[-tricks.reinitialize_layers :])
+    if tricks.reinitialize_head:
+        _redraw(model, head_modules(model))
+    if tricks.freeze_embeddings or tricks.freeze_layers:
+        _freeze(embedding_modules(model))
+    _freeze(layers[: tricks.freeze_layers])
+    if tricks.dropout_samples > 1:
+        _sample_dropout(model, tricks.dropout_samples)
+    if config.training.gradient_checkpointing:
+        _checkpoint_gradients(model)
+    return _with_lora(model, tricks, tricks.lora_rank) if tricks.lora_rank else model
+
+
+def head_modules(model: Any) -> list[nn.Module]:
+    """The modules that a task adds to the encoder."""
+    return [module for name, module in model.named_children() if name != model.base_model_prefix]
+
+
+def merged(model: Any) -> Any:
+    """The model in transformers' own layout: with LoRA, a copy whose updates are added to the weights."""
+    return deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
+def _redraw(model: Any, modules: Any) -> None:
+    """Draw weights anew, as the model's own initialisation does (Zhang et al., 2021)."""
+    for module in modules:
+        for part in module.modules():
+            for parameter in part.parameters(recurse=False):
+                parameter._is_hf_initialized = False
+            part._is_hf_initialized = False
+            model._init_weights(part)
+
+
+def _freeze(modules: Any) -> None:
+    for module in modules:
+        module.requires_grad_(False)
+
+
+def _with_lora(model: Any, tricks: TrickSettings, rank: int) -> Any:
+    """The model with low-rank updates of its encoder's linear layers (Hu et al., 2022), and a head trained whole."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError:
+        raise ConfigError("tricks.lora_rank needs the package peft: pip install 'qakit[lora]'") from None
+    prefix = model.base_model_prefix
+    # peft finds modules by the ends of their names: a head's `dropout` would be every dropout of the encoder too, and
+    # the encoder's `dense` one of the head.
+    heads = [
+        name for name, part in model.named_children() if name != prefix and next(part.parameters(), None) is not None
+    ]
+    linears = [name for name, part in model.base_model.named_modules() if isinstance(part, nn.Linear)]
+    names = {name.rpartition(".")[2] for name in linears}
+    if unknown := sorted(set(tricks.lora_targets) - names):
+        raise ConfigError(
+            f"tricks.lora_targets: {', '.join(unknown)} is no linear layer; the encoder has {sorted(names)}"
+        )
+    wanted = set(tricks.lora_targets) or names
+    targets = [f"{prefix}.{name}" for name in linears if name.rpartition(".")[2] in wanted]
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=rank,
+            lora_alpha=tricks.lora_alpha,
+            lora_dropout=tricks.lora_dropout,
+            target_modules=targets,
+            modules_to_save=heads,
+        ),
+    )
+
+
+def _sample_dropout(model: Any, samples: int) -> None:
+    """Let the head see the encoder's output through several dropout masks (Inoue, 2019).
+
+    The head's input is repeated, so that its output holds the batch `samples` times over; only in training.
+    """
+    parts = [part for module in head_modules(model) for part in module.modules()]
+    linears = [part for part in parts if isinstance(part, nn.Linear)]
+    if not linears:
+        raise ConfigError(f"tricks.dropout_samples: {type(model).__name__} ends in no linear layer; leave it out")
+    rate = getattr(model.config, "hidden_dropout_prob", None) or _DROPOUT
+    for part in parts:
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0  # the samples take its place
+
+    def repeat(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+        if not module.training:
+            return None
+        repeated = inputs[0].repeat(samples, *[1] * (inputs[0].ndim - 1))
+        return (torch.nn.functional.dropout(repeated, rate), *inputs[1:])
+
+    linears[-1].register_forward_pre_hook(repeat)
+
+
+def _checkpoint_gradients(model: Any) -> None:
+    # Older releases of transformers 5 know it by another name.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    try:
+        enable({"use_reentrant": False})
+    except ValueError as error:
+        raise ConfigError(f"training.gradient_checkpointing: {error}") from None

@@ -1,0 +1,33 @@
+"""Work without gradients on several processes: each does a part, and all know the whole."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def shared_out(items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]]) -> Iterable[Result]:
+    """What `work` gives for `items`, one result an item and in order; every process does a part of them.
+
+    Args:
+        items: the same in every process.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    state = PartialState()
+    if state.num_processes == 1:
+        return work(items)
+    first, end = (
+        len(items) * number // state.num_processes for number in (state.process_index, state.process_index + 1)
+    )
+    results: list[Result] = gather_object(list(work(items[first:end])))
+    return results
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes files."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)

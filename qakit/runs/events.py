@@ -1,0 +1,53 @@
+"""What a training tells its listener while it runs, and what it comes to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qakit.training.loop import StepEvent
+from qakit.training.order import Plan
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the user."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins, at step `first_step` (from 0) of the plan."""
+
+    plan: Plan
+    first_step: int
+    parameters: int
+    trained: int
+    device: str
+    precision: str
+    processes: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The development scores, in percent, after a step; `is_best` when no earlier ones were as good."""
+
+    step: int
+    epoch: float
+    scores: Mapping[str, float]
+    is_best: bool
+
+
+Event = Note | Started | StepEvent | Evaluated
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training came to: `best_step` and `scores` (percent) are those of the model in `best`."""
+
+    out: Path
+    steps: int
+    best_step: int
+    scores: Mapping[str, float]
+    seconds: float

@@ -1,0 +1,99 @@
+"""Cross-validation: a training for each part of the data, and scores of every question by a model that never saw it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from qakit.config import DecodingSettings, ReadConfig, TrainConfig
+from qakit.data.formats import read_dataset
+from qakit.data.records import Dataset
+from qakit.data.splits import held_out
+from qakit.errors import ConfigError
+from qakit.modeling.processes import is_main_process
+from qakit.runs.events import Listener, Note, TrainResult
+from qakit.runs.predict import load_models, predict
+from qakit.runs.train import train
+from qakit.spans.scores import QuestionScores, ScoresInfo, read_scores, write_scores
+from qakit.tasks.base import Task
+
+SCORES = "scores.parquet"
+OUT_OF_FOLD = "out-of-fold.scores.parquet"
+
+
+@dataclass(frozen=True)
+class FoldsResult:
+    """What the trainings came to, in the order of the folds; `scores_file` has every question once, out of its fold."""
+
+    out: Path
+    results: tuple[TrainResult, ...]
+    scores_file: Path | None
+    seconds: float
+
+
+def train_folds(
+    task: Task,
+    config: TrainConfig,
+    *,
+    resume: str | None = None,
+    overwrite: bool = False,
+    listen: Listener = lambda event: None,
+) -> FoldsResult:
+    """Train `data.folds` models, in `OUT/fold-1` and so on, each without one part of the data.
+
+    For span extraction each model's scores of the part it never saw are written beside it, and all of them together to
+    `OUT/out-of-fold.scores.parquet`, for `ensemble` or as a teacher. With `resume="auto"` folds that are done stay as
+    they are.
+
+    Raises:
+        QakitError, Stopped: as `train`.
+    """
+    began = time.monotonic()
+    if resume not in (None, "auto"):
+        raise ConfigError(f"--resume {resume}: with folds each has checkpoints of its own; give --resume auto")
+    data = read_dataset(config.data.train, context=config.data.context, lenient=config.data.lenient)
+    results, files = [], []
+    for fold in range(1, (config.data.folds or 1) + 1):
+        own = _config_of(config, fold)
+        listen(Note(f"fold {fold} of {config.data.folds}, in {own.out}"))
+        results.append(train(task, own, resume=resume, overwrite=overwrite, listen=listen))
+        if task.name == "qa":
+            files.append(_score(data, own, fold))
+    scores_file = config.out / OUT_OF_FOLD if files else None
+    if scores_file and is_main_process():
+        _merge(files, scores_file, [record.id for record in data])
+    return FoldsResult(config.out, tuple(results), scores_file, time.monotonic() - began)
+
+
+def _config_of(config: TrainConfig, fold: int) -> TrainConfig:
+    data = config.data.model_copy(update={"fold": fold})
+    return config.model_copy(update={"data": data, "out": config.out / f"fold-{fold}"})
+
+
+def _score(data: Dataset, config: TrainConfig, fold: int) -> Path:
+    """Let a fold's model answer the part it never saw."""
+    _, part = held_out(data, fold, config.data.folds or 1)
+    file = config.out / SCORES
+    reading = ReadConfig(decoding=DecodingSettings(), inference=config.inference)
+    predict(part, load_models(str(config.out), None), reading, scores=file)
+    return file
+
+
+def _merge(files: list[Path], out: Path, order: list[str]) -> None:
+    """All folds' scores in one file, in the order of the data."""
+    members = [read_scores(file) for file in files]
+    questions = {question.id: question for question in _questions(members)}
+    infos = [info for _, info in members]
+    together = ScoresInfo(
+        schema=infos[0].schema,
+        model=str(out.parent),
+        max_answer_length=max(info.max_answer_length for info in infos),
+        max_answer_characters=max(info.max_answer_characters for info in infos),
+        null_threshold=infos[0].null_threshold,
+    )
+    write_scores(out, (questions[name] for name in order if name in questions), together)
+
+
+def _questions(members: list[tuple[list[QuestionScores], ScoresInfo]]) -> Iterator[QuestionScores]:
+    for questions, _ in members:
+        yield from questions

@@ -1,0 +1,111 @@
+"""What a training needs before its first step: data, tokens, model, optimiser."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qakit.config import TrainConfig
+from qakit.data.formats import read_dataset
+from qakit.data.records import Dataset
+from qakit.data.splits import held_out
+from qakit.errors import ConfigError
+from qakit.modeling.adapting import adapt
+from qakit.modeling.models import build_for_training
+from qakit.runs.events import Listener, Note
+from qakit.runs.folder import RunFolder
+from qakit.runs.identity import identity_of
+from qakit.signals import StopSignals
+from qakit.tasks.base import Prepared, Task
+from qakit.training.learner import Learner
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same during a training; `data_files` are all that were read for it."""
+
+    task: Task
+    config: TrainConfig
+    folder: RunFolder
+    tokenizer: Any
+    prepared: Prepared
+    dev_data: Dataset | None
+    data_files: tuple[Path, ...]
+    learner: Learner
+    identity: Mapping[str, Any]
+    stop: StopSignals
+    listen: Listener
+
+    @property
+    def bytes_to_write(self) -> int:
+        """What the folder holds at most: the checkpoints, one that is being written, and the best model twice."""
+        kept = self.config.training.keep_checkpoints
+        return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
+
+
+Build = Callable[[Task, TrainConfig, Dataset], tuple[Any, Any, list[str]]]
+"""Gives the model and tokenizer of a task on its training data, and the names of weights that were drawn anew."""
+
+
+def _build(task: Task, config: TrainConfig, data: Dataset) -> tuple[Any, Any, list[str]]:
+    return build_for_training(config.model, task.auto_class, config.windows.max_length)
+
+
+def set_up(
+    task: Task,
+    config: TrainConfig,
+    accelerator: Any,
+    folder: RunFolder,
+    stop: StopSignals,
+    listen: Listener,
+    *,
+    build: Build = _build,
+) -> Run:
+    """Read, tokenise and build all that a training needs; nothing is written."""
+    from accelerate.utils import set_seed
+
+    train_data, dev_data = _read_data(task, config, listen)
+    set_seed(config.training.seed)
+    model, tokenizer, fresh = build(task, config, train_data)
+    if fresh:
+        listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
+    model = adapt(model, config)
+    set_seed(config.training.seed, device_specific=True)  # other dropout in each process
+    prepared = task.prepare(train_data, tokenizer, config)
+    for note in prepared.notes:
+        listen(Note(note))
+    roles = {"training": train_data, "development": dev_data}
+    identity = identity_of(task.name, config, roles, model=model, tokenizer=tokenizer, accelerator=accelerator)
+    learner = Learner(model, config, accelerator, prepared.training_set)
+    files = tuple(dict.fromkeys([*train_data.files, *(dev_data.files if dev_data else ())]))
+    return Run(task, config, folder, tokenizer, prepared, dev_data, files, learner, identity, stop, listen)
+
+
+def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Dataset, Dataset | None]:
+    """The data to learn from, and the data to evaluate with."""
+    data = config.data
+    train_data = _read(data.train, config, listen)
+    dev_data = _read(data.dev, config, listen) if data.dev else None
+    if data.folds and data.fold:
+        train_data, dev_data = held_out(train_data, data.fold, data.folds)
+        listen(
+            Note(f"fold {data.fold} of {data.folds}: {len(dev_data)} questions left out of {len(train_data)} others")
+        )
+    if dev_data is not None and data.train_on_dev:
+        files = (*train_data.files, *dev_data.files)
+        return replace(train_data, records=(*train_data.records, *dev_data.records), files=files), None
+    if dev_data is not None and not any(map(task.can_score, dev_data)):
+        names = ", ".join(map(str, dev_data.files))
+        raise ConfigError(f"data.dev {names}: no question has a known answer to evaluate with; leave it out")
+    return train_data, dev_data
+
+
+def _read(paths: tuple[Path, ...], config: TrainConfig, listen: Listener) -> Dataset:
+    dataset = read_dataset(paths, context=config.data.context, lenient=config.data.lenient)
+    names = ", ".join(path.name for path in paths)
+    listen(Note(f"{names}: {len(dataset)} questions, schema {dataset.schema}"))
+    if dataset.skipped:
+        listen(Note(f"{names}: {dataset.skipped} bad records skipped"))
+    for note in dataset.notes:
+        listen(Note(note))
+    return dataset

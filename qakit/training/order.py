@@ -1,0 +1,171 @@
+"""In which order a training sees its records: a pure function of (seed, epoch), so that resuming is starting at a step.
+
+An epoch is a list of passes, each an array of record numbers that go through the model together. A step takes
+`accumulation * processes` consecutive passes, and process p of P runs the p-th of every P.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.config import TrainingSettings
+
+Index = NDArray[np.int64]
+
+_ORDER = 0  # keeps the draws of the order apart from other draws of the same seed and epoch
+_ROUNDING = 1e-9  # of the epochs, so that 2.1 epochs of 10 steps are 21
+_POOL = 64  # passes among which records are put together by length
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps there are and what each one takes.
+
+    Attributes:
+        lengths: tokens of each record's longest window, shape (records,).
+        rows: windows of each record, shape (records,).
+        processes: how many share a step.
+        steps_before: steps made before each epoch, and all steps at the end, shape (epochs + 1,).
+    """
+
+    settings: TrainingSettings
+    lengths: Index
+    rows: Index
+    processes: int
+    steps_before: Index
+    warmup_steps: int
+    _drawn: dict[int, list[Index]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def total_steps(self) -> int:
+        """All steps of the training."""
+        return int(self.steps_before[-1])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the first epoch; with `batch_tokens` later ones may have a few more or less."""
+        return len(_steps(self._passes(0), self._step_passes))
+
+    @property
+    def step_records(self) -> int:
+        """Records of a full step, over all its passes and processes; with `batch_tokens` on average."""
+        if self.settings.batch_tokens:
+            return math.ceil(len(self.lengths) / self.steps_per_epoch)
+        return self.settings.batch_size * self._step_passes
+
+    def step(self, number: int) -> tuple[int, list[Index]]:
+        """The epoch of a step (from 0), and the passes that it takes."""
+        epoch = self.epoch_of(number)
+        first = (number - int(self.steps_before[epoch])) * self._step_passes
+        return epoch, self._passes(epoch)[first : first + self._step_passes]
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch that step number `step` (from 0) is of."""
+        return int(np.searchsorted(self.steps_before, step, side="right")) - 1
+
+    def epochs_done(self, steps: int) -> float:
+        """The epochs that so many steps come to."""
+        epoch = self.epoch_of(steps - 1)
+        of_epoch = len(_steps(self._passes(epoch), self._step_passes))
+        return epoch + (steps - int(self.steps_before[epoch])) / of_epoch
+
+    def is_end_of_epoch(self, steps: int) -> bool:
+        """Whether an epoch ends after so many steps."""
+        return bool((self.steps_before[1:] == steps).any())
+
+    @property
+    def _step_passes(self) -> int:
+        return self.settings.accumulation * self.processes
+
+    def _passes(self, epoch: int) -> list[Index]:
+        if epoch not in self._drawn:
+            for old in list(self._drawn)[:-1]:  # the last one may still be asked for when the next one is prepared
+                del self._drawn[old]
+            self._drawn[epoch] = epoch_passes(
+                self.lengths, self.settings, epoch=epoch, processes=self.processes, rows=self.rows
+            )
+        return self._drawn[epoch]
+
+
+def make_plan(lengths: Index, settings: TrainingSettings, *, processes: int = 1, rows: Index | None = None) -> Plan:
+    """Count the steps of a training on records of so many tokens each. The last step of an epoch takes what is left.
+
+    Args:
+        lengths, rows: as `Plan` has them; one window a record when `rows` is not given.
+    """
+    rows = np.ones_like(lengths) if rows is None else rows
+    step_passes = settings.accumulation * processes
+    steps_before = [0]
+    for epoch in range(math.ceil(settings.epochs)):
+        if epoch == 0 or settings.batch_tokens:  # the other ways draw as many passes for each epoch
+            passes = epoch_passes(lengths, settings, epoch=epoch, processes=processes, rows=rows)
+            of_epoch = len(_steps(passes, step_passes))
+        share = min(1.0, settings.epochs - epoch)
+        steps_before.append(steps_before[-1] + math.ceil(share * of_epoch - _ROUNDING))
+    if settings.max_steps:
+        steps_before = [steps for steps in steps_before if steps < settings.max_steps] + (
+            [settings.max_steps] if steps_before[-1] >= settings.max_steps else []
+        )
+    total = steps_before[-1]
+    warmup = settings.warmup * total if settings.warmup < 1 else settings.warmup
+    return Plan(settings, lengths, rows, processes, np.array(steps_before), min(int(warmup), total))
+
+
+def _steps(passes: list[Index], step_passes: int) -> range:
+    return range(0, len(passes), step_passes)
+
+
+def epoch_passes(
+    lengths: Index, settings: TrainingSettings, *, epoch: int, processes: int = 1, rows: Index | None = None
+) -> list[Index]:
+    """All records, each once, in passes.
+
+    Records are shuffled and cut into steps. Within a step they are sorted by length before they are cut into passes:
+    that saves padding and changes no gradient, as a step is one mean over all its records. With `group_by_length` or
+    `batch_tokens` records of like length are put together over many passes, and the passes shuffled.
+    """
+    generator = np.random.default_rng([settings.seed, epoch, _ORDER])
+    order = generator.permutation(len(lengths))
+    size = settings.batch_size
+    if settings.batch_tokens:
+        rows = np.ones_like(lengths) if rows is None else rows
+        pool_size = _POOL * max(1, int(settings.batch_tokens / (lengths * rows).mean()))
+        passes = [
+            part
+            for pool in _cut(order, pool_size)
+            for part in _within_budget(_by_length(pool, lengths), lengths, rows, settings.batch_tokens)
+        ]
+    elif settings.group_by_length:
+        passes = [part for pool in _cut(order, _POOL * size) for part in _cut(_by_length(pool, lengths), size)]
+    else:
+        steps = _cut(order, size * settings.accumulation * processes)
+        return [part for step in steps for part in _cut(_by_length(step, lengths), size)]
+    return [passes[number] for number in generator.permutation(len(passes))]
+
+
+def share_of(passes: list[Index], *, process: int, processes: int) -> list[Index]:
+    """The passes of one process in a step: every process gets as many, the last one maybe empty."""
+    rounds = math.ceil(len(passes) / processes)
+    padded = [*passes, *[passes[0][:0]] * (rounds * processes - len(passes))]
+    return padded[process::processes]
+
+
+def _cut(index: Index, size: int) -> list[Index]:
+    return [index[first : first + size] for first in range(0, len(index), size)]
+
+
+def _by_length(index: Index, lengths: Index) -> Index:
+    return index[np.argsort(lengths[index], kind="stable")]
+
+
+def _within_budget(index: Index, lengths: Index, rows: Index, batch_tokens: int) -> list[Index]:
+    """Cut records, sorted by length, into passes of at most so many tokens with padding, and of one record at least."""
+    passes, first, windows = [], 0, 0
+    for position, record in enumerate(index.tolist()):
+        windows += int(rows[record])
+        if position > first and windows * int(lengths[record]) > batch_tokens:
+            passes.append(index[first:position])
+            first, windows = position, int(rows[record])
+    return [*passes, index[first:]]
