@@ -1,7 +1,7 @@
 """Loading and building encoders: hub names, folders, run folders, or a config and random weights."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -55,12 +55,16 @@ class ModelInfo(BaseModel):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model with its tokenizer, where it came from, and what is known of its training."""
+    """A model with its tokenizer, where it came from, and what is known of its training.
+
+    `is_sharded` says that its weights are spread over several processes.
+    """
 
     model: Any
     tokenizer: Any
     info: ModelInfo
     source: str
+    is_sharded: bool = False
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
         """The windows of the training, with what was given in its place.
@@ -100,9 +104,15 @@ def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
     return LoadedModel(model.eval(), tokenizer, info, source)
 
 
-def save_trained(folder: Path, model: Any, tokenizer: Any, info: ModelInfo) -> None:
-    """Write a model in the hub's layout, which plain `from_pretrained` reads, and `qakit.json` beside it."""
-    model.save_pretrained(folder)
+def save_trained(
+    folder: Path, model: Any, tokenizer: Any, info: ModelInfo, *, weights: Mapping[str, Any] | None = None
+) -> None:
+    """Write a model in the hub's layout, which plain `from_pretrained` reads, and `qakit.json` beside it.
+
+    Args:
+        weights: the model's own when not given.
+    """
+    model.save_pretrained(folder, state_dict=weights)
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)  # safetensors makes its files private, but a model is there to be shared
     tokenizer.save_pretrained(folder)

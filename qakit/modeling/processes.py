@@ -7,17 +7,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def shared_out(items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]]) -> Iterable[Result]:
+def shared_out(
+    items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]], *, together: bool = False
+) -> Iterable[Result]:
     """What `work` gives for `items`, one result an item and in order; every process does a part of them.
 
     Args:
         items: the same in every process.
+        together: every process does all of them, as it must where the model's weights are spread over the processes.
     """
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
     state = PartialState()
-    if state.num_processes == 1:
+    if together or state.num_processes == 1:
         return work(items)
     first, end = (
         len(items) * number // state.num_processes for number in (state.process_index, state.process_index + 1)

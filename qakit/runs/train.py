@@ -168,7 +168,8 @@ def _evaluate(run: Run, progress: _Progress) -> _Progress:
     if run.dev_data is None:
         return progress
     step, epoch = learner.steps_done, learner.plan.epochs_done(learner.steps_done)
-    loaded = LoadedModel(learner.evaluated, run.tokenizer, run.prepared.info, str(run.folder.path))
+    source = str(run.folder.path)
+    loaded = LoadedModel(learner.evaluated, run.tokenizer, run.prepared.info, source, is_sharded=learner.is_sharded)
     try:
         with run.stop.immediate() if learner.accelerator.num_processes == 1 else nullcontext():
             scores = task.evaluate(loaded, run.dev_data, run.config)
@@ -194,8 +195,10 @@ def _key(task: Task, scores: Mapping[str, float]) -> tuple[float, ...]:
 def _keep(run: Run, progress: _Progress) -> None:
     card = model_card(run.config, run.prepared.info, progress.scores or {}, progress.step)
 
+    weights = run.learner.weights() if run.learner.is_sharded else None
+
     def write(folder: Path) -> None:
-        save_trained(folder, merged(run.learner.evaluated), run.tokenizer, run.prepared.info)
+        save_trained(folder, merged(run.learner.evaluated), run.tokenizer, run.prepared.info, weights=weights)
         write_text(folder / "README.md", card)
 
     run.folder.replace_best(write)

@@ -181,7 +181,7 @@ def read_answers(
 
     todo = iter(zip(records, chosen, strict=True))
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, answered)
+        yield from shared_out(chunk, answered, together=loaded.is_sharded)
 
 
 def score_tokens(

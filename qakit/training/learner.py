@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from qakit.config import TrainConfig, TrainingSettings
+from qakit.config import TrainConfig, TrainingSettings, TrickSettings
 from qakit.errors import CheckpointError, ConfigError
 from qakit.training.adversarial import build_adversary
 from qakit.training.averaging import build_average
@@ -16,6 +16,7 @@ from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
 from qakit.training.memory import keep_freed_memory
 from qakit.training.optim import build_optimizer
 from qakit.training.order import Plan, make_plan
+from qakit.training.sharding import gathered_optimizer, gathered_weights, spread
 from qakit.training.state import optimizer_tensors, random_state, restore_optimizer, restore_random_state
 
 _MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16", None: None}
@@ -73,6 +74,22 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float 
     return flat
 
 
+def _check_engine(accelerator: Any, tricks: TrickSettings) -> None:
+    """Make sure that checkpoints can hold all that the engine has, and that the tricks find whole weights.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if accelerator.distributed_type == "DEEPSPEED":
+        raise ConfigError(
+            "DeepSpeed keeps the optimiser's state in files of its own, so a training could not be resumed exactly; "
+            "start with --config_file configs/accelerate/fsdp.yaml, which shares out the same"
+        )
+    whole = {"ema": tricks.ema, "swa": tricks.swa, "lora_rank": tricks.lora_rank, "awp": tricks.adversarial == "awp"}
+    if accelerator.distributed_type == "FSDP" and (used := [name for name, value in whole.items() if value]):
+        raise ConfigError(f"tricks {', '.join(used)} need whole weights, which FSDP spreads over the processes")
+
+
 def _check_trackers(names: Sequence[str]) -> None:
     """Make sure that all of them will be told: accelerate leaves out in silence what is not installed."""
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
@@ -91,10 +108,13 @@ class Learner:
         model: the bare model that is trained.
         plan: the steps of the training.
         steps_done: updates made so far.
+        is_sharded: whether the weights are spread over the processes, so that all of them must run the model together.
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig, accelerator: Any, training_set: TrainingSet) -> None:
         settings, tricks = config.training, config.tricks
+        self.is_sharded = accelerator.distributed_type == "FSDP"
+        _check_engine(accelerator, tricks)
         self.model = model.to(accelerator.device)
         self.accelerator = accelerator
         self.plan: Plan = make_plan(
@@ -133,7 +153,7 @@ class Learner:
     @property
     def model_bytes(self) -> int:
         """Size of the weights."""
-        return sum(tensor.nbytes for tensor in self.model.state_dict().values())
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.model.state_dict().values())
 
     @property
     def checkpoint_bytes(self) -> int:
@@ -149,14 +169,19 @@ class Learner:
             return signal
         return max(gather_object([signal or 0])) or None
 
+    def weights(self) -> dict[str, Tensor]:
+        """The whole weights of the model that is trained. All processes must take part; the main one gets them."""
+        return gathered_weights(self.model) if self.is_sharded else self.model.state_dict()
+
     def checkpoint(self, state: Mapping[str, Any]) -> Checkpoint:
         """This moment, and what the caller wants to find again with it. All processes must take part."""
         from accelerate.utils import gather_object
 
-        tensors = {
-            "model": self.model.state_dict(),
-            "optimizer": optimizer_tensors(self._optimizer, self.model),
-        }
+        tensors = {"model": self.weights()}
+        if self.is_sharded:
+            tensors["optimizer"] = gathered_optimizer(self.model, self._optimizer)
+        else:
+            tensors["optimizer"] = optimizer_tensors(self._optimizer, self.model)
         if self._average:
             tensors["average"] = self._average.tensors()
         scaler = self.accelerator.scaler
@@ -169,15 +194,19 @@ class Learner:
         Raises:
             CheckpointError: it is of another model, or of another number of processes.
         """
+        weights, moments = dict(checkpoint.tensors["model"]), checkpoint.tensors.get("optimizer", {})
         try:
-            self.model.load_state_dict(dict(checkpoint.tensors["model"]))
+            if self.is_sharded:
+                spread(self.model, self._optimizer, weights, moments)
+            else:
+                self.model.load_state_dict(weights)
+                restore_optimizer(self._optimizer, self.model, moments)
             if self._average:
                 self._average.restore(checkpoint.tensors["average"])
             own = checkpoint.state["learner"]
             random = own["random"][self.accelerator.process_index]
         except (KeyError, IndexError, RuntimeError) as error:
             raise CheckpointError(f"the checkpoint of step {checkpoint.step} is of another model: {error}") from None
-        restore_optimizer(self._optimizer, self.model, checkpoint.tensors.get("optimizer", {}))
         if self.accelerator.scaler and own["scaler"]:
             self.accelerator.scaler.load_state_dict(own["scaler"])
         restore_random_state(random)

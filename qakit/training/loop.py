@@ -220,4 +220,5 @@ def _sum_over_processes(accelerator: Any, value: float) -> float:
 
 def _clip(model: Any, accelerator: Any, max_norm: float) -> float:
     """Scale the gradients down to `max_norm` (0: leave them) and give the norm they had."""
-    return float(accelerator.clip_grad_norm_(model.parameters(), max_norm or math.inf))
+    norm = accelerator.clip_grad_norm_(model.parameters(), max_norm or math.inf)
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)  # of weights that FSDP has spread

@@ -10,13 +10,14 @@ import pytest
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
+from qakit.modeling.models import load_trained
 from qakit.runs.predict import load_models, predict
+from tests.modeling.tiny import QA, largest_difference, weights
 from tests.runs.trainings import config_of, content, run, write_data
-from tests.runs.two_processes import CHANGES, STOPPED_AT
+from tests.runs.two_processes import CHANGES, PLAIN, STOPPED_AT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ONE_PROCESS = {**CHANGES, "training.accumulation": 2}
-PLAIN = {"model.hidden_dropout_prob": 0.0, "model.attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -31,23 +32,28 @@ def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture(scope="module")
-def two(data, tmp_path_factory):
-    """The folder of what two processes made."""
-    out = tmp_path_factory.mktemp("two")
+def start_two(script, data, out):
     environment = {
         **os.environ,
         "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(REPOSITORY),
+        "PYTHONFAULTHANDLER": "1",
         "TQDM_DISABLE": "1",
     }
     command = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc_per_node", "2"]
-    script = str(Path(__file__).with_name("two_processes.py"))
+    file = str(Path(__file__).with_name(script))
     done = subprocess.run(
-        [*command, script, str(data), str(out)], env=environment, capture_output=True, text=True, check=False
+        [*command, file, str(data), str(out)], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[:6000]
+
+
+@pytest.fixture(scope="module")
+def two(data, tmp_path_factory):
+    """The folder of what two processes made."""
+    out = tmp_path_factory.mktemp("two")
+    start_two("two_processes.py", data, out)
     return out
 
 
@@ -89,3 +95,18 @@ def test_a_signal_to_one_process_stops_both_and_the_training_goes_on_to_the_bit(
     names += [f"checkpoints/step-000008/{kind}.safetensors" for kind in ("model", "optimizer")]
     assert [name for name in names if whole[name] != stopped[name]] == []
     assert f"checkpoints/step-{STOPPED_AT:06d}/model.safetensors" in stopped
+
+
+def test_weights_spread_over_processes_train_resume_and_are_saved_whole(data, tmp_path):
+    start_two("sharded.py", data, tmp_path)
+    run(config_of(data, tmp_path / "one", {**ONE_PROCESS, **PLAIN}))
+    assert losses(tmp_path / "sharded") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+    assert evaluations(tmp_path / "sharded") == evaluations(tmp_path / "one")
+    whole, stopped = content(tmp_path / "sharded"), content(tmp_path / "sharded-stopped")
+    names = ["metrics.jsonl", "best/model.safetensors", "checkpoints/step-000008/model.safetensors"]
+    names += ["checkpoints/step-000008/optimizer.safetensors"]
+    assert [name for name in names if whole[name] != stopped[name]] == []
+    one, sharded = (
+        weights(load_trained(str(tmp_path / name), task="qa", auto_class=QA).model) for name in ("one", "sharded")
+    )
+    assert largest_difference(one, sharded) < 1e-4

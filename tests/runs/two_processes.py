@@ -20,6 +20,7 @@ CHANGES = {
     "training.save_every": 3,
     "training.epochs": 2,
 }
+PLAIN = {"model.hidden_dropout_prob": 0.0, "model.attention_probs_dropout_prob": 0.0}
 STOPPED_AT = 5
 
 
@@ -31,7 +32,7 @@ def stop(event):
 
 def main(data, out):
     qakit.runs.train.draw_curves = lambda *_, **__: None
-    changes = {**CHANGES, "model.hidden_dropout_prob": 0.0, "model.attention_probs_dropout_prob": 0.0}
+    changes = {**CHANGES, **PLAIN}
     run(config_of(data, out / "plain", changes))
     run(config_of(data, out / "dropout", CHANGES))
     try:
