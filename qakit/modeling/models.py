@@ -1,6 +1,5 @@
 """Loading and building encoders: hub names, folders, run folders, or a config and random weights."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,49 +7,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.io import write_json
+from qakit.modeling.info import INFO_FILE, ModelInfo, read_info
 
-INFO_FILE = "qakit.json"
 BEST = "best"
 _NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
-
-
-class ModelInfo(BaseModel):
-    """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
-
-    `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
-    says whether the training data had questions without an answer.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    task: str
-    windows: WindowSettings
-    max_answer_length: int | None = None
-    max_answer_characters: int | None = None
-    answers_null: bool = False
-    null_threshold: float = 0.0
-    qakit_version: str = ""
-
-    def windows_with(self, given: WindowSettings | None) -> WindowSettings:
-        """The windows of the training, with what was given in its place; overlap and step replace each other.
-
-        Raises:
-            ConfigError: the two do not go together.
-        """
-        if given is None:
-            return self.windows
-        changes = {name: getattr(given, name) for name in given.model_fields_set}
-        if changes.keys() & {"overlap", "step"}:
-            changes = {"overlap": None, "step": None, **changes}
-        try:
-            return WindowSettings.model_validate({**self.windows.model_dump(), **changes})
-        except ValidationError as error:
-            raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 @dataclass(frozen=True)
@@ -90,7 +53,7 @@ def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
     import transformers
 
     folder = _model_folder(source)
-    info = _read_info(folder, task)
+    info = read_info(folder, task)
     if info.task != task:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
     config = _pretrained_config(folder)  # first: it fails soonest where there is nothing
@@ -132,15 +95,18 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
     import transformers
 
     auto = getattr(transformers, auto_class)
+    attention = {"attn_implementation": settings.attention} if settings.attention else {}
     if settings.from_scratch:
         tokenizer = _scratch_tokenizer(settings)
-        model, fresh = _from_config(auto, _scratch_config(settings, tokenizer)), []
+        with _explained_attention(settings):
+            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer), **attention), []
     else:
         source = _model_folder(settings.name)
         config = _pretrained_config(source)
         _check_fields(config, settings)
         tokenizer = load_tokenizer(settings.tokenizer or source)
-        model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings))
+        with _explained_attention(settings):
+            model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings), **attention)
         fresh = sorted(loading["missing_keys"])
     _check_positions(model, tokenizer, max_length)
     _agree_on_inputs(model, tokenizer)
@@ -175,17 +141,6 @@ def _model_folder(source: str) -> str:
     if path.is_dir() and not (path / "config.json").is_file():
         raise CheckpointError(f"{source}: holds no trained model: neither best/config.json nor config.json is there")
     return source
-
-
-def _read_info(folder: str, task: str) -> ModelInfo:
-    """What qakit stored beside the weights; little where another tool trained them."""
-    file = Path(folder) / INFO_FILE
-    if not file.is_file():
-        return ModelInfo(task=task, windows=WindowSettings())
-    try:
-        return ModelInfo.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
-        raise CheckpointError(f"{file}: is damaged: {error}") from None
 
 
 def _from_pretrained(auto: Any, source: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
@@ -241,9 +196,20 @@ def _scratch_config(settings: ModelSettings, tokenizer: Any) -> Any:
         return AutoConfig.for_model(settings.name, **{**facts, **settings.overrides})
 
 
-def _from_config(auto: Any, config: Any) -> Any:
+@contextmanager
+def _explained_attention(settings: ModelSettings) -> Iterator[None]:
+    """Tell what is wrong with `model.attention` as such: nothing else needs a package or differs between models."""
     try:
-        return auto.from_config(config)
+        yield
+    except (ConfigError, CheckpointError, ImportError) as error:
+        if settings.attention is None or not any(word in str(error).lower() for word in ("attention", "attn")):
+            raise
+        raise ConfigError(f"model.attention {settings.attention}: {error}") from None
+
+
+def _from_config(auto: Any, config: Any, **arguments: Any) -> Any:
+    try:
+        return auto.from_config(config, **arguments)
     except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         raise ConfigError(f"model: these settings make no {type(config).__name__} model: {error}") from None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.modeling.models import ModelInfo
+from qakit.modeling.info import ModelInfo
 
 _PIPELINE_TAGS = {"qa": "question-answering", "select": "multiple-choice"}
 _COMMANDS = {

@@ -20,7 +20,7 @@ from qakit.signals import StopSignals
 from qakit.tasks.base import Task
 from qakit.training.learner import Learner, make_accelerator
 from qakit.training.loop import TrainingSet
-from qakit.training.order import Plan, epoch_passes
+from qakit.training.order import Plan
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _report(run: Run, epoch: _Epoch, seconds: Sequence[float]) -> DryRun:
 def _first_epoch(training_set: TrainingSet, plan: Plan) -> _Epoch:
     """Count what the first epoch shows; every batch is made for that, and none is run."""
     windows, tokens, read = 0, 0, []
-    for records in epoch_passes(plan.lengths, plan.settings, epoch=0, processes=plan.processes):
+    for records in plan.passes(0):
         inputs = training_set.batch(records.tolist(), 0).inputs
         windows += inputs["input_ids"].shape[:-1].numel()
         tokens += int(inputs["attention_mask"].sum())

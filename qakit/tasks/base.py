@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from qakit.config import TrainConfig
 from qakit.data.records import Dataset, Record
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.training.loop import TrainingSet
 
 

@@ -16,7 +16,8 @@ from qakit.errors import ConfigError
 from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.batching import EpochWindows, WindowBatch
 from qakit.modeling.inference import run_windows
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction, cut_answers
 from qakit.spans.decoding import TokenScores, best_spans

@@ -20,7 +20,8 @@ from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.teaching import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs

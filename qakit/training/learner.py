@@ -12,6 +12,7 @@ from qakit.errors import CheckpointError, ConfigError
 from qakit.training.adversarial import build_adversary
 from qakit.training.averaging import build_average
 from qakit.training.checkpoints import Checkpoint
+from qakit.training.dropout import fast_dropout
 from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
 from qakit.training.memory import keep_freed_memory
 from qakit.training.optim import build_optimizer
@@ -139,11 +140,12 @@ class Learner:
     def steps(self) -> Iterator[StepEvent]:
         """Train from where this learner is to the end of the plan."""
         self._engine.model.train()
-        for event in train_steps(self._engine, self._training_set, self.plan, first_step=self.steps_done):
-            self.steps_done = event.step
-            if self._average:
-                self._average.update(self.model, event.step)
-            yield event
+        with fast_dropout(self.accelerator.device):
+            for event in train_steps(self._engine, self._training_set, self.plan, first_step=self.steps_done):
+                self.steps_done = event.step
+                if self._average:
+                    self._average.update(self.model, event.step)
+                yield event
 
     @property
     def evaluated(self) -> nn.Module:

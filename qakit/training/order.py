@@ -46,7 +46,7 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of the first epoch; with `batch_tokens` later ones may have a few more or less."""
-        return len(_steps(self._passes(0), self._step_passes))
+        return len(_steps(self.passes(0), self._step_passes))
 
     @property
     def step_records(self) -> int:
@@ -59,7 +59,7 @@ class Plan:
         """The epoch of a step (from 0), and the passes that it takes."""
         epoch = self.epoch_of(number)
         first = (number - int(self.steps_before[epoch])) * self._step_passes
-        return epoch, self._passes(epoch)[first : first + self._step_passes]
+        return epoch, self.passes(epoch)[first : first + self._step_passes]
 
     def epoch_of(self, step: int) -> int:
         """The epoch that step number `step` (from 0) is of."""
@@ -68,7 +68,7 @@ class Plan:
     def epochs_done(self, steps: int) -> float:
         """The epochs that so many steps come to."""
         epoch = self.epoch_of(steps - 1)
-        of_epoch = len(_steps(self._passes(epoch), self._step_passes))
+        of_epoch = len(_steps(self.passes(epoch), self._step_passes))
         return epoch + (steps - int(self.steps_before[epoch])) / of_epoch
 
     def is_end_of_epoch(self, steps: int) -> bool:
@@ -79,7 +79,8 @@ class Plan:
     def _step_passes(self) -> int:
         return self.settings.accumulation * self.processes
 
-    def _passes(self, epoch: int) -> list[Index]:
+    def passes(self, epoch: int) -> list[Index]:
+        """The records of each pass of an epoch."""
         if epoch not in self._drawn:
             for old in list(self._drawn)[:-1]:  # the last one may still be asked for when the next one is prepared
                 del self._drawn[old]

@@ -11,7 +11,8 @@ from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt, head_modules, merged
 from qakit.modeling.inference import run_windows
-from qakit.modeling.models import ModelInfo, build_for_training, load_trained, save_trained
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import build_for_training, load_trained, save_trained
 from qakit.spans.windowing import covering_windows, encode_pairs
 from qakit.tasks.qa import QuestionAnswering
 from qakit.training.layers import embedding_modules, encoder_layers

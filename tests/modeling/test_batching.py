@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from qakit.config import InferenceSettings, ReadConfig, WindowSettings
 from qakit.modeling.batching import EpochWindows, batches_by_length, window_batch
 from qakit.modeling.inference import run_windows
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.spans.placement import training_windows
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 from qakit.tasks.qa import read_answers

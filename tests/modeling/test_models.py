@@ -10,7 +10,8 @@ import transformers
 
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import CheckpointError, ConfigError
-from qakit.modeling.models import ModelInfo, build_for_training, load_tokenizer, load_trained, save_trained
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import build_for_training, load_tokenizer, load_trained, save_trained
 from tests.modeling.tiny import CHOICE, QA, SIZES, TOKENIZER, assert_equal_weights, tiny_bert, tokenizer, weights
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "河", "山", "hel", "##lo", "e", "，"]

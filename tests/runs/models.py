@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from qakit.config import WindowSettings
-from qakit.modeling.models import ModelInfo, save_trained
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import save_trained
 from tests.modeling.tiny import CHOICE, QA, tiny_bert, tokenizer
 
 WINDOWS = WindowSettings(max_length=64, overlap=16)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from qakit import __version__
-from qakit.modeling.models import ModelInfo
+from qakit.modeling.info import ModelInfo
 from qakit.runs.card import model_card
 from tests.modeling.tiny import train_config
 

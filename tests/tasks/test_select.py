@@ -10,7 +10,8 @@ from qakit.config import ReadConfig, TrickSettings, WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.tasks.select import ParagraphSelection, choices, score_candidates
 from qakit.training.objective import batch_loss
 from tests.modeling.tiny import (

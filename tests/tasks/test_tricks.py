@@ -7,7 +7,8 @@ import torch
 from qakit.config import ReadConfig, TrainingSettings, WindowSettings
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError
-from qakit.modeling.models import LoadedModel, ModelInfo
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.tasks.qa import QuestionAnswering, read_answers
 from qakit.tasks.select import ParagraphSelection, score_candidates

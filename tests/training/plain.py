@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import get_linear_schedule_with_warmup
 
 from qakit.config import TrainConfig
+from qakit.training.dropout import fast_dropout
 from qakit.training.learner import Learner
 from qakit.training.loop import TrainingBatch, TrainingSet
 from qakit.training.order import Plan
@@ -34,12 +35,13 @@ def plain_losses(model: nn.Module, training_set: TrainingSet, plan: Plan) -> lis
     scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.total_steps)
     losses = []
     model.train()
-    for passes in _labelled_passes(training_set, plan):
-        losses.append(sum(_backward(model, inputs, len(passes)) for inputs in passes))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_gradient_norm)
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
+    with fast_dropout(torch.device("cpu")):  # the same masks
+        for passes in _labelled_passes(training_set, plan):
+            losses.append(sum(_backward(model, inputs, len(passes)) for inputs in passes))
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_gradient_norm)
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
     return losses
 
 
