@@ -116,7 +116,7 @@ def test_the_page_on_recipes_names_every_file():
 
 def test_accelerate_reads_the_files_for_it():
     kinds = {file.stem: load_config_from_file(str(file)).distributed_type.value for file in LAUNCHES}
-    assert kinds == {"ddp": "MULTI_GPU", "deepspeed-zero2": "DEEPSPEED", "fsdp": "FSDP"}
+    assert kinds == {"ddp": "MULTI_GPU", "fsdp": "FSDP"}
 
 
 @pytest.mark.parametrize("file", LAUNCHES, ids=name_of)
@@ -126,4 +126,4 @@ def test_a_file_for_accelerate_leaves_precision_to_qakit_and_names_what_there_is
     assert config.mixed_precision == "no"
     assert set(config.dynamo_config.values()) <= {"NO"}
     options = vars(launch_command_parser().parse_args(["script"]))
-    assert {**config.fsdp_config, **config.deepspeed_config}.keys() <= options.keys()
+    assert config.fsdp_config.keys() <= options.keys()
