@@ -1,3 +1,3 @@
 """Extractive question answering on transformers, Chinese first."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -1,9 +1,9 @@
 """The settings of every command, as frozen models: the one place that names them and their defaults."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Schedule = Literal["linear", "cosine", "polynomial", "constant"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -15,6 +15,14 @@ DEFAULT_OVERLAP = 128
 POLYNOMIAL_END = 1e-7  # where transformers' polynomial schedule ends
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+_OneOrMore = BeforeValidator(_listed)  # `trackers: wandb` is `trackers: [wandb]`
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -22,8 +30,8 @@ class _Settings(BaseModel):
 class DataSettings(_Settings):
     """The files to learn from."""
 
-    train: tuple[Path, ...] = Field(min_length=1)
-    dev: tuple[Path, ...] = ()
+    train: Annotated[tuple[Path, ...], _OneOrMore] = Field(min_length=1)
+    dev: Annotated[tuple[Path, ...], _OneOrMore] = ()
     context: Path | None = None
     """ADL's `context.json`; found beside each data file when not given."""
     lenient: bool = False
@@ -117,7 +125,7 @@ class TrainingSettings(_Settings):
     warmup: float = Field(0.1, ge=0)
     """Below 1 a share of all steps, otherwise a number of steps."""
     weight_decay: float = Field(0.01, ge=0)
-    adam_betas: tuple[float, float] = (0.9, 0.999)
+    adam_betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     adam_epsilon: float = Field(1e-8, gt=0)
     max_gradient_norm: float = Field(1.0, ge=0)
     """Gradients are scaled down to this norm; 0 leaves them."""
@@ -135,7 +143,7 @@ class TrainingSettings(_Settings):
     """Compute activations anew in the backward pass instead of keeping them: less memory, about a third more time."""
     compile: bool = False
     """Let torch compile the model."""
-    trackers: tuple[str, ...] = ()
+    trackers: Annotated[tuple[str, ...], _OneOrMore] = ()
     """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
 
     @model_validator(mode="after")
@@ -161,7 +169,7 @@ class TrickSettings(_Settings):
     """Train low-rank updates of the encoder's linear layers, and the head, in place of all weights (needs peft)."""
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
-    lora_targets: tuple[str, ...] = ()
+    lora_targets: Annotated[tuple[str, ...], _OneOrMore] = ()
     """Names of the linear layers to update; all of the encoder when not given."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target that is spread over all places of the window."""
@@ -181,7 +189,7 @@ class TrickSettings(_Settings):
     """Share of the training after which the plain average of the weights is evaluated and kept in their place."""
     negative_windows: float = Field(0.0, ge=0, le=1)
     """Share of the questions shown a second window in each epoch, without the answer, to be read as unanswerable."""
-    distill: tuple[Path, ...] = ()
+    distill: Annotated[tuple[Path, ...], _OneOrMore] = ()
     """Scores files of teachers (`qakit predict --scores`) over the training data."""
     distill_weight: float = Field(0.5, gt=0, le=1)
     """Share of the teachers in the loss."""

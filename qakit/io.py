@@ -108,6 +108,15 @@ def file_error(path: Path, field: str, message: str) -> DataError:
     return DataError([Problem(str(path), WHOLE_FILE, field, message)])
 
 
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file object whose content appears at `path` in one step when the block ends, and not at all if it raises.

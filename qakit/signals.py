@@ -46,9 +46,9 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
-        if self.received is not None or not self._deferring:
+        is_first, self.received = self.received is None, signum
+        if not (is_first and self._deferring):
             raise Stopped(signum)
-        self.received = signum
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

@@ -248,6 +248,27 @@ def test_a_preview_needs_what_is_given_to_be_right():
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["training.epochs", "zzzz"]
 
 
+def test_a_list_of_one_needs_no_brackets(tmp_path: Path):
+    names = ("data.train", "data.dev", "training.trackers", "tricks.lora_targets", "tricks.distill")
+    file = save(tmp_path / "a.yaml", "data: {train: a, dev: a}\nmodel: {name: bert}\nout: run\n")
+    config = load_config(TrainConfig, [file], overrides=[f"{name}=a" for name in names[2:]])
+    bracketed = load_config(
+        TrainConfig, overrides=[f"{name}=[a]" for name in names], flags={**NEEDED, "data.train": None}
+    )
+    assert config == bracketed
+    assert (config.data.dev, config.training.trackers, config.tricks.distill) == ((Path("a"),), ("a",), (Path("a"),))
+    with pytest.raises(ConfigError, match=r"training.trackers: .*found 3"):
+        load_config(TrainConfig, overrides=["training.trackers=3"], flags=NEEDED)
+
+
+@pytest.mark.parametrize("betas", ["[1.0, 0.999]", "[0.9, 1]", "[-0.1, 0.999]", "[0.9, -1]"])
+def test_betas_that_adam_cannot_take_are_refused(betas: str):
+    with pytest.raises(ConfigError, match=r"^training.adam_betas.[01]: .*, found -?[01]"):
+        load_config(TrainConfig, overrides=[f"training.adam_betas={betas}"], flags=NEEDED)
+    kept = load_config(TrainConfig, overrides=["training.adam_betas=[0, 0.5]"], flags=NEEDED)
+    assert kept.training.adam_betas == (0.0, 0.5)
+
+
 def test_settings_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         TrainingSettings().epochs = 3.0  # type: ignore[misc]

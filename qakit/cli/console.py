@@ -78,7 +78,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with StopSignals():
-                return command(*args, **kwargs)
+                result = command(*args, **kwargs)
+                _leave_other_processes()
+                return result
         except DataError as error:
             in_records = all(problem.record != WHOLE_FILE for problem in error.problems)
             hint = "\n--lenient leaves bad records out and says how many" if in_records else ""
@@ -100,6 +102,14 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise _exit(error, code, message) from None
 
     return run
+
+
+def _leave_other_processes() -> None:
+    """Part from the processes that `accelerate launch` started, where there are any."""
+    if "WORLD_SIZE" in os.environ and "torch" in sys.modules:
+        from qakit.modeling.processes import leave
+
+        leave()
 
 
 def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:

@@ -1,5 +1,6 @@
 """What is changed about a model between loading and training: frozen and redrawn layers, LoRA, dropout samples."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -24,8 +25,11 @@ def adapt(model: Any, config: TrainConfig) -> Any:
     for name in ("reinitialize_layers", "freeze_layers"):
         if getattr(tricks, name) > len(layers):
             raise ConfigError(f"tricks.{name} is {getattr(tricks, name)}; the model has {len(layers)} layers")
-    if tricks.reinitialize_layers:
-        _redraw(model, layers[-tricks.reinitialize_layers :])
+    if tricks.freeze_layers + tricks.reinitialize_layers > len(layers):
+        both = f"{tricks.freeze_layers} and {tricks.reinitialize_layers}"
+        raise ConfigError(f"tricks.freeze_layers and reinitialize_layers ({both}) share some of {len(layers)} layers")
+    redrawn = layers[len(layers) - tricks.reinitialize_layers :]
+    _redraw(model, redrawn)
     if tricks.reinitialize_head:
         _redraw(model, head_modules(model))
     if tricks.freeze_embeddings or tricks.freeze_layers:
@@ -35,7 +39,7 @@ def adapt(model: Any, config: TrainConfig) -> Any:
         _sample_dropout(model, tricks.dropout_samples)
     if config.training.gradient_checkpointing:
         _checkpoint_gradients(model)
-    return _with_lora(model, tricks, tricks.lora_rank) if tricks.lora_rank else model
+    return _with_lora(model, tricks, tricks.lora_rank, redrawn) if tricks.lora_rank else model
 
 
 def head_modules(model: Any) -> list[nn.Module]:
@@ -63,26 +67,37 @@ def _freeze(modules: Any) -> None:
         module.requires_grad_(False)
 
 
-def _with_lora(model: Any, tricks: TrickSettings, rank: int) -> Any:
-    """The model with low-rank updates of its encoder's linear layers (Hu et al., 2022), and a head trained whole."""
+def _with_lora(model: Any, tricks: TrickSettings, rank: int, redrawn: Sequence[nn.Module]) -> Any:
+    """The model with low-rank updates of its encoder's linear layers (Hu et al., 2022).
+
+    The head and the redrawn layers are trained whole: an update of random weights leaves most of them random. Frozen
+    layers stay as they are.
+    """
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError:
         raise ConfigError("tricks.lora_rank needs the package peft: pip install 'qakit[lora]'") from None
-    prefix = model.base_model_prefix
     # peft finds modules by the ends of their names: a head's `dropout` would be every dropout of the encoder too, and
     # the encoder's `dense` one of the head.
-    heads = [
-        name for name, part in model.named_children() if name != prefix and next(part.parameters(), None) is not None
-    ]
-    linears = [name for name, part in model.base_model.named_modules() if isinstance(part, nn.Linear)]
+    whole = [part for part in (*head_modules(model), *redrawn) if any(p.requires_grad for p in part.parameters())]
+    within = {part for module in whole for part in module.modules()}
+    encoder = set(model.base_model.modules())
+    linears = {name: part for name, part in model.named_modules() if isinstance(part, nn.Linear) and part in encoder}
     names = {name.rpartition(".")[2] for name in linears}
     if unknown := sorted(set(tricks.lora_targets) - names):
         raise ConfigError(
             f"tricks.lora_targets: {', '.join(unknown)} is no linear layer; the encoder has {sorted(names)}"
         )
     wanted = set(tricks.lora_targets) or names
-    targets = [f"{prefix}.{name}" for name in linears if name.rpartition(".")[2] in wanted]
+    targets = [
+        name
+        for name, part in linears.items()
+        if name.rpartition(".")[2] in wanted and part.weight.requires_grad and part not in within
+    ]
+    if not targets:
+        raise ConfigError(
+            "tricks.lora_rank: every layer is frozen or drawn anew, so none is left to update; leave it out"
+        )
     return get_peft_model(
         model,
         LoraConfig(
@@ -90,7 +105,7 @@ def _with_lora(model: Any, tricks: TrickSettings, rank: int) -> Any:
             lora_alpha=tricks.lora_alpha,
             lora_dropout=tricks.lora_dropout,
             target_modules=targets,
-            modules_to_save=heads,
+            modules_to_save=[name for name, part in model.named_modules() if part in whole],
         ),
     )
 

@@ -83,7 +83,7 @@ def save_trained(
 
 
 def build_for_training(settings: ModelSettings, auto_class: str, max_length: int) -> tuple[Any, Any, list[str]]:
-    """The model and tokenizer that training starts from.
+    """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
 
     Returns:
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
@@ -92,21 +92,25 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
         ConfigError: config fields that are unknown or make no model, or windows longer than the model's positions.
         CheckpointError: nothing to load under that name.
     """
+    import torch
     import transformers
 
     auto = getattr(transformers, auto_class)
-    attention = {"attn_implementation": settings.attention} if settings.attention else {}
+    # transformers takes the dtype that was stored; the small updates of a fine-tuning are lost in 16-bit weights.
+    arguments: dict[str, Any] = {"dtype": torch.float32}
+    if settings.attention:
+        arguments["attn_implementation"] = settings.attention
     if settings.from_scratch:
         tokenizer = _scratch_tokenizer(settings)
         with _explained_attention(settings):
-            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer), **attention), []
+            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer), **arguments), []
     else:
         source = _model_folder(settings.name)
         config = _pretrained_config(source)
         _check_fields(config, settings)
         tokenizer = load_tokenizer(settings.tokenizer or source)
         with _explained_attention(settings):
-            model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings), **attention)
+            model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings), **arguments)
         fresh = sorted(loading["missing_keys"])
     _check_positions(model, tokenizer, max_length)
     _agree_on_inputs(model, tokenizer)

@@ -34,3 +34,12 @@ def is_main_process() -> bool:
     from accelerate import PartialState
 
     return bool(PartialState().is_main_process)
+
+
+def leave() -> None:
+    """Take leave of the other processes at the end: otherwise the interpreter may crash while it shuts down."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()

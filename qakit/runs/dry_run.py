@@ -102,13 +102,12 @@ def dry_run(task: Task, config: TrainConfig, *, steps: int = 3, listen: Listener
 def _report(run: Run, epoch: _Epoch, seconds: Sequence[float]) -> DryRun:
     learner, plan = run.learner, run.learner.plan
     accelerator = learner.accelerator
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in learner.model.parameters()]
     seconds_per_step = median(seconds[1:] or seconds)
     return DryRun(
-        parameters=sum(size for size, _ in sizes),
-        trained=sum(size for size, is_trained in sizes if is_trained),
+        parameters=learner.parameters,
+        trained=learner.trained,
         device=str(accelerator.device),
-        precision="fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision,
+        precision=learner.precision,
         processes=accelerator.num_processes,
         questions=len(plan.lengths),
         windows=epoch.windows,

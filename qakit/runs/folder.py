@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.config_files import to_yaml
 from qakit.errors import ConfigError, ResourceError
-from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_text
-from qakit.training.checkpoints import Checkpoint, drop_checkpoints_after, prune_checkpoints, save_checkpoint
+from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
+from qakit.training.checkpoints import Checkpoint, save_checkpoint
+from qakit.training.disk import explained_disk
+from qakit.training.retention import prune_checkpoints, set_aside_after
 
+_ADVICE = "The run so far is unchanged; make room, then resume."
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "pandas", "pyarrow")
 
 
@@ -31,6 +34,8 @@ class RunFolder:
         metrics: one JSON object a line, one line a step or evaluation.
         best: the best model, in the hub's layout.
         checkpoints: what resuming needs.
+        trackers: the files of experiment trackers that keep some.
+        out_of_fold: in a cross-validation, whose trainings have run folders of their own in this one.
     """
 
     def __init__(self, path: Path, *, writes: bool = True) -> None:
@@ -44,6 +49,8 @@ class RunFolder:
         self.curves = path / "curves"
         self.best = path / "best"
         self.checkpoints = path / "checkpoints"
+        self.trackers = path / "trackers"
+        self.out_of_fold = path / "out-of-fold.scores.parquet"
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Make sure that a training may use the folder.
@@ -62,7 +69,7 @@ class RunFolder:
 
     @contextmanager
     def opened(self, *, resume: bool, overwrite: bool) -> Iterator[None]:
-        """Have the folder for this training alone; what was not written to is gone afterwards.
+        """Have the folder for this training alone; a new one that nothing was written to is gone afterwards.
 
         Raises:
             ConfigError: as `check`, or another training has it.
@@ -71,6 +78,7 @@ class RunFolder:
             yield
             return
         self.check(resume=resume, overwrite=overwrite)
+        is_new = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / ".lock"
         lock = FileLock(file, timeout=0)
@@ -82,9 +90,12 @@ class RunFolder:
             file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
             yield
         finally:
-            lock.release()
             if not self._visible():
-                shutil.rmtree(self.path, ignore_errors=True)
+                file.unlink(missing_ok=True)
+            lock.release()
+            if is_new:
+                with suppress(OSError):  # it is not empty
+                    self.path.rmdir()
 
     def require_room(self, needed: int) -> None:
         """Make sure that the disk has room for a training's files, some of which may be there from before.
@@ -123,14 +134,18 @@ class RunFolder:
         """Add one line to the metrics."""
         if not self.writes:
             return
-        with open(self.metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        line = json.dumps(entry) + "\n"
+        with (
+            explained_disk(self.metrics, len(line), _ADVICE),
+            open(self.metrics, "a", encoding="utf-8") as file,
+        ):
+            file.write(line)
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics and checkpoints of later steps, which a resumed training makes again."""
+        """Drop the metrics of later steps, which a resumed training makes again, and set their checkpoints aside."""
         if not self.writes:
             return
-        drop_checkpoints_after(self.checkpoints, step)
+        set_aside_after(self.checkpoints, step)
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             entries = [parse_json(line, self.metrics) for line in lines if line.endswith("}")]
@@ -142,24 +157,41 @@ class RunFolder:
             save_checkpoint(self.checkpoints, checkpoint)
             prune_checkpoints(self.checkpoints, keep=keep)
 
-    def replace_best(self, write: Callable[[Path], None]) -> None:
-        """Let `write` fill a new folder, and put it in the place of the best model."""
+    def replace_best(self, write: Callable[[Path], None], *, size: int = 0) -> None:
+        """Let `write` fill a new folder, about `size` bytes, and put it in the place of the best model.
+
+        Raises:
+            ResourceError: the disk is full or cannot be written; the best model so far is untouched.
+        """
         if not self.writes:
             return
         for leftover in self.path.glob(".best.*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new, old = self._hidden("new"), self._hidden("old")
-        new.mkdir()
-        try:
-            write(new)
-            if self.best.exists():
-                self.best.rename(old)
-            new.rename(self.best)
-        finally:
-            if old.exists() and not self.best.exists():
-                old.rename(self.best)
-            shutil.rmtree(new, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        with explained_disk(self.best, size, _ADVICE):
+            try:
+                new.mkdir()
+                write(new)
+                for written in (*new.iterdir(), new):
+                    sync(written)
+                if self.best.exists():
+                    self.best.rename(old)
+                new.rename(self.best)
+                sync(self.path)
+            finally:
+                if old.exists() and not self.best.exists():
+                    old.rename(self.best)
+                shutil.rmtree(new, ignore_errors=True)
+                shutil.rmtree(old, ignore_errors=True)
+
+    def take_over(self, source: Path) -> None:
+        """Take the best model and the metrics of the run folder `source`, where this one has none."""
+        if not self.writes:
+            return
+        if not self.best.exists() and (source / "best").is_dir():
+            self.replace_best(lambda new: _copy(source / "best", new))
+        if not self.metrics.exists() and (source / "metrics.jsonl").is_file():
+            shutil.copyfile(source / "metrics.jsonl", self.metrics)
 
     def _hidden(self, kind: str) -> Path:
         return self.path / f".best.{kind}-{os.getpid()}"
@@ -172,8 +204,9 @@ class RunFolder:
             path.unlink(missing_ok=True)
         for suffix in (".svg", ".png"):
             self.curves.with_suffix(suffix).unlink(missing_ok=True)
-        for folder in (self.best, self.checkpoints):
+        for folder in (self.best, self.checkpoints, self.trackers, *self.path.glob("fold-*/")):
             shutil.rmtree(folder, ignore_errors=True)
+        self.out_of_fold.unlink(missing_ok=True)
 
 
 def environment() -> dict[str, Any]:
@@ -191,6 +224,10 @@ def environment() -> dict[str, Any]:
 def package_versions() -> dict[str, str | None]:
     """The installed versions of what a training builds on."""
     return {name: _version(name) for name in _PACKAGES}
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def _read_owner(file: Path) -> str:

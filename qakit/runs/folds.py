@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
+from qakit.config_files import load_config
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.processes import is_main_process
 from qakit.runs.events import Listener, Note, TrainResult
+from qakit.runs.folder import RunFolder, data_hashes
 from qakit.runs.predict import load_models, predict
 from qakit.runs.train import train
 from qakit.spans.scores import QuestionScores, ScoresInfo, read_scores, write_scores
 from qakit.tasks.base import Task
 
 SCORES = "scores.parquet"
-OUT_OF_FOLD = "out-of-fold.scores.parquet"
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,43 @@ def train_folds(
     began = time.monotonic()
     if resume not in (None, "auto"):
         raise ConfigError(f"--resume {resume}: with folds each has checkpoints of its own; give --resume auto")
-    data = read_dataset(config.data.train, context=config.data.context, lenient=config.data.lenient)
+    folder = RunFolder(config.out, writes=is_main_process())
+    with folder.opened(resume=resume is not None, overwrite=overwrite):
+        data = read_dataset(config.data.train, context=config.data.context, lenient=config.data.lenient)
+        if not overwrite:
+            _check_folds(folder, config)
+        folder.prepare(overwrite=overwrite)
+        folder.describe(config, task.name, data_hashes(data.files))
+        results, scores_file = _train_each(task, config, folder, data, resume, listen)
+    return FoldsResult(config.out, results, scores_file, time.monotonic() - began)
+
+
+def _check_folds(folder: RunFolder, config: TrainConfig) -> None:
+    """Make sure that a run which is to go on is one of as many folds.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if folder.writes and folder.config.exists():
+        before = load_config(TrainConfig, [folder.config]).data.folds
+        if before != config.data.folds:
+            message = f"{folder.path}: was made with data.folds {before}, not {config.data.folds}"
+            raise ConfigError(f"{message}; give --overwrite or another --out")
+
+
+def _train_each(
+    task: Task, config: TrainConfig, folder: RunFolder, data: Dataset, resume: str | None, listen: Listener
+) -> tuple[tuple[TrainResult, ...], Path | None]:
     results, files = [], []
     for fold in range(1, (config.data.folds or 1) + 1):
         own = _config_of(config, fold)
         listen(Note(f"fold {fold} of {config.data.folds}, in {own.out}"))
-        results.append(train(task, own, resume=resume, overwrite=overwrite, listen=listen))
+        results.append(train(task, own, resume=resume, listen=listen))
         if task.name == "qa":
             files.append(_score(data, own, fold))
-    scores_file = config.out / OUT_OF_FOLD if files else None
-    if scores_file and is_main_process():
-        _merge(files, scores_file, [record.id for record in data])
-    return FoldsResult(config.out, tuple(results), scores_file, time.monotonic() - began)
+    if files and folder.writes:
+        _merge(files, folder.out_of_fold, [record.id for record in data])
+    return tuple(results), folder.out_of_fold if files else None
 
 
 def _config_of(config: TrainConfig, fold: int) -> TrainConfig:

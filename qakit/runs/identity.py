@@ -3,13 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.data.records import Dataset
 from qakit.runs.folder import data_hashes, package_versions
+from qakit.training.learner import Learner
 
 _WITHOUT_EFFECT = ("save_every", "keep_checkpoints", "trackers")  # on the weights, and on which of them are the best
 _OF_THE_MACHINE = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
@@ -21,9 +24,8 @@ def identity_of(
     config: TrainConfig,
     datasets: Mapping[str, Dataset | None],
     *,
-    model: Any,
+    learner: Learner,
     tokenizer: Any,
-    accelerator: Any,
 ) -> dict[str, Any]:
     """All that decides the weights and which of them are the best, as JSON.
 
@@ -35,12 +37,15 @@ def identity_of(
         del values[section]
     for name in _WITHOUT_EFFECT:
         del values["training"][name]
-    values["training"]["precision"] = accelerator.mixed_precision.replace("no", "fp32")
-    values["model"] |= {name: value for name, value in model.config.to_dict().items() if name not in _NOT_OF_THE_MODEL}
+    values["training"]["precision"] = learner.precision
+    values["model"]["name"] = Path(config.model.name).name  # a folder may have moved
+    del values["model"]["tokenizer"], values["tricks"]["distill"]  # known by their content
+    model_config: Any = learner.model.config
+    values["model"] |= {name: value for name, value in model_config.to_dict().items() if name not in _NOT_OF_THE_MODEL}
     identity = {
         "task": task,
         **values,
-        "processes": accelerator.num_processes,
+        "processes": learner.accelerator.num_processes,
         "data": {"folds": config.data.folds, "fold": config.data.fold, **_hashes(datasets)},
         "teachers": list(data_hashes(config.tricks.distill).values()),
         "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
@@ -60,7 +65,8 @@ def _hashes(datasets: Mapping[str, Dataset | None]) -> dict[str, str]:
 def machine_of(accelerator: Any) -> dict[str, Any]:
     """What resuming to the bit needs to be the same besides, as JSON: it is pointed out when it changed."""
     versions = {name: found for name, found in package_versions().items() if name in _OF_THE_MACHINE}
-    return {"device": accelerator.device.type, "threads": torch.get_num_threads(), **versions}
+    own = {"qakit": __version__, "device": accelerator.device.type, "threads": torch.get_num_threads()}
+    return {**own, **versions}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -75,8 +75,8 @@ def set_up(
     for note in prepared.notes:
         listen(Note(note))
     roles = {"training": train_data, "development": dev_data}
-    identity = identity_of(task.name, config, roles, model=model, tokenizer=tokenizer, accelerator=accelerator)
     learner = Learner(model, config, accelerator, prepared.training_set)
+    identity = identity_of(task.name, config, roles, learner=learner, tokenizer=tokenizer)
     files = tuple(dict.fromkeys([*train_data.files, *(dev_data.files if dev_data else ())]))
     return Run(task, config, folder, tokenizer, prepared, dev_data, files, learner, identity, stop, listen)
 
@@ -91,6 +91,8 @@ def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Datas
         listen(
             Note(f"fold {data.fold} of {data.folds}: {len(dev_data)} questions left out of {len(train_data)} others")
         )
+    if config.training.patience is not None and (dev_data is None or data.train_on_dev):
+        raise ConfigError("training.patience counts evaluations, and there is no development data to evaluate with")
     if dev_data is not None and data.train_on_dev:
         files = (*train_data.files, *dev_data.files)
         return replace(train_data, records=(*train_data.records, *dev_data.records), files=files), None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qakit.config import TrainConfig
-from qakit.errors import CheckpointError
+from qakit.errors import CheckpointError, ConfigError
 from qakit.io import write_text
 from qakit.metrics.presets import get_preset
 from qakit.modeling.adapting import merged
@@ -22,10 +22,11 @@ from qakit.runs.identity import differences, machine_of
 from qakit.runs.setup import Run, set_up
 from qakit.signals import Stopped, StopSignals
 from qakit.tasks.base import Task
-from qakit.training.checkpoints import Checkpoint, latest_good_checkpoint, load_checkpoint
+from qakit.training.checkpoints import Checkpoint, load_checkpoint
 from qakit.training.learner import Learner, make_accelerator, tracking
 from qakit.training.loop import StepEvent
 from qakit.training.order import Plan
+from qakit.training.retention import latest_good_checkpoint
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,15 @@ def train(
     began = time.monotonic()
     if config.metric:
         get_preset(config.metric)
-    accelerator = make_accelerator(config.training, config.out)
+    if resume == "":
+        raise ConfigError("--resume: give auto, or the path of a checkpoint")
+    accelerator = make_accelerator(config.training, RunFolder(config.out).trackers)
     listen = listen if accelerator.is_main_process else _nothing
     folder = RunFolder(config.out, writes=accelerator.is_main_process)
     with StopSignals() as stop, folder.opened(resume=resume is not None, overwrite=overwrite):
         run = set_up(task, config, accelerator, folder, stop, listen)
-        folder.require_room(run.bytes_to_write)
+        folds_left = (config.data.folds or 1) - (config.data.fold or 1) + 1
+        folder.require_room(run.bytes_to_write * folds_left)
         folder.prepare(overwrite=overwrite)
         accelerator.wait_for_everyone()
         progress = _resume(run, resume)
@@ -106,11 +110,14 @@ def _train(run: Run, progress: _Progress) -> _Progress:
             raise Stopped(signal)
         if _has_waited_enough(run, progress):
             run.listen(Note(f"stopped early: no better model in {progress.waited} evaluations"))
-            _save(run, progress)
+            if not saved:
+                _save(run, progress)
             break
     if run.dev_data is None:
         progress = _Progress(learner.steps_done)
         _keep(run, progress)
+    elif progress.scores is None:  # resumed at the end, where the best model was gone
+        progress = _evaluate(run, progress)
     _draw(run)
     return progress
 
@@ -137,16 +144,14 @@ def _due(step: int, every: int | None, plan: Plan) -> bool:
 
 
 def _started(learner: Learner) -> Started:
-    accelerator = learner.accelerator
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in learner.model.parameters()]
     return Started(
         plan=learner.plan,
         first_step=learner.steps_done,
-        parameters=sum(size for size, _ in sizes),
-        trained=sum(size for size, is_trained in sizes if is_trained),
-        device=str(accelerator.device),
-        precision="fp32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision,
-        processes=accelerator.num_processes,
+        parameters=learner.parameters,
+        trained=learner.trained,
+        device=str(learner.accelerator.device),
+        precision=learner.precision,
+        processes=learner.accelerator.num_processes,
     )
 
 
@@ -201,15 +206,13 @@ def _keep(run: Run, progress: _Progress) -> None:
         save_trained(folder, merged(run.learner.evaluated), run.tokenizer, run.prepared.info, weights=weights)
         write_text(folder / "README.md", card)
 
-    run.folder.replace_best(write)
+    run.folder.replace_best(write, size=run.learner.model_bytes)
 
 
 def _draw(run: Run) -> None:
-    name = run.folder.path.name
-    if run.folder.writes:
-        draw_curves(
-            run.folder.metrics, run.folder.curves, title=name if name.isascii() else ""
-        )  # its font has no Chinese
+    folder, name = run.folder, run.folder.path.name
+    if folder.writes and folder.metrics.exists():
+        draw_curves(folder.metrics, folder.curves, title=name if name.isascii() else "")  # its font has no Chinese
 
 
 def _save(run: Run, progress: _Progress) -> None:
@@ -228,20 +231,38 @@ def _resume(run: Run, resume: str | None) -> _Progress:
         run.listen(Note("no checkpoint to resume from: training starts at the beginning"))
         return _Progress()
     if changes := differences(checkpoint.state["identity"], run.identity):
+        place = run.folder.path if resume == "auto" else resume
         raise CheckpointError(
-            f"{run.folder.path}: the run was made with other settings, so it cannot go on with these:\n"
-            + "\n".join(changes)
+            f"{place}: the run was made with other settings, so it cannot go on with these:\n" + "\n".join(changes)
         )
     if changes := differences(checkpoint.state["machine"], machine_of(run.learner.accelerator)):
         run.listen(Note("the machine has changed, so results may differ in the last digits:\n" + "\n".join(changes)))
     run.learner.restore(checkpoint)
+    if resume != "auto":
+        run.folder.take_over(Path(resume).resolve().parent.parent)
     run.folder.forget_after(checkpoint.step)
     run.listen(Note(f"resumed from step {checkpoint.step}"))
-    return _Progress(**checkpoint.state["progress"])
+    return _progress_of(run, checkpoint)
+
+
+def _progress_of(run: Run, checkpoint: Checkpoint) -> _Progress:
+    """The progress until a checkpoint; that of nothing where the best model it speaks of is gone."""
+    progress = _Progress(**checkpoint.state["progress"])
+    run.learner.accelerator.wait_for_everyone()
+    if progress.scores is None or run.folder.best.exists():
+        return progress
+    run.listen(
+        Note(f"the best model so far, of step {progress.step}, is gone: the next evaluation finds the best anew")
+    )
+    return _Progress(evaluated=progress.evaluated)
 
 
 def _checkpoint(run: Run, resume: str) -> Checkpoint | None:
     if resume != "auto":
+        if RunFolder(Path(resume)).checkpoints.is_dir():
+            raise ConfigError(
+                f"--resume {resume}: is a run folder; give one of its checkpoints, or --resume auto with it as --out"
+            )
         return load_checkpoint(Path(resume))
     found = latest_good_checkpoint(run.folder.checkpoints, warn=lambda text: run.listen(Note(text)))
     return found[1] if found else None

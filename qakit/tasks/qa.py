@@ -135,7 +135,10 @@ class QuestionAnswering:
             negatives=tricks.negative_windows,
         )
         teacher = token_teacher(tricks.distill, records, pairs) if tricks.distill else None
-        return Prepared(QaTrainingSet(windows, teacher), info, tuple(_notes(pairs, len(dataset), len(records), info)))
+        notes = list(_notes(pairs, len(dataset), len(records), info))
+        if tricks.negative_windows:
+            notes.append(f"{len(windows.lengths) - len(pairs)} windows without an answer are shown in each epoch")
+        return Prepared(QaTrainingSet(windows, teacher), info, tuple(notes))
 
     def can_score(self, record: Record) -> bool:
         """Whether the answer is known."""

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +20,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from qakit.errors import CheckpointError, DataError, ResourceError
-from qakit.io import parse_json, read_json, read_text, sha256_of, write_json, write_text
+from qakit.errors import CheckpointError, DataError
+from qakit.io import parse_json, read_json, read_text, sha256_of, sync, write_json, write_text
+from qakit.training.disk import explained_disk
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
 STATE = "state.json"
-MINIMUM_KEPT = 2
 
 _TENSORS = ".safetensors"
 _REPLACED = ".replaced"
-_STEP_NAME = re.compile(rf"step-(\d{{6,}})({re.escape(_REPLACED)})?")
-_HIDDEN_NAME = re.compile(r"\.step-\d{6,}(\.replaced)?\.(tmp|old)-\d+")
+STEP_NAME = re.compile(rf"step-(\d{{6,}})({re.escape(_REPLACED)})?")
+_HIDDEN_NAME = re.compile(r"\.step-\d{6,}(\.replaced)?(\.aside)?\.(tmp|old)-\d+")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-]+\.(safetensors|json)")
 
 
@@ -72,20 +72,16 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """
     target = folder / f"step-{checkpoint.step:06d}"
     temporary = _hidden(target, "tmp")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _sync(folder.parent)
-        _remove_leftovers(folder)
-        temporary.mkdir()
-        _write_files(temporary, checkpoint)
-        _publish(temporary, target)
-    except (OSError, SafetensorError) as error:
-        if isinstance(error, SafetensorError) and "os error" not in str(error):
-            raise
-        shutil.rmtree(temporary, ignore_errors=True)  # before the free bytes are counted
-        raise _resource_error(target, checkpoint, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with explained_disk(target, _bytes_of(checkpoint), "Older checkpoints are unchanged; make room, then resume."):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            sync(folder.parent)
+            _remove_leftovers(folder)
+            temporary.mkdir()
+            _write_files(temporary, checkpoint)
+            _publish(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # before the free bytes are counted
     return target
 
 
@@ -115,72 +111,17 @@ def verify_checkpoint(path: Path) -> None:
     _verified_manifest(path)
 
 
-def find_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first, whole or damaged; none when there is no such folder.
-
-    Unfinished saves do not count. A checkpoint that was just being replaced may stand as `step-000400.replaced`, right
-    before the one that replaces it.
-    """
-    if not folder.is_dir():
-        return []
-    found = [
-        (int(match[1]), match[2] is None, path)
-        for path in folder.iterdir()
-        if (match := _STEP_NAME.fullmatch(path.name)) and path.is_dir()
-    ]
-    return [path for _, _, path in sorted(found)]
-
-
-def latest_good_checkpoint(folder: Path, *, warn: Callable[[str], None]) -> tuple[Path, Checkpoint] | None:
-    """The newest checkpoint in `folder` that is whole, with its directory; None when there is none.
-
-    Args:
-        warn: called with a message for each damaged one that is passed over; those are left where they are.
-    """
-    for path in reversed(find_checkpoints(folder)):
-        try:
-            return path, load_checkpoint(path)
-        except CheckpointError as error:
-            warn(f"passing over a damaged checkpoint: {error}")
-    return None
-
-
-def prune_checkpoints(folder: Path, *, keep: int, protected: Collection[Path] = ()) -> None:
-    """Delete all but the newest `keep` checkpoints; call it after a new one was saved, never before.
-
-    Args:
-        keep: at least 2, as the newest one may turn out to be damaged.
-        protected: checkpoints to keep whatever their age: the best one and the one the run was resumed from.
-
-    Raises:
-        ValueError: `keep` is below 2.
-    """
-    if keep < MINIMUM_KEPT:
-        raise ValueError(f"keep is {keep}; at least {MINIMUM_KEPT} checkpoints must be kept")
-    kept = {path.resolve() for path in protected}
-    for path in find_checkpoints(folder)[:-keep]:
-        if path.resolve() not in kept:
-            _remove(path)
-
-
-def drop_checkpoints_after(folder: Path, step: int) -> None:
-    """Delete the checkpoints of steps after `step`: a training that goes on from there makes them again."""
-    for path in find_checkpoints(folder):
-        if int(_STEP_NAME.fullmatch(path.name)[1]) > step:  # type: ignore[index]
-            _remove(path)
-
-
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     for stem, tensors in checkpoint.tensors.items():
         if not _FILE_NAME.fullmatch(stem + _TENSORS):
             raise ValueError(f"{stem!r} cannot name a file of a checkpoint; use letters, digits, - and _")
         path = folder / (stem + _TENSORS)
         save_file(_separate(tensors), path, metadata={"format": "pt"})
-        _sync(path)
+        sync(path)
     write_json(folder / STATE, dict(checkpoint.state), indent=None)
     files = {path.name: (path.stat().st_size, sha256_of(path)) for path in folder.iterdir()}
     write_text(folder / MANIFEST, _Manifest(checkpoint.step, files).text())
-    _sync(folder)
+    sync(folder)
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -209,18 +150,18 @@ def _publish(temporary: Path, target: Path) -> None:
     finally:
         if aside.exists() and not target.exists():
             aside.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
     with suppress(OSError):  # the new one is in place; what stays is removed by the next save
         _remove_leftovers(target.parent)
         if aside.exists():
-            _remove(aside)
+            remove_checkpoint(aside)
 
 
 def _hidden(path: Path, kind: str) -> Path:
     return path.with_name(f".{path.name}.{kind}-{os.getpid()}")
 
 
-def _remove(path: Path) -> None:
+def remove_checkpoint(path: Path) -> None:
     """Delete a checkpoint. It loses its name first, so that a kill half-way leaves no damaged one."""
     shutil.rmtree(path.rename(_hidden(path, "old")))
 
@@ -231,29 +172,14 @@ def _remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _resource_error(target: Path, checkpoint: Checkpoint, error: Exception) -> ResourceError:
-    needed = sum(tensor.nbytes for tensors in checkpoint.tensors.values() for tensor in tensors.values())
-    needed += len(json.dumps(dict(checkpoint.state), default=str))
-    existing = next(path for path in target.absolute().parents if path.is_dir())
-    free = shutil.disk_usage(existing).free
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ResourceError(
-        f"{target}: the checkpoint could not be written: {reason}. It needs about {needed} bytes, {free} are free. "
-        "Older checkpoints are unchanged; make room, then resume."
-    )
+def _bytes_of(checkpoint: Checkpoint) -> int:
+    tensors = sum(tensor.nbytes for tensors in checkpoint.tensors.values() for tensor in tensors.values())
+    return tensors + len(json.dumps(dict(checkpoint.state), default=str))
 
 
 def _verified_manifest(path: Path) -> _Manifest:
     manifest = _read_manifest(path)
-    match = _STEP_NAME.fullmatch(path.name)
+    match = STEP_NAME.fullmatch(path.name)
     if match and int(match[1]) != manifest.step:
         raise CheckpointError(f"{path / MANIFEST}: is of step {manifest.step}; expected step {int(match[1])}")
     for name, (size, digest) in manifest.files.items():

@@ -1,5 +1,6 @@
 """A model in training: with its optimiser, prepared by accelerate, able to go into a checkpoint and out of one."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,21 +31,28 @@ def make_accelerator(settings: TrainingSettings, folder: Path | None = None) -> 
         folder: where trackers that keep files keep them.
 
     Raises:
-        ConfigError: the device cannot train in that precision, or a tracker is not installed.
+        ConfigError: the device cannot train in that precision, a tracker is not installed, or accelerate is set up
+            in a way that does not work.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.utils import GradientAccumulationPlugin
 
     _check_trackers(settings.trackers)
+    _refuse_deepspeed()
     AcceleratorState._reset_state()  # it keeps the precision of the training before this one in the same process
     try:
         accelerator = Accelerator(
             mixed_precision=_MIXED_PRECISION[settings.precision],
             log_with=list(settings.trackers) or None,
             project_dir=folder,
+            # The loop weighs its passes itself; accelerate would divide each by what `accelerate launch` was told.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         )
-    except ValueError as error:
-        raise ConfigError(f"training.precision {settings.precision}: {error}") from None
+    except (ValueError, ImportError) as error:
+        is_ours = settings.precision is not None and "precision" in str(error)
+        setting = f"training.precision {settings.precision}" if is_ours else "the set-up of accelerate"
+        raise ConfigError(f"{setting}: {error}") from None
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ConfigError("training.precision fp16 needs a GPU, and there is none; use bf16 or fp32")
     if accelerator.device.type == "cpu":
@@ -61,7 +69,8 @@ def tracking(accelerator: Any, config: TrainConfig) -> Iterator[None]:
         yield
     finally:
         if config.training.trackers:
-            accelerator.end_training()
+            for tracker in accelerator.trackers:  # on the main process; `end_training` would part the processes too
+                tracker.finish()
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
@@ -75,17 +84,25 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float 
     return flat
 
 
-def _check_engine(accelerator: Any, tricks: TrickSettings) -> None:
-    """Make sure that checkpoints can hold all that the engine has, and that the tricks find whole weights.
+def _refuse_deepspeed() -> None:
+    """Make sure that checkpoints can hold all that the engine has; accelerate itself fails where DeepSpeed is missing.
 
     Raises:
         ConfigError: they cannot.
     """
-    if accelerator.distributed_type == "DEEPSPEED":
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
         raise ConfigError(
             "DeepSpeed keeps the optimiser's state in files of its own, so a training could not be resumed exactly; "
             "start with --config_file configs/accelerate/fsdp.yaml, which shares out the same"
         )
+
+
+def _check_tricks(accelerator: Any, tricks: TrickSettings) -> None:
+    """Make sure that the tricks find whole weights.
+
+    Raises:
+        ConfigError: they do not.
+    """
     whole = {"ema": tricks.ema, "swa": tricks.swa, "lora_rank": tricks.lora_rank, "awp": tricks.adversarial == "awp"}
     if accelerator.distributed_type == "FSDP" and (used := [name for name, value in whole.items() if value]):
         raise ConfigError(f"tricks {', '.join(used)} need whole weights, which FSDP spreads over the processes")
@@ -115,7 +132,7 @@ class Learner:
     def __init__(self, model: nn.Module, config: TrainConfig, accelerator: Any, training_set: TrainingSet) -> None:
         settings, tricks = config.training, config.tricks
         self.is_sharded = accelerator.distributed_type == "FSDP"
-        _check_engine(accelerator, tricks)
+        _check_tricks(accelerator, tricks)
         self.model = model.to(accelerator.device)
         self.accelerator = accelerator
         self.plan: Plan = make_plan(
@@ -151,6 +168,22 @@ class Learner:
     def evaluated(self) -> nn.Module:
         """The model to evaluate and keep: the one that is trained, or the average of its weights."""
         return self._average.model_after(self.steps_done, self.model) if self._average else self.model
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def trained(self) -> int:
+        """Number of weights that training moves."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    @property
+    def precision(self) -> str:
+        """In which the model runs: `fp32`, `bf16` or `fp16`."""
+        found: str = self.accelerator.mixed_precision
+        return "fp32" if found == "no" else found
 
     @property
     def model_bytes(self) -> int:

@@ -39,14 +39,18 @@ class TrainingBatch:
     count: int
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """The same batch on `device`; the copy to a GPU need not be waited for."""
-        return TrainingBatch(_moved(self.inputs, device), _moved(self.targets, device), self.count)
+        """The same batch on `device`; the copy of a pinned one to a GPU need not be waited for."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
+    def pinned(self) -> "TrainingBatch":
+        """The same batch in memory from which a CUDA device copies by itself."""
+        return self._with(Tensor.pin_memory)
 
-def _moved(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    if device.type == "cuda":
-        tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
+        inputs, targets = (
+            {name: change(tensor) for name, tensor in part.items()} for part in (self.inputs, self.targets)
+        )
+        return TrainingBatch(inputs, targets, self.count)
 
 
 class TrainingSet(Protocol):
@@ -117,15 +121,19 @@ def train_steps(engine: Engine, training_set: TrainingSet, plan: Plan, *, first_
         with explained_memory(_MEMORY_ADVICE):
             loss = _accumulate(engine, training_set, batches)
         norm = _clip(engine.model, engine.accelerator, plan.settings.max_gradient_norm)
-        for name, value in (("loss", loss), ("gradient's norm", 0.0 if engine.accelerator.scaler else norm)):
-            if not math.isfinite(value):
-                raise QakitError(
-                    f"the {name} of step {step + 1} is {value}; lower training.learning_rate "
-                    f"({plan.settings.learning_rate:g}), or train in fp32 or bf16 instead of fp16"
-                )
+        _check_finite(engine.accelerator, plan, step, loss, norm)
         engine.optimizer.step()
         engine.optimizer.zero_grad(set_to_none=True)
         yield StepEvent(step + 1, plan.epochs_done(step + 1), loss, rate, norm, records)
+
+
+def _check_finite(accelerator: Any, plan: Plan, step: int, loss: float, norm: float) -> None:
+    advice = f"lower training.learning_rate ({plan.settings.learning_rate:g})"
+    if accelerator.mixed_precision == "fp16":
+        advice += ", or train in fp32 or bf16 instead of fp16"
+    for name, value in (("loss", loss), ("gradient's norm", 0.0 if accelerator.scaler else norm)):
+        if not math.isfinite(value):
+            raise QakitError(f"the {name} of step {step + 1} is {value}; {advice}")
 
 
 def _prefetched(load: Callable[[int], Any], numbers: range) -> Iterator[Any]:
@@ -153,6 +161,8 @@ def _load(
         (training_set.batch((share if len(share) else passes[0][:1]).tolist(), epoch), float(len(share) > 0))
         for share in shares
     ]
+    if accelerator.device.type == "cuda":
+        batches = [(batch.pinned(), weight) for batch, weight in batches]
     return batches, sum(map(len, passes))
 
 

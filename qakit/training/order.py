@@ -100,6 +100,8 @@ def make_plan(lengths: Index, settings: TrainingSettings, *, processes: int = 1,
     step_passes = settings.accumulation * processes
     steps_before = [0]
     for epoch in range(math.ceil(settings.epochs)):
+        if settings.max_steps and steps_before[-1] >= settings.max_steps:
+            break  # the drawing of an epoch takes time
         if epoch == 0 or settings.batch_tokens:  # the other ways draw as many passes for each epoch
             passes = epoch_passes(lengths, settings, epoch=epoch, processes=processes, rows=rows)
             of_epoch = len(_steps(passes, step_passes))

@@ -268,6 +268,39 @@ def test_lora_starts_at_the_model_as_it_was():
         assert torch.equal(found, expected)
 
 
+def test_frozen_layers_get_no_updates():
+    tricks = {"lora_rank": 2, "freeze_layers": 2}
+    learner = learner_of(tricks=tricks, num_hidden_layers=3)
+    names = {name.split(".layer.")[1][0] for name in trained_in(learner.model) if ".lora_" in name}
+    assert names == {"2"}
+    assert all(".layer.2." in name or "modules_to_save" in name for name in moved(learner))
+
+
+@pytest.mark.parametrize("ways", [{}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_layers_that_are_drawn_anew_are_trained_whole_beside_lora(family, ways, tmp_path):
+    tricks = {"lora_rank": 2, "reinitialize_layers": 1, "reinitialize_head": True}
+    learner = learner_of(family=family, tricks=tricks, training=ways, num_hidden_layers=2)
+    (*_, top) = encoder_layers(tiny_model(family))
+    trained = trained_in(learner.model)
+    whole = {name for name in trained if ".layer.1.modules_to_save." in name}
+    assert len(whole) == len(list(top.parameters()))
+    assert any(".layer.0." in name for name in trained)
+    assert not any(".layer.1." in name and ".lora_" in name for name in trained)
+    assert any(".attention." in name for name in moved(learner) & whole)
+    model = learner.evaluated.eval()
+    save_trained(tmp_path, merged(model), tokenizer(), ModelInfo(task="qa", windows={"max_length": 64}))
+    loaded = load_trained(str(tmp_path), task="qa", auto_class=QA).model
+    assert weights(loaded).keys() == weights(tiny_model(family)).keys()
+    for one, other in zip(outputs_of(loaded), outputs_of(model), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_lora_with_nothing_left_to_update_is_refused():
+    with pytest.raises(ConfigError, match=r"tricks.lora_rank: every layer is frozen or drawn anew"):
+        adapted(tiny_bert(), lora_rank=2, freeze_layers=1, reinitialize_layers=1)
+
+
 # Gradient checkpointing
 
 
@@ -334,3 +367,8 @@ def test_a_model_whose_layers_cannot_be_told_is_refused():
     model.fnet.encoder.layer = torch.nn.Sequential(*model.fnet.encoder.layer)
     with pytest.raises(ConfigError, match="do not know those of FNetForQuestionAnswering; leave them out"):
         adapted(model, freeze_layers=1)
+
+
+def test_layers_cannot_be_both_frozen_and_drawn_anew():
+    with pytest.raises(ConfigError, match=r"freeze_layers and reinitialize_layers \(2 and 1\) share some of 2 layers"):
+        adapt(tiny_bert(), train_config(tricks={"freeze_layers": 2, "reinitialize_layers": 1}))

@@ -138,6 +138,35 @@ def test_a_base_model_that_is_not_there_is_named_at_once():
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_a_model_stored_in_16_bits_is_trained_in_32(dtype, from_scratch, tmp_path):
+    stored = tiny_bert(QA, seed=3).to(dtype)
+    save_trained(tmp_path, stored, tokenizer(), INFO)
+    assert {tensor.dtype for tensor in load(tmp_path).model.parameters()} == {dtype}, "it is read as it was stored"
+    model, _, _ = build_for_training(ModelSettings(name=str(tmp_path), from_scratch=from_scratch), QA, 64)
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
+    if not from_scratch:
+        assert_equal_weights(weights(model), weights(stored.float()))
+
+
+# Attention
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_attention_is_computed_as_asked_for(attention, folder):
+    built, _, _ = build_for_training(settings(**SIZES, attention=attention), QA, 64)
+    loaded, _, _ = build_for_training(ModelSettings(name=str(folder), attention=attention), QA, 64)
+    assert built.config._attn_implementation == loaded.config._attn_implementation == attention
+
+
+@pytest.mark.parametrize("family", ["roformer", "bert"])
+def test_attention_that_a_model_or_the_machine_does_not_have_is_refused(family):
+    attention = "sdpa" if family == "roformer" else "flash_attention_2"
+    with pytest.raises(ConfigError, match=f"^model.attention {attention}: "):
+        build_for_training(settings(**SIZES, name=family, attention=attention), QA, 64)
+
+
 # Trained models
 
 

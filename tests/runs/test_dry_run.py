@@ -18,6 +18,7 @@ from qakit.modeling.models import build_for_training
 from qakit.runs.dry_run import _timed_steps, dry_run
 from qakit.runs.stand_in import _character_tokenizer, _without_waiting_for_the_hub
 from qakit.runs.train import train
+from qakit.tasks.select import ParagraphSelection
 from qakit.training.order import make_plan
 from tests.modeling.tiny import QA, SIZES, TOKENIZER, qa_records
 from tests.runs.trainings import TASKS, config_of, run, write_data
@@ -119,6 +120,35 @@ def test_a_dry_run_tells_what_the_training_then_does(task: str, tmp_path: Path):
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
         assert result.checkpoint_bytes <= size < 1.2 * result.checkpoint_bytes
     assert sum(file.stat().st_size for file in config.out.rglob("*.safetensors")) < result.disk_bytes
+
+
+class Watched(ParagraphSelection):
+    """Notes the shape and the tokens of every batch that is made."""
+
+    def prepare(self, dataset, tokenizer, config):
+        prepared = super().prepare(dataset, tokenizer, config)
+        make, self.made = prepared.training_set.batch, []
+
+        def batch(index, epoch):
+            made = make(index, epoch)
+            self.made.append((made.inputs["input_ids"].shape, int(made.inputs["attention_mask"].sum())))
+            return made
+
+        prepared.training_set.batch = batch
+        return prepared
+
+
+def test_with_a_budget_of_tokens_a_selectors_passes_are_those_of_the_training(tmp_path: Path):
+    changes = {"training": {"batch_tokens": 600, "accumulation": 2, "epochs": 1, "precision": "fp32"}}
+    config = config_of(write_data(tmp_path, "select"), tmp_path / "run", changes, "select")
+    result, _ = told(config, "select")
+    task = Watched()
+    assert train(task, config).steps == result.total_steps == math.ceil(len(task.made) / 2) > 3
+    assert result.windows == sum(shape[:-1].numel() for shape, _ in task.made)
+    assert result.tokens == sum(tokens for _, tokens in task.made)
+    read = [shape.numel() for shape, _ in task.made]
+    assert max(read) <= 600
+    assert result.padding == 1 - result.tokens / sum(read)
 
 
 def test_tokens_and_padding_of_an_epoch_are_counted(data: Path, tmp_path: Path):

@@ -127,15 +127,17 @@ def test_a_best_model_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
         (new / "model").write_text("half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
-        folder.replace_best(fail)
+    with pytest.raises(
+        ResourceError, match=r"best: could not be written: No space left on device. It needs about 7 bytes"
+    ):
+        folder.replace_best(fail, size=7)
     assert (folder.best / "model").read_text() == "first"
     assert sorted(path.name for path in folder.path.iterdir() if path.name.startswith(".")) == [".lock"]
 
 
 def test_a_best_model_that_cannot_be_put_in_place_leaves_the_old_one(tmp_path: Path):
     folder = make_run(tmp_path / "run")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ResourceError, match="could not be written"):
         folder.replace_best(lambda new: new.rmdir())
     assert (folder.best / "model").read_text() == "first"
     assert sorted(path.name for path in folder.path.iterdir() if path.name.startswith(".")) == [".lock"]
@@ -168,3 +170,25 @@ def test_data_hashes_are_by_the_path_as_given(tmp_path: Path):
     path = tmp_path / "資料.json"
     path.write_bytes(b"[]")
     assert data_hashes([path]) == {str(path): hashlib.sha256(b"[]").hexdigest()}
+
+
+def test_a_folder_that_was_there_before_is_kept_with_its_hidden_files(tmp_path: Path):
+    (tmp_path / "run" / ".git").mkdir(parents=True)
+    (tmp_path / "run" / ".git" / "HEAD").write_text("main")
+    with RunFolder(tmp_path / "run").opened(resume=False, overwrite=False):
+        pass
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".git"]
+    assert (tmp_path / "run" / ".git" / "HEAD").read_text() == "main"
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_told_with_path_and_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("builtins.open", full)
+    with pytest.raises(
+        ResourceError, match=r"metrics.jsonl: could not be written: No space left .* needs about 12 bytes"
+    ):
+        RunFolder(tmp_path).log({"step": 1})

@@ -73,3 +73,15 @@ def test_a_selector_is_trained_in_folds_too(tmp_path):
 def test_a_named_checkpoint_cannot_be_resumed_in_folds(data, tmp_path):
     with pytest.raises(ConfigError, match="--resume x: with folds each has checkpoints of its own"):
         train_folds(QuestionAnswering(), folded(data, tmp_path / "run"), resume="x")
+
+
+def test_a_folder_is_for_one_kind_of_training(data, tmp_path):
+    config = folded(data, tmp_path / "run", **{"training.max_steps": 1})
+    train_folds(QuestionAnswering(), config)
+    with pytest.raises(ConfigError, match="already holds a run"):
+        train_folds(QuestionAnswering(), config)
+    more = folded(data, tmp_path / "run", **{"training.max_steps": 1, "data.folds": 2})
+    with pytest.raises(ConfigError, match=r"was made with data.folds 3, not 2; give --overwrite"):
+        train_folds(QuestionAnswering(), more, resume="auto")
+    train_folds(QuestionAnswering(), more, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "run").glob("fold-*")) == ["fold-1", "fold-2"]

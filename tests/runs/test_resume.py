@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from qakit.errors import CheckpointError
+from qakit.errors import CheckpointError, ConfigError
 from qakit.runs.events import Evaluated, Note
 from qakit.training.loop import StepEvent
-from tests.modeling.tiny import SIZES
+from tests.modeling.tiny import SIZES, TOKENIZER
 from tests.runs.trainings import STEPS, config_of, content, run, run_until, write_data
 
 
@@ -194,3 +194,68 @@ def test_the_same_data_elsewhere_is_the_same_data(data, killed, tmp_path):
     shutil.copytree(data["qa"], tmp_path / "moved")
     shutil.copytree(killed, tmp_path / "run")
     assert run(config_of(tmp_path / "moved", tmp_path / "run"), resume="auto").steps == STEPS
+
+
+# What was there before
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_anew(data, tmp_path):
+    config = config_of(data["qa"], tmp_path / "run")
+    run_until(config, after_step(8))
+    for file in (tmp_path / "run" / "checkpoints").glob("*/model.safetensors"):
+        file.write_bytes(file.read_bytes() + b"\0")
+    before = content(tmp_path / "run")
+    with pytest.raises(CheckpointError, match="no checkpoint is whole, so the training cannot go on; --overwrite"):
+        run(config, resume="auto")
+    assert content(tmp_path / "run") == before
+
+
+def test_a_damaged_checkpoint_is_set_aside_until_its_step_is_made_again(data, tmp_path):
+    config = config_of(data["qa"], tmp_path / "run")
+    run_until(config, after_step(8))
+    damaged = tmp_path / "run" / "checkpoints" / "step-000006"
+    (damaged / "model.safetensors").write_bytes(b"")
+    run_until(config, after_step(5), resume="auto")
+    names = sorted(path.name for path in damaged.parent.iterdir())
+    assert names == ["step-000003", "step-000006.aside"]
+    run_until(config, after_step(7), resume="auto")
+    assert sorted(path.name for path in damaged.parent.iterdir()) == ["step-000003", "step-000006"]
+
+
+def test_a_run_goes_on_in_another_folder_with_its_best_model(data, whole_runs, tmp_path):
+    first = config_of(data["qa"], tmp_path / "first")
+    run_until(first, after_step(8))
+    checkpoint = tmp_path / "first" / "checkpoints" / "step-000006"
+    run(config_of(data["qa"], tmp_path / "second"), resume=str(checkpoint))
+    assert _results(tmp_path / "second") == _expected(whole_runs, data, tmp_path, "qa")
+
+
+def test_a_best_model_that_is_gone_is_found_anew(data, tmp_path):
+    config = config_of(data["qa"], tmp_path / "run")
+    run(config)
+    shutil.rmtree(tmp_path / "run" / "best")
+    notes = []
+    result = run(config, resume="auto", listen=notes.append)
+    assert any(
+        "is gone: the next evaluation finds the best anew" in note.text for note in notes if isinstance(note, Note)
+    )
+    assert (result.best_step, (tmp_path / "run" / "best" / "model.safetensors").is_file()) == (STEPS, True)
+
+
+def test_a_tokenizer_that_moved_is_the_same_and_another_one_is_not(data, killed, tmp_path):
+    shutil.copytree(TOKENIZER, tmp_path / "moved")
+    shutil.copytree(killed, tmp_path / "run")
+    moved = config_of(data["qa"], tmp_path / "run", {"model.tokenizer": str(tmp_path / "moved")})
+    run_until(moved, after_step(6), resume="auto")
+    file = tmp_path / "moved" / "tokenizer.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"##2"', '"##甲"', 1), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"\n  tokenizer: was [0-9a-f]{64}, is [0-9a-f]{64}"):
+        run(moved, resume="auto")
+
+
+@pytest.mark.parametrize(
+    ("resume", "message"), [("", "give auto, or the path"), ("RUN", "is a run folder; give one of")]
+)
+def test_what_cannot_be_resumed_is_told(data, killed, resume, message):
+    with pytest.raises(ConfigError, match=message):
+        run(config_of(data["qa"], killed), resume=resume.replace("RUN", str(killed)))

@@ -8,10 +8,11 @@ import textwrap
 
 import pytest
 
+from qakit.errors import ConfigError
 from qakit.runs.events import Evaluated, Note
 from qakit.signals import Stopped, StopSignals
-from qakit.training.checkpoints import find_checkpoints
 from qakit.training.loop import StepEvent
+from qakit.training.retention import find_checkpoints
 from tests.runs.trainings import STEPS, TASKS, config_of, content, run, write_data
 
 RESULTS = ("metrics.jsonl", "best/model.safetensors", "best/README.md", "best/qakit.json")
@@ -180,3 +181,17 @@ def test_patience_ends_a_training_and_outlives_a_kill(data, tmp_path):
     assert (again.steps, again.best_step) == (10, 6)
     finished = train(Worse([]), config, resume="auto")
     assert (finished.steps, finished.best_step) == (10, 6)
+
+
+def test_a_second_signal_ends_the_save_after_a_cut_evaluation_at_once(data, tmp_path, monkeypatch):
+    interrupt(monkeypatch, "qakit.tasks.qa.run_windows", 1, signal.SIGTERM)
+    interrupt(monkeypatch, "qakit.training.checkpoints._write_files", 2, signal.SIGINT)
+    with pytest.raises(Stopped) as stopped:
+        run(config_of(data, tmp_path / "run"))
+    assert stopped.value.exit_code == 130
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000003"]
+
+
+def test_patience_without_evaluations_is_refused(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"training.patience counts evaluations"):
+        run(config_of(data, tmp_path / "run", {"training.patience": 2, "data.dev": ()}))

@@ -8,6 +8,7 @@ from pathlib import Path
 import qakit.runs.train
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
+from qakit.modeling.processes import leave
 from qakit.runs.predict import load_models, predict
 from qakit.signals import Stopped
 from qakit.training.loop import StepEvent
@@ -47,3 +48,4 @@ def main(data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
+    leave()

@@ -16,6 +16,7 @@ from qakit.training.order import epoch_passes
 from tests.modeling.tiny import (
     CHOICE,
     QA,
+    dataset,
     loss_of,
     prepared_set,
     qa_records,
@@ -23,6 +24,7 @@ from tests.modeling.tiny import (
     text_of,
     tiny_bert,
     tokenizer,
+    train_config,
 )
 
 INFO = ScoresInfo(schema="squad", model="a model", max_answer_length=10, max_answer_characters=10)
@@ -79,6 +81,16 @@ def test_negative_windows_point_at_the_first_token_and_do_not_hold_the_answer():
 def test_so_many_windows_as_asked_for_are_added(share):
     records = qa_records(20, shortest=140, longest=200)
     assert len(prepared(records, negative_windows=share).lengths) == 20 + round(share * 20)
+
+
+@pytest.mark.parametrize(("max_length", "count"), [(64, 20), (384, 0)])
+def test_a_note_tells_how_many_windows_lack_the_answer(max_length, count):
+    records = qa_records(20, shortest=140, longest=200)
+    told = {}
+    for share in (0.0, 1.0):
+        config = train_config(max_length=max_length, tricks={"negative_windows": share})
+        told[share] = QuestionAnswering().prepare(dataset(records), tokenizer(), config).notes
+    assert set(told[1.0]) - set(told[0.0]) == {f"{count} windows without an answer are shown in each epoch"}
 
 
 def test_without_negatives_nothing_changes_and_with_them_the_windows_with_answers_stay():

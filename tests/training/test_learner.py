@@ -2,15 +2,20 @@
 
 import pytest
 import torch
+from accelerate import Accelerator
+from transformers import BertForQuestionAnswering
 
 from qakit.config import TrainingSettings
 from qakit.errors import CheckpointError, ConfigError
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import save_trained
 from qakit.tasks.qa import QuestionAnswering
 from qakit.tasks.select import ParagraphSelection
 from qakit.training.checkpoints import load_checkpoint, save_checkpoint
-from qakit.training.learner import Learner, make_accelerator
+from qakit.training.learner import Learner, make_accelerator, tracking
 from tests.modeling.tiny import (
     CHOICE,
+    SIZES,
     assert_equal_weights,
     cpu,
     forget_accelerators,
@@ -18,6 +23,8 @@ from tests.modeling.tiny import (
     qa_records,
     select_records,
     tiny_bert,
+    tokenizer,
+    train_config,
     weights,
 )
 
@@ -106,3 +113,73 @@ def test_a_precision_that_the_device_does_not_have_is_a_mistake_in_the_settings(
 def test_each_training_of_a_process_has_its_own_precision():
     found = [make_accelerator(TrainingSettings(precision=name)).mixed_precision for name in ("bf16", None, "fp32")]
     assert found == ["bf16", "no", "no"]
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_accumulation_of_accelerate_does_not_shrink_the_gradients(monkeypatch):
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(4), training={"max_steps": 1})
+    norms = []
+    for _ in range(2):
+        forget_accelerators()
+        learner = Learner(tiny_bert(), config, make_accelerator(config.training), training_set)
+        norms += [event.gradient_norm for event in learner.steps()]
+        monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "8")
+    assert norms[0] == norms[1] > 0
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_the_processes_stay_together_when_the_trackers_are_closed(tmp_path):
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        config = train_config(training={"trackers": ["tensorboard"]})
+        accelerator = make_accelerator(config.training, tmp_path)
+        with tracking(accelerator, config):
+            accelerator.log({"loss": 1.0}, step=1)
+        assert torch.distributed.is_initialized()
+    finally:
+        torch.distributed.destroy_process_group()
+        forget_accelerators()
+    (written,) = (tmp_path / "qakit").glob("events.out.tfevents.*")
+    assert b"loss" in written.read_bytes()
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_deepspeed_is_refused_with_the_reason_and_what_to_take(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(ConfigError, match=r"^DeepSpeed keeps .*; start with --config_file .*fsdp.yaml"):
+        make_accelerator(TrainingSettings())
+
+
+@pytest.mark.usefixtures("on_the_cpu")
+def test_what_is_wrong_with_accelerate_is_not_blamed_on_the_precision(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "NONSENSE")
+    with pytest.raises(ConfigError, match=r"^the set-up of accelerate: .*NONSENSE"):
+        make_accelerator(TrainingSettings(precision="bf16"))
+
+
+def test_a_learner_tells_its_size_and_precision():
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(2))
+    model = tiny_bert()
+    model.bert.requires_grad_(False)
+    learner = Learner(model, config, cpu(), training_set)
+    assert learner.trained == 2 * SIZES["hidden_size"] + 2
+    assert learner.parameters == model.num_parameters() > learner.trained
+    assert learner.precision == "fp32"
+    forget_accelerators()
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    assert Learner(model, config, accelerator, training_set).precision == "bf16"
+
+
+def test_a_compiled_model_trains_and_is_saved_plain(tmp_path):
+    training_set, config = prepared_set(
+        QuestionAnswering(), qa_records(4), training={**LEARNING, "compile": True, "max_steps": 2}
+    )
+    learner = Learner(tiny_bert(num_hidden_layers=1), config, cpu(), training_set)
+    assert learner.model._compiled_call_impl is not None
+    before = weights(learner.model)
+    assert len(_steps(learner, None)) == 2
+    save_trained(tmp_path, learner.evaluated, tokenizer(), ModelInfo(task="qa", windows=config.windows))
+    plain, loading = BertForQuestionAnswering.from_pretrained(tmp_path, output_loading_info=True)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"]
+    assert_equal_weights(weights(plain), weights(learner.model))
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(plain).items())

@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from qakit.errors import QakitError
 from qakit.tasks.qa import QuestionAnswering
 from qakit.training.learner import Learner
+from qakit.training.loop import _load
+from qakit.training.order import make_plan
 from tests.modeling.tiny import (
     assert_equal_weights,
     cpu,
+    forget_accelerators,
     prepared_set,
     qa_records,
     tiny_bert,
@@ -113,7 +117,29 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_change(value, accumul
     next(events)
     next(events)
     before = weights(model)
-    with pytest.raises(QakitError, match=r"loss of step 3 is (nan|inf); lower training.learning_rate \(0.001\)"):
+    with pytest.raises(QakitError, match=r"loss of step 3 is (nan|inf); lower training.learning_rate \(0.001\)$"):
         next(events)
     assert_equal_weights(weights(model), before)
     assert learner.steps_done == 2
+
+
+def test_in_fp16_another_precision_is_advised():
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(4))
+    accelerator = cpu()
+    accelerator.state._mixed_precision = "fp16"  # which the CPU has not
+    learner = Learner(tiny_bert(), config, accelerator, Poisoned(training_set, first=0, value=math.nan))
+    with pytest.raises(QakitError, match=r", or train in fp32 or bf16 instead of fp16$"):
+        next(learner.steps())
+
+
+# Batches on their way to a GPU
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_are_pinned_before_the_step_that_takes_them():
+    forget_accelerators()
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(4))
+    plan = make_plan(training_set.lengths, config.training)
+    ((batch, _),), _ = _load(training_set, plan, 0, Accelerator())
+    assert all(tensor.is_pinned() for tensor in (*batch.inputs.values(), *batch.targets.values()))
+    assert {tensor.device.type for tensor in batch.to(torch.device("cuda")).inputs.values()} == {"cuda"}

@@ -193,6 +193,18 @@ def test_a_step_is_the_same_whether_the_steps_before_it_were_made_or_not():
         assert (epoch, as_lists(passes)) == made[number]
 
 
+def test_no_epoch_is_drawn_behind_the_last_step(monkeypatch):
+    drawn = []
+
+    def counted(*arguments, epoch, **options):
+        drawn.append(epoch)
+        return epoch_passes(*arguments, epoch=epoch, **options)
+
+    monkeypatch.setattr("qakit.training.order.epoch_passes", counted)
+    plan = make_plan(same(20), settings(batch_tokens=400, epochs=200, max_steps=7))  # five steps an epoch
+    assert (plan.total_steps, drawn) == (7, [0, 1])
+
+
 # Counts
 
 
