@@ -15,12 +15,13 @@ from qakit.training.averaging import build_average
 from qakit.training.checkpoints import Checkpoint
 from qakit.training.dropout import fast_dropout
 from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
-from qakit.training.memory import keep_freed_memory
+from qakit.training.memory import keep_freed_memory, return_freed_memory
 from qakit.training.optim import build_optimizer
 from qakit.training.order import Plan, make_plan
 from qakit.training.sharding import gathered_optimizer, gathered_weights, spread
 from qakit.training.state import optimizer_tensors, random_state, restore_optimizer, restore_random_state
 
+_STEPS_OF_KEPT_MEMORY = 32  # it takes some 50 ms to give it back
 _MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16", None: None}
 
 
@@ -162,6 +163,8 @@ class Learner:
                 self.steps_done = event.step
                 if self._average:
                     self._average.update(self.model, event.step)
+                if self.accelerator.device.type == "cpu" and event.step % _STEPS_OF_KEPT_MEMORY == 0:
+                    return_freed_memory()
                 yield event
 
     @property

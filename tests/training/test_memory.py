@@ -1,5 +1,10 @@
 """An accelerator without memory is an error with exit code 5 that says what to lower."""
 
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -39,3 +44,24 @@ def test_prediction_names_the_setting_that_needs_less(sample_data):
     runs = run_windows(Hungry(), pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings())
     with pytest.raises(ResourceError, match=r"batch_tokens \(8192\)"):
         list(runs)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory of a process as Linux tells it")
+def test_freed_memory_is_kept_until_it_is_given_back():
+    script = """
+        import torch
+        from qakit.training.memory import keep_freed_memory, return_freed_memory
+        def held():
+            return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2**20
+        keep_freed_memory()
+        before = held()
+        blocks = [torch.ones(2**20) for _ in range(100)]
+        del blocks
+        kept = held() - before
+        return_freed_memory()
+        print(kept, held() - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    kept, left = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert kept > 350
+    assert left < 50
