@@ -13,11 +13,7 @@ from qakit.tasks.qa import QuestionAnswering
 from qakit.tasks.select import ParagraphSelection
 from tests.runs.trainings import config_of, content, write_data
 
-
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch):
-    """They take longer than the trainings."""
-    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture(scope="module")

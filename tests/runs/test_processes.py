@@ -20,10 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ONE_PROCESS = {**CHANGES, "training.accumulation": 2}
 
 
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch):
-    """They take longer than the trainings."""
-    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture(scope="module")

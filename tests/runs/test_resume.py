@@ -10,11 +10,7 @@ from qakit.training.loop import StepEvent
 from tests.modeling.tiny import SIZES, TOKENIZER
 from tests.runs.trainings import STEPS, config_of, content, run, run_until, write_data
 
-
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch):
-    """They take longer than the trainings."""
-    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture(scope="module")

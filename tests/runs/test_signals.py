@@ -18,10 +18,7 @@ from tests.runs.trainings import STEPS, TASKS, config_of, content, run, write_da
 RESULTS = ("metrics.jsonl", "best/model.safetensors", "best/README.md", "best/qakit.json")
 
 
-@pytest.fixture(autouse=True)
-def without_pictures(monkeypatch):
-    """They take longer than the trainings."""
-    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,6 @@ def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-def without_pictures(monkeypatch):
-    """They take longer than the trainings."""
-    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
-
-
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     """A training that ran to its end with pictures and all: its folder, its result and its events."""
