@@ -1,6 +1,6 @@
 """Dropout masks on a CPU, drawn several times as fast as torch draws them.
 
-A third of a small encoder's training goes into the masks of dropout, as torch draws a number and does arithmetic with
+29 % of a small encoder's step go into the masks of dropout, as torch draws a number and does arithmetic with
 it for each element. Here one 64-bit number of the same generator makes four elements, by comparing 16 bits each.
 """
 
