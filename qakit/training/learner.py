@@ -1,6 +1,5 @@
 """A model in training: with its optimiser, prepared by accelerate, able to go into a checkpoint and out of one."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +12,14 @@ from qakit.errors import CheckpointError, ConfigError
 from qakit.training.adversarial import build_adversary
 from qakit.training.averaging import build_average
 from qakit.training.checkpoints import Checkpoint
+from qakit.training.deepspeed_engine import deepspeed_plugin, settle
 from qakit.training.dropout import fast_dropout
 from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
 from qakit.training.memory import keep_freed_memory, return_freed_memory
 from qakit.training.optim import build_optimizer
 from qakit.training.order import Plan, make_plan
-from qakit.training.sharding import gathered_optimizer, gathered_weights, spread
-from qakit.training.state import optimizer_tensors, random_state, restore_optimizer, restore_random_state
+from qakit.training.placement import Placement, placement_of
+from qakit.training.state import random_state, restore_random_state
 
 _STEPS_OF_KEPT_MEMORY = 32  # it takes some 50 ms to give it back
 _MIXED_PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16", None: None}
@@ -40,7 +40,7 @@ def make_accelerator(settings: TrainingSettings, folder: Path | None = None) -> 
     from accelerate.utils import GradientAccumulationPlugin
 
     _check_trackers(settings.trackers)
-    _refuse_deepspeed()
+    plugin = deepspeed_plugin(settings.max_gradient_norm)
     AcceleratorState._reset_state()  # it keeps the precision of the training before this one in the same process
     try:
         accelerator = Accelerator(
@@ -49,11 +49,14 @@ def make_accelerator(settings: TrainingSettings, folder: Path | None = None) -> 
             project_dir=folder,
             # The loop weighs its passes itself; accelerate would divide each by what `accelerate launch` was told.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+            deepspeed_plugin=plugin,
         )
     except (ValueError, ImportError) as error:
         is_ours = settings.precision is not None and "precision" in str(error)
         setting = f"training.precision {settings.precision}" if is_ours else "the set-up of accelerate"
         raise ConfigError(f"{setting}: {error}") from None
+    if plugin:
+        settle(accelerator)
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise ConfigError("training.precision fp16 needs a GPU, and there is none; use bf16 or fp32")
     if accelerator.device.type == "cpu":
@@ -85,28 +88,18 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, int | float 
     return flat
 
 
-def _refuse_deepspeed() -> None:
-    """Make sure that checkpoints can hold all that the engine has; accelerate itself fails where DeepSpeed is missing.
-
-    Raises:
-        ConfigError: they cannot.
-    """
-    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() == "true":
-        raise ConfigError(
-            "DeepSpeed keeps the optimiser's state in files of its own, so a training could not be resumed exactly; "
-            "start with --config_file configs/accelerate/fsdp.yaml, which shares out the same"
-        )
-
-
-def _check_tricks(accelerator: Any, tricks: TrickSettings) -> None:
-    """Make sure that the tricks find whole weights.
+def _check_tricks(accelerator: Any, placement: Placement, tricks: TrickSettings) -> None:
+    """Make sure that the tricks find whole weights and gradients.
 
     Raises:
         ConfigError: they do not.
     """
-    whole = {"ema": tricks.ema, "swa": tricks.swa, "lora_rank": tricks.lora_rank, "awp": tricks.adversarial == "awp"}
-    if accelerator.distributed_type == "FSDP" and (used := [name for name, value in whole.items() if value]):
-        raise ConfigError(f"tricks {', '.join(used)} need whole weights, which FSDP spreads over the processes")
+    used = {"ema": tricks.ema, "swa": tricks.swa, "lora_rank": tricks.lora_rank, "awp": tricks.adversarial == "awp"}
+    if found := [name for name in placement.refused if used[name]]:
+        kind = accelerator.distributed_type
+        raise ConfigError(
+            f"tricks {', '.join(found)} need whole weights and gradients, which {kind} spreads over the processes"
+        )
 
 
 def _check_trackers(names: Sequence[str]) -> None:
@@ -125,6 +118,9 @@ class Learner:
 
     Attributes:
         model: the bare model that is trained.
+        parameters, trained: number of weights, and of those that training moves.
+        model_bytes, checkpoint_bytes: size of the weights, and of a checkpoint: the weights, two moments of each
+            trained one, and the average.
         plan: the steps of the training.
         steps_done: updates made so far.
         is_sharded: whether the weights are spread over the processes, so that all of them must run the model together.
@@ -132,8 +128,9 @@ class Learner:
 
     def __init__(self, model: nn.Module, config: TrainConfig, accelerator: Any, training_set: TrainingSet) -> None:
         settings, tricks = config.training, config.tricks
-        self.is_sharded = accelerator.distributed_type == "FSDP"
-        _check_tricks(accelerator, tricks)
+        self._placement = placement_of(accelerator)
+        self.is_sharded = self._placement.is_sharded
+        _check_tricks(accelerator, self._placement, tricks)
         self.model = model.to(accelerator.device)
         self.accelerator = accelerator
         self.plan: Plan = make_plan(
@@ -142,6 +139,7 @@ class Learner:
         self.steps_done = 0
         self._training_set = training_set
         self._average = build_average(self.model, tricks, self.plan.total_steps)
+        self._measure()
         self._optimizer = build_optimizer(
             self.model,
             weight_decay=settings.weight_decay,
@@ -152,8 +150,17 @@ class Learner:
         adversary = build_adversary(self.model, tricks)
         if settings.compile:
             self.model.compile(dynamic=True)
-        prepared_model, prepared_optimizer = accelerator.prepare(self.model, self._optimizer)
+        prepared_model, prepared_optimizer = self._placement.prepare(self.model, self._optimizer)
         self._engine = Engine(prepared_model, prepared_optimizer, accelerator, self.model, tricks, adversary)
+
+    def _measure(self) -> None:
+        """Count while the weights are whole."""
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        self.trained = sum(parameter.numel() for parameter in trained)
+        self.model_bytes: int = sum(tensor.nbytes for tensor in self.model.state_dict().values())
+        moments: int = 2 * sum(parameter.nbytes for parameter in trained)
+        self.checkpoint_bytes: int = self.model_bytes * (2 if self._average else 1) + moments
 
     def steps(self) -> Iterator[StepEvent]:
         """Train from where this learner is to the end of the plan."""
@@ -173,31 +180,10 @@ class Learner:
         return self._average.model_after(self.steps_done, self.model) if self._average else self.model
 
     @property
-    def parameters(self) -> int:
-        """Number of weights."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
-
-    @property
-    def trained(self) -> int:
-        """Number of weights that training moves."""
-        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
-
-    @property
     def precision(self) -> str:
         """In which the model runs: `fp32`, `bf16` or `fp16`."""
         found: str = self.accelerator.mixed_precision
         return "fp32" if found == "no" else found
-
-    @property
-    def model_bytes(self) -> int:
-        """Size of the weights."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.model.state_dict().values())
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """Size of a checkpoint: the weights, two moments of each trained one, and the average."""
-        moments = 2 * sum(parameter.nbytes for parameter in self.model.parameters() if parameter.requires_grad)
-        return self.model_bytes * (2 if self._average else 1) + moments
 
     def agreed(self, signal: int | None) -> int | None:
         """The signal that any process has received: all of them stop after the same step."""
@@ -209,17 +195,13 @@ class Learner:
 
     def weights(self) -> dict[str, Tensor]:
         """The whole weights of the model that is trained. All processes must take part; the main one gets them."""
-        return gathered_weights(self.model) if self.is_sharded else self.model.state_dict()
+        return self._placement.weights(self.model)
 
     def checkpoint(self, state: Mapping[str, Any]) -> Checkpoint:
         """This moment, and what the caller wants to find again with it. All processes must take part."""
         from accelerate.utils import gather_object
 
-        tensors = {"model": self.weights()}
-        if self.is_sharded:
-            tensors["optimizer"] = gathered_optimizer(self.model, self._optimizer)
-        else:
-            tensors["optimizer"] = optimizer_tensors(self._optimizer, self.model)
+        tensors = {"model": self.weights(), "optimizer": self._placement.moments(self.model, self._optimizer)}
         if self._average:
             tensors["average"] = self._average.tensors()
         scaler = self.accelerator.scaler
@@ -234,11 +216,7 @@ class Learner:
         """
         weights, moments = dict(checkpoint.tensors["model"]), checkpoint.tensors.get("optimizer", {})
         try:
-            if self.is_sharded:
-                spread(self.model, self._optimizer, weights, moments)
-            else:
-                self.model.load_state_dict(weights)
-                restore_optimizer(self._optimizer, self.model, moments)
+            self._placement.restore(self.model, self._optimizer, weights, moments)
             if self._average:
                 self._average.restore(checkpoint.tensors["average"])
             own = checkpoint.state["learner"]

@@ -202,6 +202,7 @@ def _run_pass(
         return batch_loss(training_set.classify(model(**inputs), moved.targets), engine.tricks)
 
     def backward(synchronise: bool) -> Tensor:
+        accelerator.sync_gradients = synchronise  # DeepSpeed makes the update in the pass that does
         with nullcontext() if synchronise else accelerator.no_sync(engine.model):
             loss = loss_of(engine.model)
             accelerator.backward(loss * scale)

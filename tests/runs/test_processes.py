@@ -29,19 +29,21 @@ def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-def start_two(script, data, out):
+def start_two(script, *folders, **changes):
+    """Run a script in two processes, with these changes of the environment."""
     environment = {
         **os.environ,
         "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONFAULTHANDLER": "1",
         "TQDM_DISABLE": "1",
+        **changes,
     }
     command = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc_per_node", "2"]
     file = str(Path(__file__).with_name(script))
     done = subprocess.run(
-        [*command, file, str(data), str(out)], env=environment, capture_output=True, text=True, check=False
+        [*command, file, *map(str, folders)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[:6000]
 

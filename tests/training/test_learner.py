@@ -1,5 +1,7 @@
 """A learner goes into a checkpoint and out of one, and then makes the very steps it would have made."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from accelerate import Accelerator
@@ -143,11 +145,28 @@ def test_the_processes_stay_together_when_the_trackers_are_closed(tmp_path):
     assert b"loss" in written.read_bytes()
 
 
-@pytest.mark.usefixtures("on_the_cpu")
-def test_deepspeed_is_refused_with_the_reason_and_what_to_take(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    with pytest.raises(ConfigError, match=r"^DeepSpeed keeps .*; start with --config_file .*fsdp.yaml"):
-        make_accelerator(TrainingSettings())
+def _launched(kind, stage=None):
+    """What a learner first asks of an accelerator: how weights are placed."""
+    return SimpleNamespace(
+        distributed_type=kind, state=SimpleNamespace(deepspeed_plugin=SimpleNamespace(zero_stage=stage))
+    )
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "trick", "name"),
+    [
+        (_launched("FSDP"), {"ema": 0.9}, "ema"),
+        (_launched("FSDP"), {"adversarial": "awp"}, "awp"),
+        (_launched("DEEPSPEED", 3), {"swa": 0.5}, "swa"),
+        (_launched("DEEPSPEED", 3), {"lora_rank": 4}, "lora_rank"),
+        (_launched("DEEPSPEED", 2), {"adversarial": "awp"}, "awp"),
+    ],
+)
+def test_tricks_that_find_no_whole_weights_or_gradients_are_refused(accelerator, trick, name):
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(2), tricks=trick)
+    kind = accelerator.distributed_type
+    with pytest.raises(ConfigError, match=rf"^tricks {name} need whole weights and gradients, which {kind} spreads"):
+        Learner(tiny_bert(), config, accelerator, training_set)
 
 
 @pytest.mark.usefixtures("on_the_cpu")
