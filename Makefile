@@ -1,9 +1,11 @@
-# Two commands for newcomers: `make demo` and `make test`. Both set up everything they need in .venv.
+# Two commands for newcomers: `make demo` and `make test`. Both set up everything they need in .venv. `make mini-model`
+# trains the model in the box anew (about two hours): DATA is the folder of its data, see docs/mini-model.md.
 
 PYTHON ?= python3
 BIN := .venv/bin
+DATA ?= ../shared/data
 
-.PHONY: demo test
+.PHONY: demo test mini-model
 .DEFAULT_GOAL := demo
 
 demo: .venv/.ready
@@ -11,6 +13,9 @@ demo: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/python -m pytest
+
+mini-model: .venv/.ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/mini-zh.sh $(DATA)
 
 .venv/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qakit needs Python 3.11 or newer: make PYTHON=python3.11")'

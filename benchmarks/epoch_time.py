@@ -19,8 +19,9 @@ from pathlib import Path
 from statistics import mean, median
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-SIZES = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512}
-MAX_LENGTH, OVERLAP, BATCH, RATE, WARMUP = 384, 128, 8, 1e-3, 0.1
+SIZES = {"num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
+WINDOWS = {"max_length": 384, "overlap": 128, "match_length": 2}
+BATCH, RATE, WARMUP = 8, 1e-3, 0.1
 
 
 def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
@@ -47,7 +48,7 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
                 "embedding_size": SIZES["hidden_size"],
                 **SIZES,
             },
-            "windows": {"max_length": MAX_LENGTH, "overlap": OVERLAP},
+            "windows": WINDOWS,
             "training": {
                 "batch_size": BATCH,
                 "learning_rate": RATE,
@@ -62,13 +63,13 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
     set_seed(seed)
     train_data = read_dataset(files)
     accelerator = make_accelerator(config.training) if way == "qakit" else None
-    model, tokenizer, _ = build_for_training(config.model, "AutoModelForQuestionAnswering", MAX_LENGTH)
+    model, tokenizer, _ = build_for_training(config.model, "AutoModelForQuestionAnswering", config.windows)
     prepared = QuestionAnswering().prepare(train_data, tokenizer, config)
     began = time.perf_counter()
     if way == "qakit":
         steps = sum(1 for _ in Learner(model, config, accelerator, prepared.training_set).steps())
     else:
-        features = plain_loop.features_of(tokenizer, train_data.records, MAX_LENGTH, OVERLAP)
+        features = plain_loop.features_of(tokenizer, train_data.records, **WINDOWS)
         began = time.perf_counter()
         steps = sum(
             1

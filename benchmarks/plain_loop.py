@@ -18,10 +18,10 @@ from qakit.data.records import Record
 from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, gather_windows
 
 
-def features_of(tokenizer: Any, records: Sequence[Record], max_length: int, overlap: int) -> list[dict[str, Any]]:
-    """All windows of all records, padded."""
+def features_of(tokenizer: Any, records: Sequence[Record], max_length: int, **settings: int) -> list[dict[str, Any]]:
+    """All windows of all records, padded; `settings` are those of `WindowSettings`."""
     texts = [(record.question, record.context) for record in records]
-    pairs = encode_pairs(tokenizer, texts, WindowSettings(max_length=max_length, overlap=overlap))
+    pairs = encode_pairs(tokenizer, texts, WindowSettings(max_length=max_length, **settings))
     spans, windows = answer_spans(pairs, range(len(pairs)), records), covering_windows(pairs)
     features = []
     for number in range(len(windows)):

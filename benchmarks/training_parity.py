@@ -72,7 +72,7 @@ def config_of(data: Path, task: Task, *, batch_size: int, accumulation: int, dro
 def losses(task: Task, dataset: Dataset, config: TrainConfig, *, plain: bool = False) -> list[float]:
     """The loss of each step, from the same weights and the same random state however they are computed."""
     transformers.set_seed(SEED)
-    model, tokenizer, _ = build_for_training(config.model, task.auto_class, config.windows.max_length)
+    model, tokenizer, _ = build_for_training(config.model, task.auto_class, config.windows)
     training_set = task.prepare(dataset, tokenizer, config).training_set
     transformers.set_seed(SEED)
     if plain:

@@ -42,16 +42,18 @@ def peer(data: Path, shape: str) -> dict[str, float]:
     import plain_loop
     from transformers import set_seed
 
-    from qakit.config import ModelSettings
+    from qakit.config import ModelSettings, WindowSettings
     from qakit.data.formats import read_dataset
     from qakit.modeling.models import build_for_training
 
     set_seed(42)
-    settings = ModelSettings.model_validate(model_settings(data, shape))
-    model, tokenizer, _ = build_for_training(settings, "AutoModelForQuestionAnswering", MAX_LENGTH)
+    settings, windows = ModelSettings.model_validate(model_settings(data, shape)), WindowSettings(max_length=MAX_LENGTH)
+    model, tokenizer, _ = build_for_training(settings, "AutoModelForQuestionAnswering", windows)
     records = list(read_dataset([data / "drcd" / "DRCD_dev.json"]).records)
     random.Random(0).shuffle(records)
-    features = plain_loop.features_of(tokenizer, records[: (STEPS[shape] + WARM_UP) * BATCH], MAX_LENGTH, OVERLAP)
+    features = plain_loop.features_of(
+        tokenizer, records[: (STEPS[shape] + WARM_UP) * BATCH], MAX_LENGTH, overlap=OVERLAP
+    )
     random.Random(0).shuffle(features)
     times, useful = [time.perf_counter()], []
     for ended, tokens in plain_loop.train(model, features[: (STEPS[shape] + WARM_UP) * BATCH], batch_size=BATCH):
@@ -83,7 +85,7 @@ def ours(data: Path, shape: str, precision: str) -> dict[str, float]:
         }
     )
     accelerator = make_accelerator(config.training)
-    model, tokenizer, _ = build_for_training(config.model, "AutoModelForQuestionAnswering", MAX_LENGTH)
+    model, tokenizer, _ = build_for_training(config.model, "AutoModelForQuestionAnswering", config.windows)
     training_set = QuestionAnswering().prepare(read_dataset([file]), tokenizer, config).training_set
     learner = Learner(model, config, accelerator, training_set)
     times, useful, padded = [time.perf_counter()], [], 0

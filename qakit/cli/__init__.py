@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qakit import __version__
-from qakit.cli import ensemble, evaluate, predict, preprocess, train
+from qakit.cli import ensemble, evaluate, export, predict, preprocess, train
 from qakit.cli.console import set_debug
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ train.register(app)
 evaluate.register(app)
 predict.register(app)
 ensemble.register(app)
+export.register(app)
 
 
 def main() -> None:

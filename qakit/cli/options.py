@@ -44,6 +44,14 @@ MaxLength = Annotated[
     int | None,
     typer.Option(help="Tokens of a window, question included; 384, or as in training.", rich_help_panel=_CONFIG),
 ]
+MatchLength = Annotated[
+    int | None,
+    typer.Option(
+        show_default="0",
+        help="Token types tell which paragraph tokens the question has too, in runs of up to this many.",
+        rich_help_panel=_CONFIG,
+    ),
+]
 MaxAnswerLength = Annotated[
     int | None,
     typer.Option(help="Tokens of the longest answer; as in training when not given.", rich_help_panel=_CONFIG),

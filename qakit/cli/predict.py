@@ -58,11 +58,12 @@ def predict(
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
     from qakit.cli.progress import answer_progress
+    from qakit.modeling.bundled import BUNDLED_MODEL
     from qakit.runs import predict as run
 
     dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
     say_if_remote(*([] if quiet else [model, selector]))
-    models = run.load_models(model, selector)
+    models = run.load_models(model or BUNDLED_MODEL, selector)
     with answer_progress(len(dataset), quiet=quiet) as progress:
         result = run.predict(
             dataset, models, settings, out=out, format=format, scores=scores, nbest_out=nbest_out, progress=progress

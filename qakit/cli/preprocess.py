@@ -9,14 +9,20 @@ from qakit.cli import options as opt
 from qakit.cli.console import guarded
 from qakit.cli.results import show_preprocessing
 
-Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Data files of any schema.")]
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...", help="Data files of any schema; plain text (.txt) too for --to cloze and tokenizer."
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder to write to; without it, files are only checked.")]
 To = Annotated[
     str | None,
     typer.Option(
         metavar="SCHEMA",
         help="hw7, adl2021, adl2022, squad, squad2, drcd, cmrc, cmrc-flat, jsonl, csv or "
-        "parquet; that of the input when not given.",
+        "parquet; that of the input when not given. Or cloze: questions made from texts; or tokenizer: one made for "
+        "them.",
     ),
 ]
 Split = Annotated[
@@ -26,6 +32,8 @@ Candidates = Annotated[int | None, typer.Option(help="Give questions with one pa
 Negatives = Annotated[
     str | None, typer.Option(metavar="bm25|article|random", show_default="bm25", help="Where the added ones come from.")
 ]
+Questions = Annotated[int | None, typer.Option(help="Cloze questions on each paragraph.", show_default="20")]
+Vocabulary = Annotated[int | None, typer.Option(help="Entries of the tokenizer, at most.", show_default="8000")]
 FirstAnswer = Annotated[
     bool | None, typer.Option("--first-answer", help="Keep the first of several annotators' answers only.")
 ]
@@ -43,6 +51,8 @@ def preprocess(
     candidates: Candidates = None,
     negatives: Negatives = None,
     first_answer: FirstAnswer = None,
+    questions: Questions = None,
+    vocabulary: Vocabulary = None,
     context: opt.Context = None,
     tokenizer: Tokenizer = None,
     max_length: opt.MaxLength = None,
@@ -55,7 +65,7 @@ def preprocess(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Check data files, report what they hold, convert them between schemas, split them, add candidates."""
+    """Check data files, report what they hold, convert and split them, add candidates, make questions from texts."""
     from qakit.config import PreprocessConfig
     from qakit.config_files import load_config
     from qakit.runs import preprocess as run
@@ -66,6 +76,8 @@ def preprocess(
         "candidates": candidates,
         "negatives": negatives,
         "first_answer": first_answer,
+        "cloze.questions": questions,
+        "vocabulary": vocabulary,
         "seed": seed,
         "tokenizer": tokenizer,
         "windows.max_length": max_length,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qakit.runs.evaluate import EvaluateResult
     from qakit.runs.events import TrainResult
     from qakit.runs.folds import FoldsResult
-    from qakit.runs.preprocess import PreprocessResult
+    from qakit.runs.outputs import PreprocessResult
     from qakit.spans.answers import Prediction
 
 

@@ -159,6 +159,7 @@ _SETTING_OF = {
     "max_length": "windows.max_length",
     "overlap": "windows.overlap",
     "step": "windows.step",
+    "match_length": "windows.match_length",
 }
 
 
@@ -190,6 +191,7 @@ def _command(name: str, load_task: Callable[[], "Task"], summary: str) -> Callab
         max_length: opt.MaxLength = None,
         overlap: opt.Overlap = None,
         step: opt.Step = None,
+        match_length: opt.MatchLength = None,
         evaluate_every: EvaluateEvery = None,
         save_every: SaveEvery = None,
         patience: Patience = None,

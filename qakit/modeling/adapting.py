@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from qakit.config import TrainConfig, TrickSettings
 from qakit.errors import ConfigError
+from qakit.modeling.token_types import token_type_embedding
 from qakit.training.layers import embedding_modules, encoder_layers
 
 _DROPOUT = 0.1  # where the model's config has none
@@ -16,6 +17,8 @@ _DROPOUT = 0.1  # where the model's config has none
 
 def adapt(model: Any, config: TrainConfig) -> Any:
     """The model as the settings want it trained.
+
+    Token types that tell of exact matches are trained whatever else is frozen: their copies say nothing yet.
 
     Raises:
         ConfigError: more layers than the model has, peft is missing, or a model that lacks what a trick needs.
@@ -35,11 +38,12 @@ def adapt(model: Any, config: TrainConfig) -> Any:
     if tricks.freeze_embeddings or tricks.freeze_layers:
         _freeze(embedding_modules(model))
     _freeze(layers[: tricks.freeze_layers])
+    learnt = [token_type_embedding(model).requires_grad_(True)] if config.windows.match_length else []
     if tricks.dropout_samples > 1:
         _sample_dropout(model, tricks.dropout_samples)
     if config.training.gradient_checkpointing:
         _checkpoint_gradients(model)
-    return _with_lora(model, tricks, tricks.lora_rank, redrawn) if tricks.lora_rank else model
+    return _with_lora(model, tricks, tricks.lora_rank, [*redrawn, *learnt]) if tricks.lora_rank else model
 
 
 def head_modules(model: Any) -> list[nn.Module]:
@@ -67,11 +71,11 @@ def _freeze(modules: Any) -> None:
         module.requires_grad_(False)
 
 
-def _with_lora(model: Any, tricks: TrickSettings, rank: int, redrawn: Sequence[nn.Module]) -> Any:
+def _with_lora(model: Any, tricks: TrickSettings, rank: int, learnt: Sequence[nn.Module]) -> Any:
     """The model with low-rank updates of its encoder's linear layers (Hu et al., 2022).
 
-    The head and the redrawn layers are trained whole: an update of random weights leaves most of them random. Frozen
-    layers stay as they are.
+    The head and the `learnt` modules, layers drawn anew among them, are trained whole: an update of random weights
+    leaves most of them random. Frozen layers stay as they are.
     """
     try:
         from peft import LoraConfig, get_peft_model
@@ -79,7 +83,7 @@ def _with_lora(model: Any, tricks: TrickSettings, rank: int, redrawn: Sequence[n
         raise ConfigError("tricks.lora_rank needs the package peft: pip install 'qakit[lora]'") from None
     # peft finds modules by the ends of their names: a head's `dropout` would be every dropout of the encoder too, and
     # the encoder's `dense` one of the head.
-    whole = [part for part in (*head_modules(model), *redrawn) if any(p.requires_grad for p in part.parameters())]
+    whole = [part for part in (*head_modules(model), *learnt) if any(p.requires_grad for p in part.parameters())]
     within = {part for module in whole for part in module.modules()}
     encoder = set(model.base_model.modules())
     linears = {name: part for name, part in model.named_modules() if isinstance(part, nn.Linear) and part in encoder}

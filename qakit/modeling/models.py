@@ -10,7 +10,9 @@ from typing import Any
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.io import write_json
+from qakit.modeling.bundled import bundled_folder
 from qakit.modeling.info import INFO_FILE, ModelInfo, read_info
+from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
 
 BEST = "best"
 _NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
@@ -33,10 +35,11 @@ class LoadedModel:
         """The windows of the training, with what was given in its place.
 
         Raises:
-            ConfigError: they contradict themselves, or are longer than the model's positions.
+            ConfigError: they contradict themselves, are longer than the model's positions, or need more token types.
         """
         settings = self.info.windows_with(given)
         _check_positions(self.model, self.tokenizer, settings.max_length)
+        check_token_types(self.model.config, self.tokenizer, settings.match_length)
         return settings
 
 
@@ -50,15 +53,18 @@ def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
     Raises:
         CheckpointError: nothing there, nothing readable, or a model of another task.
     """
+    import torch
     import transformers
 
-    folder = _model_folder(source)
+    folder = model_folder(source)
+    # A CPU computes slowly in fp16, if at all; half the size on disk is no reason to.
+    dtype = "auto" if torch.accelerator.is_available() else torch.float32
     info = read_info(folder, task)
     if info.task != task:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
     config = _pretrained_config(folder)  # first: it fails soonest where there is nothing
     tokenizer = load_tokenizer(folder)
-    model, loading = _from_pretrained(getattr(transformers, auto_class), folder, config=config)
+    model, loading = _from_pretrained(getattr(transformers, auto_class), folder, config=config, dtype=dtype)
     if fresh := sorted(loading["missing_keys"]):
         raise CheckpointError(
             f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
@@ -82,14 +88,17 @@ def save_trained(
     write_json(folder / INFO_FILE, info.model_dump(mode="json"))
 
 
-def build_for_training(settings: ModelSettings, auto_class: str, max_length: int) -> tuple[Any, Any, list[str]]:
+def build_for_training(settings: ModelSettings, auto_class: str, windows: WindowSettings) -> tuple[Any, Any, list[str]]:
     """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
+
+    It has the token types that `windows.match_length` needs; those that are added to a checkpoint change no output yet.
 
     Returns:
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
 
     Raises:
-        ConfigError: config fields that are unknown or make no model, or windows longer than the model's positions.
+        ConfigError: config fields that are unknown or make no model, windows longer than the model's positions, or a
+            model that cannot have the token types.
         CheckpointError: nothing to load under that name.
     """
     import torch
@@ -103,22 +112,26 @@ def build_for_training(settings: ModelSettings, auto_class: str, max_length: int
     if settings.from_scratch:
         tokenizer = _scratch_tokenizer(settings)
         with _explained_attention(settings):
-            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer), **arguments), []
+            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer, windows), **arguments), []
     else:
-        source = _model_folder(settings.name)
+        source = model_folder(settings.name)
         config = _pretrained_config(source)
         _check_fields(config, settings)
         tokenizer = load_tokenizer(settings.tokenizer or source)
         with _explained_attention(settings):
             model, loading = _from_pretrained(auto, source, config=_with_fields(config, settings), **arguments)
         fresh = sorted(loading["missing_keys"])
-    _check_positions(model, tokenizer, max_length)
+    _check_positions(model, tokenizer, windows.max_length)
     _agree_on_inputs(model, tokenizer)
+    if windows.match_length and not settings.from_scratch:
+        known = read_info(source, "").windows.match_length
+        add_token_types(model, tokenizer, windows.match_length, known=known)
+    check_token_types(model.config, tokenizer, windows.match_length)
     return model, tokenizer, fresh
 
 
 def load_tokenizer(source: str | Path) -> Any:
-    """A fast tokenizer from a hub name, a folder, or a WordPiece vocabulary file (`vocab.txt`, BERT's rules).
+    """A fast tokenizer from a hub name, a folder, the model in the box, or a `vocab.txt` (WordPiece, BERT's rules).
 
     Raises:
         CheckpointError: none there.
@@ -128,7 +141,7 @@ def load_tokenizer(source: str | Path) -> Any:
     if Path(source).suffix == ".txt" and Path(source).is_file():
         return BertTokenizer(vocab=str(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(source))
+        tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder with a config alone
@@ -138,13 +151,18 @@ def load_tokenizer(source: str | Path) -> Any:
     return tokenizer
 
 
-def _model_folder(source: str) -> str:
-    path = Path(source)
+def model_folder(source: str) -> str:
+    """The folder of a model: of the one that comes with qakit, a run's `best`, or any; else `source`, a hub name.
+
+    Raises:
+        CheckpointError: a folder without a model.
+    """
+    path = bundled_folder(source) or Path(source)
     if (path / BEST / "config.json").is_file():
         return str(path / BEST)
     if path.is_dir() and not (path / "config.json").is_file():
         raise CheckpointError(f"{source}: holds no trained model: neither best/config.json nor config.json is there")
-    return source
+    return str(path)
 
 
 def _from_pretrained(auto: Any, source: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
@@ -186,16 +204,18 @@ def _scratch_tokenizer(settings: ModelSettings) -> Any:
     return load_tokenizer(settings.tokenizer or settings.name)
 
 
-def _scratch_config(settings: ModelSettings, tokenizer: Any) -> Any:
+def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSettings) -> Any:
     """The config of a model to be built: a type's defaults or a config file, the tokenizer's facts, the overrides."""
     from transformers import CONFIG_MAPPING, AutoConfig
 
     facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    if settings.name not in CONFIG_MAPPING:
-        config = _pretrained_config(settings.name)
-        _check_fields(config, settings)
+    is_type = settings.name in CONFIG_MAPPING
+    config = AutoConfig.for_model(settings.name) if is_type else _pretrained_config(settings.name)
+    _check_fields(config, settings)
+    if windows.match_length:
+        facts["type_vocab_size"] = max(token_types(config), token_types_needed(tokenizer, windows.match_length))
+    if not is_type:
         return _with_fields(config, settings, **facts)
-    _check_fields(AutoConfig.for_model(settings.name), settings)
     with _explained_fields():  # all at once: some fields follow from others
         return AutoConfig.for_model(settings.name, **{**facts, **settings.overrides})
 

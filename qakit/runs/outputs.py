@@ -1,8 +1,9 @@
-"""What `predict` and `ensemble` write: predictions in a contest's form, and n-best lists."""
+"""What commands write: predictions in a contest's form, n-best lists, and what `preprocess` tells of its files."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from qakit.data.predictions import CONTESTS, PREDICTION_FORMATS, render_predictions, write_predictions
 from qakit.errors import ConfigError, suggestion
@@ -10,6 +11,15 @@ from qakit.io import write_json
 from qakit.spans.answers import Prediction
 
 _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
+
+
+@dataclass(frozen=True)
+class PreprocessResult:
+    """Numbers on each part of the data, the files written, and sentences on what the readers did."""
+
+    report: Mapping[str, Mapping[str, Any]]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:

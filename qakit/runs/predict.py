@@ -106,7 +106,7 @@ def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iter
             null threshold for a model that was trained without questions that have no answer.
     """
     if models.reader is None:
-        raise ConfigError("give --model: the folder or hub name of a model for span extraction")
+        raise ConfigError("give --model: the folder or hub name of a model for span extraction, or mini-zh")
     if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
         raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
     records = dataset.records

@@ -15,20 +15,12 @@ from qakit.data.records import Dataset, Record
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.errors import ConfigError, DataError, Problem
-from qakit.runs.outputs import check_outputs
+from qakit.runs.making import MADE, make
+from qakit.runs.outputs import PreprocessResult, check_outputs
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
 _ADL_PARTS = ("train", "valid", "test")
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
-
-
-@dataclass(frozen=True)
-class PreprocessResult:
-    """Numbers on each part of the data, the files written, and sentences on what the readers did."""
-
-    report: Mapping[str, Mapping[str, Any]]
-    files: tuple[Path, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,8 +51,10 @@ def preprocess(
         DataError: all mistakes of all inputs.
         ConfigError: an unknown schema, or data that the schema cannot hold.
     """
+    if config.to in MADE:
+        return make(inputs, config, context=context, lenient=lenient, out=out)
     if config.to and config.to not in SCHEMAS:
-        raise ConfigError(f"--to {config.to}: expected one of {', '.join(SCHEMAS)}")
+        raise ConfigError(f"--to {config.to}: expected one of {', '.join((*SCHEMAS, *MADE))}")
     parts = _split(inputs, config, context, lenient) if config.split else _each(inputs, context, lenient)
     parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
     outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []

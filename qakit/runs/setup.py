@@ -48,7 +48,7 @@ Build = Callable[[Task, TrainConfig, Dataset], tuple[Any, Any, list[str]]]
 
 
 def _build(task: Task, config: TrainConfig, data: Dataset) -> tuple[Any, Any, list[str]]:
-    return build_for_training(config.model, task.auto_class, config.windows.max_length)
+    return build_for_training(config.model, task.auto_class, config.windows)
 
 
 def set_up(

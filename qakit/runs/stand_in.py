@@ -29,16 +29,17 @@ def build_or_stand_in(listen: Listener, task: Task, config: TrainConfig, data: D
     """
     with _without_waiting_for_the_hub(config.model), TemporaryDirectory() as folder:
         try:
-            return build_for_training(config.model, task.auto_class, config.windows.max_length)
+            return build_for_training(config.model, task.auto_class, config.windows)
         except CheckpointError as error:
             settings = _with_random_weights(config.model, Path(folder) / "model")
             if settings is not None:
-                settings = _with_known_tokenizer(settings, data, Path(folder) / "tokenizer")
+                needs_types = config.windows.match_length > 0
+                settings = _with_known_tokenizer(settings, data, Path(folder) / "tokenizer", needs_types=needs_types)
             if settings is None:
                 raise
             for text in (str(error), *_notes(config.model, settings)):
                 listen(Note(text))
-        return build_for_training(settings, task.auto_class, config.windows.max_length)
+        return build_for_training(settings, task.auto_class, config.windows)
 
 
 @contextmanager
@@ -79,7 +80,9 @@ def _with_random_weights(settings: ModelSettings, folder: Path) -> ModelSettings
     return settings.model_copy(update=changes)
 
 
-def _with_known_tokenizer(settings: ModelSettings, data: Dataset, folder: Path) -> ModelSettings | None:
+def _with_known_tokenizer(
+    settings: ModelSettings, data: Dataset, folder: Path, *, needs_types: bool
+) -> ModelSettings | None:
     """Settings whose tokenizer can be loaded; None where it is not known."""
     source = settings.tokenizer or settings.name
     try:
@@ -89,7 +92,8 @@ def _with_known_tokenizer(settings: ModelSettings, data: Dataset, folder: Path) 
         if known is None:
             return None
         size = settings.overrides.get("vocab_size", known.vocab_size)
-        _character_tokenizer(data, size).save_pretrained(folder)
+        has_types = needs_types and known.type_vocab_size > 1
+        _character_tokenizer(data, size, has_types=has_types).save_pretrained(folder)
         return settings.model_copy(update={"tokenizer": str(folder), "vocab_size": size})
     return settings
 
@@ -99,10 +103,10 @@ def _has(source: str, *patterns: str) -> bool:
     return any(any(Path(source).glob(pattern)) for pattern in patterns)
 
 
-def _character_tokenizer(data: Dataset, size: int) -> Any:
+def _character_tokenizer(data: Dataset, size: int, *, has_types: bool = False) -> Any:
     """A WordPiece tokenizer, of at most `size` tokens, that makes a token of each character of `data`.
 
-    Token types are left out: not every model takes two of them.
+    Token types are left out unless asked for: not every model takes two of them.
     """
     from transformers import BertTokenizer
 
@@ -112,7 +116,8 @@ def _character_tokenizer(data: Dataset, size: int) -> Any:
         for word, _ in rules.pre_tokenizer.pre_tokenize_str(rules.normalizer.normalize_str(text)):
             pieces |= dict.fromkeys([word[0], *("##" + character for character in word[1:])])
     vocab = {piece: number for number, piece in enumerate(list(pieces)[:size])}
-    return BertTokenizer(vocab=vocab, model_input_names=["input_ids", "attention_mask"])
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if has_types else [])]
+    return BertTokenizer(vocab=vocab, model_input_names=names)
 
 
 def _texts(data: Dataset) -> Iterable[str]:

@@ -89,6 +89,21 @@ def probe_frame(tokenizer: Any) -> Frame:
     )
 
 
+def paragraph_type(tokenizer: Any) -> int:
+    """The token type id of a paragraph's tokens.
+
+    Raises:
+        ConfigError: the tokenizer gives its model no token types, which `windows.match_length` needs.
+    """
+    types = probe_frame(tokenizer).type_ids
+    if types is None:
+        raise ConfigError(
+            "windows.match_length needs a model with token types, and "
+            f"{type(tokenizer).__name__} gives its model none; set it to 0"
+        )
+    return types[3][0]
+
+
 def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
     """Tokenise each text once, without special tokens or truncation."""
     backend = tokenizer.backend_tokenizer

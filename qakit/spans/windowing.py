@@ -3,7 +3,7 @@
 Each distinct question and paragraph is tokenised exactly once, into flat arrays. A window is a row
 `(question, paragraph, first token, end token)` of an integer array; batches are gathered from the flat arrays when they
 are needed. A gathered window equals, id for id, what the tokenizer gives for the pair with `truncation="only_second"`,
-`stride=overlap` and `return_overflowing_tokens=True`.
+`stride=overlap` and `return_overflowing_tokens=True`; but `match_length` adds to the token types of its paragraph.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from qakit.config import DEFAULT_OVERLAP, WindowSettings
 from qakit.data.records import Record
 from qakit.errors import ConfigError
-from qakit.spans.tokenizing import Frame, Ints, TokenizedTexts, probe_frame, token_span, tokenize_texts
+from qakit.spans.matching import match_lengths
+from qakit.spans.tokenizing import (
+    Frame,
+    Ints,
+    TokenizedTexts,
+    paragraph_type,
+    probe_frame,
+    token_span,
+    tokenize_texts,
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,8 @@ class EncodedPairs:
         question_lengths: tokens kept of each pair's question, shape (P,).
         room: paragraph tokens that one window of the pair holds at most, shape (P,).
         step: tokens from one window's first paragraph token to the next one's, shape (P,).
+        match_length: the longest run of tokens that token types tell of; 0 where they tell of none.
+        matchable: token ids of `questions`, but -1, which equals no paragraph token, for unknown and special tokens.
     """
 
     frame: Frame
@@ -38,6 +49,8 @@ class EncodedPairs:
     question_lengths: Ints
     room: Ints
     step: Ints
+    match_length: int
+    matchable: Ints
 
     def __len__(self) -> int:
         return len(self.question_of)
@@ -98,9 +111,12 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
     A question longer than `max_question_length` (half of `max_length` when not given) loses its end.
 
     Raises:
-        ConfigError: the window is too short for the special tokens and a question.
+        ConfigError: the window is too short for the special tokens and a question, or `match_length` is given and the
+            model takes no token types.
     """
     frame = probe_frame(tokenizer)
+    if settings.match_length:
+        paragraph_type(tokenizer)
     question_of, questions = _distinct(question for question, _ in pairs)
     paragraph_of, paragraphs = _distinct(paragraph for _, paragraph in pairs)
     tokenized = tokenize_texts(tokenizer, questions)
@@ -123,7 +139,15 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
         question_lengths=kept,
         room=room,
         step=_steps(room, settings),
+        match_length=settings.match_length,
+        matchable=_matchable(tokenizer, tokenized.ids) if settings.match_length else tokenized.ids,
     )
+
+
+def _matchable(tokenizer: Any, ids: Ints) -> Ints:
+    """The ids, and -1 for unknown and special tokens: two characters that are both unknown may well differ."""
+    special = [*tokenizer.all_special_ids, tokenizer.unk_token_id]
+    return np.where(np.isin(ids, [number for number in special if number is not None]), np.int32(-1), ids)
 
 
 def _distinct(texts: Iterable[str]) -> tuple[Ints, list[str]]:
@@ -152,6 +176,8 @@ def describe_windows(pairs: EncodedPairs) -> Iterator[str]:
         yield f"{cut} questions are longer than {pairs.question_lengths.max()} tokens and lose their end"
     room, step = int(np.median(pairs.room)), int(np.median(pairs.step))
     yield f"a window holds {room} paragraph tokens (median); neighbours share {room - step}, each {step} further on"
+    if pairs.match_length:
+        yield f"token types tell of runs of up to {pairs.match_length} tokens that the question has too"
 
 
 def covering_windows(pairs: EncodedPairs) -> Windows:
@@ -207,7 +233,11 @@ def held_whole(windows: Windows, spans: Ints) -> NDArray[np.bool_]:
 
 
 def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pad_id: int) -> GatheredWindows:
-    """Copy windows out of the flat arrays, padded on the right to the longest of them."""
+    """Copy windows out of the flat arrays, padded on the right to the longest of them.
+
+    With `match_length` the type of a paragraph token is that of the tokenizer plus its `match_lengths`: what the kept
+    part of the question shares with the paragraph part of this window.
+    """
     rows = windows.rows[index]
     question_lengths = pairs.question_lengths[windows.pairs[index]]
     paragraph_lengths = windows.paragraph_lengths[index]
@@ -218,7 +248,7 @@ def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], 
     for number, (row, question_length) in enumerate(zip(rows, question_lengths.tolist(), strict=True)):
         input_ids[number, : lengths[number]] = _window_ids(pairs, row, question_length)
         if type_ids is not None:
-            type_ids[number, : lengths[number]] = _type_ids(pairs.frame, question_length, row[3] - row[2])
+            type_ids[number, : lengths[number]] = _type_ids(pairs, row, question_length)
     return GatheredWindows(
         input_ids=input_ids,
         attention_mask=(np.arange(shape[1]) < lengths[:, None]).astype(np.int64),
@@ -229,18 +259,28 @@ def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], 
 
 
 def _window_ids(pairs: EncodedPairs, row: Ints, question_length: int) -> Ints:
-    question, paragraph, first, end = row.tolist()
-    question_first, paragraph_first = pairs.questions.bounds[question], pairs.paragraphs.bounds[paragraph]
-    parts = (
-        pairs.frame.prefix,
-        pairs.questions.ids[question_first : question_first + question_length],
-        pairs.frame.middle,
-        pairs.paragraphs.ids[paragraph_first + first : paragraph_first + end],
-        pairs.frame.suffix,
-    )
+    question, paragraph = _slices(pairs, row, question_length)
+    frame = pairs.frame
+    parts = (frame.prefix, pairs.questions.ids[question], frame.middle, pairs.paragraphs.ids[paragraph], frame.suffix)
     return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
 
 
-def _type_ids(frame: Frame, question_length: int, paragraph_length: int) -> tuple[int, ...]:
-    prefix, question, middle, paragraph, suffix = frame.type_ids or ((),) * 5
-    return prefix + question * question_length + middle + paragraph * paragraph_length + suffix
+def _type_ids(pairs: EncodedPairs, row: Ints, question_length: int) -> Ints:
+    prefix, of_question, middle, of_paragraph, suffix = pairs.frame.type_ids or ((),) * 5
+    before = prefix + of_question * question_length + middle
+    types = np.array(before + of_paragraph * int(row[3] - row[2]) + suffix, dtype=np.int32)
+    if pairs.match_length:
+        question, paragraph = _slices(pairs, row, question_length)
+        found = match_lengths(pairs.matchable[question], pairs.paragraphs.ids[paragraph], pairs.match_length)
+        types[len(before) : len(before) + len(found)] += found
+    return types
+
+
+def _slices(pairs: EncodedPairs, row: Ints, question_length: int) -> tuple[slice, slice]:
+    """Where a window's question and its part of the paragraph are in the flat arrays of their texts."""
+    question, paragraph, first, end = row.tolist()
+    question_first, paragraph_first = int(pairs.questions.bounds[question]), int(pairs.paragraphs.bounds[paragraph])
+    return (
+        slice(question_first, question_first + question_length),
+        slice(paragraph_first + first, paragraph_first + end),
+    )

@@ -9,7 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from qakit.cli import app, ensemble, options, preprocess, train
-from qakit.config import EnsembleConfig, InferenceSettings, PreprocessConfig, TrainingSettings
+from qakit.config import EnsembleConfig, InferenceSettings, PreprocessConfig, TrainingSettings, WindowSettings
 
 RECIPE = """
 training: {epochs: 2}
@@ -25,9 +25,12 @@ SHOWN = [
     (train.Warmup, TrainingSettings().warmup),
     (options.Seed, TrainingSettings().seed),
     (options.Seed, PreprocessConfig().seed),
+    (options.MatchLength, WindowSettings().match_length),
     (options.BatchTokens, InferenceSettings().batch_tokens),
     (options.NBest, EnsembleConfig().nbest),
     (preprocess.Negatives, PreprocessConfig().negatives),
+    (preprocess.Questions, PreprocessConfig().cloze.questions),
+    (preprocess.Vocabulary, PreprocessConfig().vocabulary),
     (ensemble.Method, EnsembleConfig().method),
 ]
 

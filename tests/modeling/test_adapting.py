@@ -124,7 +124,7 @@ def test_layers_that_were_loaded_are_drawn_anew_too(tmp_path):
     trained = tiny_bert(num_hidden_layers=3)
     save_trained(tmp_path / "trained", trained, tokenizer(), ModelInfo(task="qa", windows={"max_length": 64}))
     config = train_config(model={"name": str(tmp_path / "trained")}, tricks={"reinitialize_layers": 1})
-    model, _, fresh = build_for_training(config.model, QA, 64)
+    model, _, fresh = build_for_training(config.model, QA, config.windows)
     assert fresh == []
     assert_equal_weights(weights(model), weights(trained))
     adapt(model, config)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from qakit.config import ModelSettings
+from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError
 from qakit.modeling.models import build_for_training
 
@@ -19,24 +19,26 @@ def settings(name: str, tokenizer: str | None, **fields: int) -> ModelSettings:
 def test_the_longest_window_is_what_the_model_can_run_and_no_more(name: str, limit: int, sample_data):
     """The sample tokenizer pads with id 0, so RoBERTa's family loses one position."""
     chosen = settings(name, str(sample_data / "tokenizer"), max_position_embeddings=40)
-    model, tokenizer, _ = build_for_training(chosen, CLASS, limit)
+    model, tokenizer, _ = build_for_training(chosen, CLASS, WindowSettings(max_length=limit))
     assert tokenizer.pad_token_id == 0
     model(input_ids=torch.full((1, limit), 5), attention_mask=torch.ones((1, limit), dtype=torch.long))
     with pytest.raises(ConfigError, match=f"more than the {limit} positions"):
-        build_for_training(chosen, CLASS, limit + 1)
+        build_for_training(chosen, CLASS, WindowSettings(max_length=limit + 1))
 
 
 def test_a_field_that_others_follow_from_can_be_set(sample_data):
-    model, _, _ = build_for_training(settings("modernbert", str(sample_data / "tokenizer")), CLASS, 32)
+    model, _, _ = build_for_training(
+        settings("modernbert", str(sample_data / "tokenizer")), CLASS, WindowSettings(max_length=32)
+    )
     assert len(model.config.layer_types) == model.config.num_hidden_layers == 1
 
 
 def test_a_model_type_without_a_tokenizer_is_told_what_it_lacks():
     with pytest.raises(ConfigError, match="give --tokenizer"):
-        build_for_training(settings("bert", None), CLASS, 32)
+        build_for_training(settings("bert", None), CLASS, WindowSettings(max_length=32))
 
 
 def test_a_misspelt_setting_of_the_section_itself_gets_a_suggestion(sample_data):
     chosen = settings("bert", str(sample_data / "tokenizer"), tokeniser=1)
     with pytest.raises(ConfigError, match=r"no such field \(did you mean tokenizer\?\)"):
-        build_for_training(chosen, CLASS, 32)
+        build_for_training(chosen, CLASS, WindowSettings(max_length=32))

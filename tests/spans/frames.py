@@ -1,10 +1,12 @@
-"""Tokenizers of the four ways to frame a pair, made on the spot, and what they themselves make of overlong pairs.
+"""Tokenizers of the ways to frame a pair, made on the spot, and what they themselves make of overlong pairs.
 
 BERT: `[CLS] q [SEP] p [SEP]` with type ids. RoFormer: the same frame, words cut by jieba in Python, no type ids.
 RoBERTa: `<s> q </s></s> p </s>` over byte-level pieces. XLM-R: the same frame over Unigram pieces.
+Shared scripts: BERT's frame, single characters, Traditional and Simplified as one.
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,8 @@ from transformers import BertTokenizer, RobertaTokenizer, RoFormerTokenizer, XLM
 from qakit.config import WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
+from qakit.data.vocabulary import build_tokenizer, write_tokenizer
+from qakit.modeling.models import load_tokenizer
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"
@@ -69,12 +73,21 @@ def xlm_roberta() -> Any:
     return XLMRobertaTokenizer(vocab=[tuple(piece) for piece in json.loads(tokenizer.to_str())["model"]["vocab"]])
 
 
+@cache
+def shared_scripts() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(build_tokenizer(sample_texts()), Path(folder))
+        return load_tokenizer(folder)
+
+
 FRAMES: Mapping[str, Callable[[], Any]] = {
     "bert": bert,
     "roformer": roformer,
     "roberta": roberta,
     "xlm-roberta": xlm_roberta,
 }
+ALL_FRAMES: Mapping[str, Callable[[], Any]] = {**FRAMES, "shared-scripts": shared_scripts}
+"""With the tokenizer that qakit itself makes."""
 
 
 def with_real_vocabulary(frame: str, folder: Path) -> Any:
@@ -84,7 +97,7 @@ def with_real_vocabulary(frame: str, folder: Path) -> Any:
         return BertTokenizer(vocab=str(vocabulary))
     if frame == "roformer":
         return RoFormerTokenizer(vocab=BertTokenizer(vocab=str(vocabulary)).get_vocab())
-    return FRAMES[frame]()
+    return ALL_FRAMES[frame]()
 
 
 def own_windows(tokenizer: Any, pairs: Sequence[Pair], max_length: int, overlap: int) -> list[Window]:

@@ -12,15 +12,15 @@ from qakit.config import WindowSettings
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 from tests.spans import frames
 from tests.spans.cases import PAIRS
-from tests.spans.frames import FRAMES, Pair
+from tests.spans.frames import ALL_FRAMES, Pair
 
 FILES = ("drcd/DRCD_dev.json", "cmrc2018/cmrc2018_dev.json")
 EVERY = 10
 
 
-@pytest.fixture(params=FRAMES, scope="module")
+@pytest.fixture(params=ALL_FRAMES, scope="module")
 def tokenizer(request: pytest.FixtureRequest) -> Any:
-    return FRAMES[request.param]()
+    return ALL_FRAMES[request.param]()
 
 
 @settings(max_examples=60)
@@ -59,7 +59,7 @@ def test_the_sample_data_has_the_tokenizers_own_windows(tokenizer: Any, max_leng
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("frame", ALL_FRAMES)
 def test_real_data_has_the_tokenizers_own_windows(frame: str, real_data: Path, file: str) -> None:
     tokenizer = frames.with_real_vocabulary(frame, real_data)
     pairs = frames.pairs_of(real_data / file)[::EVERY]

@@ -48,7 +48,7 @@ SCHEMAS: tuple[str, ...] = tuple(_FORMATS)
 
 
 def read_dataset(paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False) -> Dataset:
-    """The records of one or more files of one schema, which is told from their content.
+    """The records of one or more files, whose schemas are told from their content; the dataset's is the first one's.
 
     The only paragraph of a question is always its relevant one (`relevant` is 0), with or without an answer. Ids must
     differ over all the files; those of hw7, which count from 0 in each file, get the file's name in front where there
@@ -68,21 +68,20 @@ def read_dataset(paths: Sequence[Path], *, context: Path | None = None, lenient:
         raise ConfigError("no data file was named")
     journal = Journal(lenient=lenient, files=len(paths))
     records: list[Record] = []
-    schemas: dict[str, Path] = {}
+    schemas: dict[str, None] = {}
     for path in paths:
         try:
             document = load(path, allow_bom=lenient)
             schema = detect(document)
-            schemas.setdefault(schema, path)
+            schemas[schema] = None
             records += _read(document, schema, journal, context)
         except DataError as error:
             journal.faults += error.problems
-    if len(schemas) > 1:
-        journal.faults.append(_mixed(schemas))
     if not records and lenient:
         journal.faults += [*journal.problems, Problem(str(paths[0]), WHOLE_FILE, "records", "none is left")]
     journal.raise_problems()
-    notes = (*_unlabelled(records), *(f"{count} {sentence}" for sentence, count in journal.notes.items()))
+    mixed = [f"files of several schemas are read as one dataset: {', '.join(schemas)}"] if len(schemas) > 1 else []
+    notes = (*mixed, *_unlabelled(records), *(f"{count} {sentence}" for sentence, count in journal.notes.items()))
     return Dataset(tuple(records), next(iter(schemas)), tuple(paths), journal.skipped, notes)
 
 
@@ -95,12 +94,6 @@ def _read(document: Document, schema: str, journal: Journal, context: Path | Non
     if not records and len(journal.problems) == found:
         raise file_error(document.path, "records", f"holds no question ({schema})")
     return records
-
-
-def _mixed(schemas: Mapping[str, Path]) -> Problem:
-    (first, path), (other, other_path), *_ = schemas.items()
-    message = f"is {other}, but {path} is {first}; files that are read together must have one schema"
-    return Problem(str(other_path), WHOLE_FILE, "schema", message)
 
 
 def _unlabelled(records: Sequence[Record]) -> Iterator[str]:

@@ -1,37 +1,26 @@
-"""The settings of every command, as frozen models: the one place that names them and their defaults."""
+"""What to learn from, with which model, and how."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qakit.config.base import Negatives, OneOrMore, Precision, Settings
 
 Schedule = Literal["linear", "cosine", "polynomial", "constant"]
-Precision = Literal["fp32", "bf16", "fp16"]
-Negatives = Literal["bm25", "article", "random"]
 Adversarial = Literal["fgm", "pgd", "awp"]
 Attention = Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"]
 
-DEFAULT_OVERLAP = 128
 POLYNOMIAL_END = 1e-7  # where transformers' polynomial schedule ends
 
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str | Path) else value
-
-
-_OneOrMore = BeforeValidator(_listed)  # `trackers: wandb` is `trackers: [wandb]`
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DataSettings(_Settings):
+class DataSettings(Settings):
     """The files to learn from."""
 
-    train: Annotated[tuple[Path, ...], _OneOrMore] = Field(min_length=1)
-    dev: Annotated[tuple[Path, ...], _OneOrMore] = ()
+    train: Annotated[tuple[Path, ...], OneOrMore] = Field(min_length=1)
+    dev: Annotated[tuple[Path, ...], OneOrMore] = ()
     context: Path | None = None
     """ADL's `context.json`; found beside each data file when not given."""
     lenient: bool = False
@@ -72,41 +61,7 @@ class ModelSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
-class WindowSettings(_Settings):
-    """How a question and its paragraph become windows; all lengths are in tokens."""
-
-    max_length: int = Field(384, ge=16)
-    """Tokens of a whole window, question and special tokens included."""
-    overlap: int | None = Field(None, ge=0)
-    """Tokens that two neighbouring windows share; 128, or less where windows are short, when neither is given."""
-    step: int | None = Field(None, ge=1)
-    """Tokens from the start of a window to the start of the next: the other way to say `overlap`."""
-    max_question_length: int | None = Field(None, ge=1)
-    """Longer questions lose their end; half of `max_length` when not given."""
-    max_paragraph_length: int | None = Field(None, ge=1)
-    """Tokens of a window's paragraph part; as many as fit when not given."""
-
-    @property
-    def description(self) -> str:
-        """These windows in words."""
-        if self.step is not None:
-            return f"windows of {self.max_length} tokens, each {self.step} further on"
-        if self.overlap is not None:
-            return f"windows of {self.max_length} tokens, of which neighbours share {self.overlap}"
-        return (
-            f"windows of {self.max_length} tokens, of which neighbours share {DEFAULT_OVERLAP} or, where few fit, half"
-        )
-
-    @model_validator(mode="after")
-    def _one_of_overlap_and_step(self) -> "WindowSettings":
-        if self.overlap is not None and self.step is not None:
-            raise ValueError(f"overlap ({self.overlap}) and step ({self.step}) say the same thing: give one of them")
-        if self.overlap is not None and self.overlap >= self.max_length:
-            raise ValueError(f"overlap ({self.overlap}) must be below max_length ({self.max_length})")
-        return self
-
-
-class TrainingSettings(_Settings):
+class TrainingSettings(Settings):
     """The optimisation; a step is one update of the weights."""
 
     epochs: float = Field(2.0, gt=0)
@@ -143,7 +98,7 @@ class TrainingSettings(_Settings):
     """Compute activations anew in the backward pass instead of keeping them: less memory, about a third more time."""
     compile: bool = False
     """Let torch compile the model."""
-    trackers: Annotated[tuple[str, ...], _OneOrMore] = ()
+    trackers: Annotated[tuple[str, ...], OneOrMore] = ()
     """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
 
     @model_validator(mode="after")
@@ -153,7 +108,7 @@ class TrainingSettings(_Settings):
         return self
 
 
-class TrickSettings(_Settings):
+class TrickSettings(Settings):
     """What training may do besides plain fine-tuning; each one is off unless set. Sources are in docs/tricks.md."""
 
     layer_decay: float = Field(1.0, gt=0, le=1)
@@ -169,7 +124,7 @@ class TrickSettings(_Settings):
     """Train low-rank updates of the encoder's linear layers, and the head, in place of all weights (needs peft)."""
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
-    lora_targets: Annotated[tuple[str, ...], _OneOrMore] = ()
+    lora_targets: Annotated[tuple[str, ...], OneOrMore] = ()
     """Names of the linear layers to update; all of the encoder when not given."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target that is spread over all places of the window."""
@@ -189,7 +144,7 @@ class TrickSettings(_Settings):
     """Share of the training after which the plain average of the weights is evaluated and kept in their place."""
     negative_windows: float = Field(0.0, ge=0, le=1)
     """Share of the questions shown a second window in each epoch, without the answer, to be read as unanswerable."""
-    distill: Annotated[tuple[Path, ...], _OneOrMore] = ()
+    distill: Annotated[tuple[Path, ...], OneOrMore] = ()
     """Scores files of teachers (`qakit predict --scores`) over the training data."""
     distill_weight: float = Field(0.5, gt=0, le=1)
     """Share of the teachers in the loss."""
@@ -202,78 +157,8 @@ class TrickSettings(_Settings):
         return self
 
 
-class DecodingSettings(_Settings):
-    """How logits become answers."""
-
-    max_answer_length: int | None = Field(None, ge=1)
-    """Tokens of the longest answer; the longest of the training data when not given."""
-    nbest: int = Field(1, ge=1)
-    """Answers per question."""
-    null_threshold: float | None = None
-    """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
-    in training afterwards, when not given."""
-
-
-class SelectionSettings(_Settings):
+class SelectionSettings(Settings):
     """Paragraph selection on data whose questions come with one paragraph: candidates are added to it."""
 
     candidates: int = Field(4, ge=2)
     negatives: Negatives = "bm25"
-
-
-class InferenceSettings(_Settings):
-    """How fast a model answers, not what."""
-
-    batch_tokens: int = Field(8192, ge=1)
-    """Tokens per forward pass, padding included."""
-    precision: Precision | None = None
-    """Autocast; the model's own precision when not given."""
-
-
-class TrainConfig(_Settings):
-    """Everything that decides what `train-qa` and `train-select` produce."""
-
-    out: Path
-    data: DataSettings
-    model: ModelSettings
-    windows: WindowSettings = WindowSettings()
-    training: TrainingSettings = TrainingSettings()
-    tricks: TrickSettings = TrickSettings()
-    decoding: DecodingSettings = DecodingSettings()
-    selection: SelectionSettings = SelectionSettings()
-    inference: InferenceSettings = InferenceSettings()
-    metric: str | None = None
-    """A preset of `qakit.metrics.presets`; the data schema's own when not given."""
-
-
-class ReadConfig(_Settings):
-    """How `predict` and `evaluate` run trained models; None means as in training."""
-
-    windows: WindowSettings | None = None
-    decoding: DecodingSettings = DecodingSettings()
-    inference: InferenceSettings = InferenceSettings()
-
-
-class EnsembleConfig(_Settings):
-    """How `ensemble` combines scores files."""
-
-    method: Literal["mean", "vote"] = "mean"
-    nbest: int = Field(1, ge=1)
-
-
-class PreprocessConfig(_Settings):
-    """What `preprocess` makes of the data."""
-
-    to: str | None = None
-    """Schema to write; that of the input when not given."""
-    split: tuple[float, float, float] | None = None
-    """Shares of train, dev and test; the files stay as they are when not given."""
-    candidates: int | None = Field(None, ge=2)
-    """Paragraphs a question that comes with one is given."""
-    negatives: Negatives = "bm25"
-    first_answer: bool = False
-    """Keep the first of several annotators' answers only."""
-    seed: int = Field(42, ge=0)
-    tokenizer: str | None = None
-    """For the part of the report that counts tokens and windows."""
-    windows: WindowSettings = WindowSettings()

@@ -1,0 +1,50 @@
+"""What `preprocess` makes of files."""
+
+from pydantic import Field, model_validator
+
+from qakit.config.base import Negatives, Settings
+from qakit.config.reading import WindowSettings
+
+
+class ClozeSettings(Settings):
+    """How questions are made from texts (`preprocess --to cloze`); the shares are drawn for each word or question."""
+
+    questions: int = Field(20, ge=0)
+    """Questions on each paragraph."""
+    copies: int = Field(0, ge=0)
+    """Copies, with noise, of each question that the files bring with its answer."""
+    drop: float = Field(0.12, ge=0, lt=1)
+    """Share of the words left out of a question."""
+    replace: float = Field(0.05, ge=0, lt=1)
+    """Share of the words replaced by words of other paragraphs, as a paraphrase would be."""
+    shuffle: float = Field(0.3, ge=0, le=1)
+    """Share of the questions that do not keep the order of their sentence."""
+    topic: float = Field(0.5, ge=0, le=1)
+    """Share of the questions that begin with a word from the title or the beginning of the paragraph."""
+
+    @model_validator(mode="after")
+    def _words_left(self) -> "ClozeSettings":
+        if self.drop + self.replace >= 1:
+            raise ValueError(f"drop ({self.drop}) and replace ({self.replace}) leave no word as it is")
+        return self
+
+
+class PreprocessConfig(Settings):
+    """What `preprocess` makes of the data."""
+
+    to: str | None = None
+    """Schema to write, `cloze` for questions made from texts, or `tokenizer`; the input's schema when not given."""
+    split: tuple[float, float, float] | None = None
+    """Shares of train, dev and test; the files stay as they are when not given."""
+    candidates: int | None = Field(None, ge=2)
+    """Paragraphs a question that comes with one is given."""
+    negatives: Negatives = "bm25"
+    first_answer: bool = False
+    """Keep the first of several annotators' answers only."""
+    seed: int = Field(42, ge=0)
+    tokenizer: str | None = None
+    """For the part of the report that counts tokens and windows."""
+    vocabulary: int = Field(8000, ge=300)
+    """Entries of the vocabulary that `--to tokenizer` makes, at most."""
+    cloze: ClozeSettings = ClozeSettings()
+    windows: WindowSettings = WindowSettings()

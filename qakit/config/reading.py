@@ -1,0 +1,64 @@
+"""How texts become windows, and logits answers: settings that a trained model keeps."""
+
+from pydantic import Field, model_validator
+
+from qakit.config.base import Precision, Settings
+
+DEFAULT_OVERLAP = 128
+
+
+class WindowSettings(Settings):
+    """How a question and its paragraph become windows; all lengths are in tokens."""
+
+    max_length: int = Field(384, ge=16)
+    """Tokens of a whole window, question and special tokens included."""
+    overlap: int | None = Field(None, ge=0)
+    """Tokens that two neighbouring windows share; 128, or less where windows are short, when neither is given."""
+    step: int | None = Field(None, ge=1)
+    """Tokens from the start of a window to the start of the next: the other way to say `overlap`."""
+    max_question_length: int | None = Field(None, ge=1)
+    """Longer questions lose their end; half of `max_length` when not given."""
+    max_paragraph_length: int | None = Field(None, ge=1)
+    """Tokens of a window's paragraph part; as many as fit when not given."""
+    match_length: int = Field(0, ge=0)
+    """The type of a paragraph token tells how many tokens around it the question has in a row too, up to this many."""
+
+    @property
+    def description(self) -> str:
+        """These windows in words."""
+        if self.step is not None:
+            return f"windows of {self.max_length} tokens, each {self.step} further on"
+        if self.overlap is not None:
+            return f"windows of {self.max_length} tokens, of which neighbours share {self.overlap}"
+        return (
+            f"windows of {self.max_length} tokens, of which neighbours share {DEFAULT_OVERLAP} or, where few fit, half"
+        )
+
+    @model_validator(mode="after")
+    def _one_of_overlap_and_step(self) -> "WindowSettings":
+        if self.overlap is not None and self.step is not None:
+            raise ValueError(f"overlap ({self.overlap}) and step ({self.step}) say the same thing: give one of them")
+        if self.overlap is not None and self.overlap >= self.max_length:
+            raise ValueError(f"overlap ({self.overlap}) must be below max_length ({self.max_length})")
+        return self
+
+
+class DecodingSettings(Settings):
+    """How logits become answers."""
+
+    max_answer_length: int | None = Field(None, ge=1)
+    """Tokens of the longest answer; the longest of the training data when not given."""
+    nbest: int = Field(1, ge=1)
+    """Answers per question."""
+    null_threshold: float | None = None
+    """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
+    in training afterwards, when not given."""
+
+
+class InferenceSettings(Settings):
+    """How fast a model answers, not what."""
+
+    batch_tokens: int = Field(8192, ge=1)
+    """Tokens per forward pass, padding included."""
+    precision: Precision | None = None
+    """Autocast; the model's own precision when not given."""

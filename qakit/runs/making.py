@@ -1,0 +1,56 @@
+"""`preprocess --to cloze` and `--to tokenizer`: what is made from texts alone."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+from qakit.config import PreprocessConfig
+from qakit.data.cloze import cloze_records, noisy_copies
+from qakit.data.formats import write_dataset
+from qakit.data.summary import summarise
+from qakit.data.texts import Texts, read_texts
+from qakit.data.vocabulary import build_tokenizer, write_tokenizer
+from qakit.errors import ConfigError
+from qakit.runs.outputs import PreprocessResult, check_outputs
+
+MADE = ("cloze", "tokenizer")
+_CLOZE_FILE, _CLOZE_SCHEMA = "cloze.json", "squad"
+_TOKENIZER = "tokenizer"
+
+
+def make(
+    inputs: Sequence[Path], config: PreprocessConfig, *, context: Path | None, lenient: bool, out: Path | None
+) -> PreprocessResult:
+    """Write `cloze.json`, or the folder `tokenizer`, into the folder `out`.
+
+    Raises:
+        DataError: a file that cannot be read.
+        ConfigError: no `out`, settings that belong to schemas, or a package that is missing.
+    """
+    if out is None:
+        raise ConfigError(f"--to {config.to} makes files: give --out, the folder for them")
+    if config.split or config.candidates or config.tokenizer:
+        raise ConfigError(
+            f"--to {config.to} goes with none of --split, --candidates, --tokenizer: use a second command"
+        )
+    check_outputs([out / _CLOZE_FILE], inputs)
+    texts = read_texts(inputs, context=context, lenient=lenient)
+    return _make_tokenizer(texts, config, out) if config.to == "tokenizer" else _make_cloze(texts, config, out)
+
+
+def _make_cloze(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:
+    records = list(cloze_records(texts.paragraphs, config.cloze, seed=config.seed))
+    records += noisy_copies(texts.records, config.cloze, seed=config.seed)
+    if not records:
+        raise ConfigError("the texts hold nothing that a question could ask for; are they Chinese sentences?")
+    report = {"schema": _CLOZE_SCHEMA, **summarise(records)}
+    files = write_dataset(records, out / _CLOZE_FILE, _CLOZE_SCHEMA)
+    return PreprocessResult({"cloze": report}, tuple(files), texts.notes)
+
+
+def _make_tokenizer(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:
+    paragraphs = (paragraph.text for paragraph in texts.paragraphs)
+    questions = (record.question for record in texts.records)
+    tokenizer = build_tokenizer(chain(paragraphs, questions), size=config.vocabulary)
+    report = {"paragraphs": len(texts.paragraphs), "entries": tokenizer.get_vocab_size()}
+    return PreprocessResult({_TOKENIZER: report}, tuple(write_tokenizer(tokenizer, out / _TOKENIZER)), texts.notes)

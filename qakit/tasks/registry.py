@@ -1,0 +1,9 @@
+"""Every task by its name, as in `qakit train-<name>` and `qakit.json`."""
+
+from collections.abc import Mapping
+
+from qakit.tasks.base import Task
+from qakit.tasks.qa import QuestionAnswering
+from qakit.tasks.select import ParagraphSelection
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (QuestionAnswering(), ParagraphSelection())}

@@ -1,0 +1,69 @@
+"""A trained model in a folder of its own."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from qakit.errors import CheckpointError, ConfigError
+from qakit.modeling.models import load_trained
+from qakit.runs.export import export
+from tests.modeling.tiny import QA
+from tests.runs.models import save_reader, save_selector
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with a model in `best`."""
+    folder = tmp_path / "run" / "best"
+    folder.mkdir(parents=True)
+    save_reader(folder)
+    (folder / "README.md").write_text("its own card", encoding="utf-8")
+    return tmp_path / "run"
+
+
+def test_the_model_of_a_run_is_written_with_all_that_is_known_of_it(run, tmp_path):
+    files = export(str(run), tmp_path / "out")
+    loaded = load_trained(str(tmp_path / "out"), task="qa", auto_class=QA)
+    assert loaded.info == load_trained(str(run), task="qa", auto_class=QA).info
+    assert {file.name for file in files} >= {"config.json", "model.safetensors", "qakit.json", "README.md"}
+    assert (tmp_path / "out" / "README.md").read_text(encoding="utf-8") == "its own card"
+    assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16)]
+)
+def test_weights_are_stored_as_asked(run, tmp_path, precision, dtype):
+    export(str(run), tmp_path / "out", precision=precision)
+    before = load_file(run / "best" / "model.safetensors")
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name], weight.to(dtype)) for name, weight in before.items())
+
+
+def test_a_selector_stays_a_selector(tmp_path):
+    export(save_selector(tmp_path / "selector"), tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == ["BertForMultipleChoice"]
+
+
+def test_another_card_takes_the_place_of_its_own(run, tmp_path):
+    (tmp_path / "card.md").write_text("another", encoding="utf-8")
+    export(str(run), tmp_path / "out", card=tmp_path / "card.md")
+    assert (tmp_path / "out" / "README.md").read_text(encoding="utf-8") == "another"
+
+
+def test_nothing_that_is_there_is_replaced(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ConfigError, match="is there already"):
+        export(str(run), tmp_path / "out")
+
+
+def test_a_missing_card_or_model_leaves_nothing_behind(run, tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        export(str(run), tmp_path / "out", card=tmp_path / "none.md")
+    with pytest.raises(CheckpointError):
+        export(str(tmp_path), tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
