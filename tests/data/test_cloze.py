@@ -93,7 +93,7 @@ def span_of(record: Record) -> tuple[int, int]:
 # --- what always holds -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=120)
+@settings(max_examples=300)
 @given(
     paragraphs=st.lists(PARAGRAPHS, max_size=4, unique_by=lambda one: one.text), options=SETTINGS, seed=st.integers(0)
 )
@@ -134,7 +134,7 @@ def test_without_replaced_words_a_paragraphs_questions_depend_on_it_alone(
     assert [record for record in among if record.context == paragraph.text] == alone
 
 
-@settings(max_examples=80)
+@settings(max_examples=200)
 @given(text=TEXTS.filter(str.strip), seed=st.integers(0, 99))
 @example(text=TRADITIONAL, seed=1)
 @example(text=SIMPLIFIED, seed=2)
@@ -279,6 +279,13 @@ def test_a_traditional_text_is_asked_in_traditional_characters():
 )
 def test_a_text_without_an_answer_like_piece_has_no_questions(text: str):
     assert made(text) == []
+
+
+@pytest.mark.parametrize("letters", [13, 14])
+def test_an_answer_has_at_most_thirty_characters(letters: int):
+    name = f"《{'A' * letters} {'B' * 14}》"
+    answers = {record.references[0] for record in made(f"後來他讀了{name}，", questions=80)}
+    assert (name in answers) is (len(name) <= LONGEST_ANSWER)
 
 
 @pytest.mark.parametrize("text", ["The quick brown fox jumps over the lazy dog in London.", "a" * 5000, "1" * 5000])
