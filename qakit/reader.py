@@ -1,20 +1,48 @@
 """The Python interface: a trained model that answers questions about texts."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
+from typing import Any, Literal, overload
 
 import torch
 
-from qakit.config import DecodingSettings, ReadConfig
+from qakit.config import ReadConfig, WindowSettings
 from qakit.data.records import Paragraph, Record
+from qakit.errors import ConfigError, RecordError
 from qakit.modeling.bundled import BUNDLED_MODEL
-from qakit.modeling.models import load_trained
-from qakit.spans.answers import PredictedAnswer
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel, load_tokenizer, load_trained
+from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.spans.decoding import TokenScores
 from qakit.tasks.qa import QuestionAnswering, read_answers
 
 _CHUNK = 256  # pairs that are read together: enough to form batches of like length
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
+
+Answers = tuple[PredictedAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BadItem:
+    """An item of a stream that cannot be answered: its number, counted from 0, and what is wrong with it."""
+
+    index: int
+    error: RecordError
+
+    def explained(self) -> RecordError:
+        """The error to raise, which tells the number too."""
+        return RecordError(f"item {self.index}: {self.error.field}", self.error.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record that was read: its n-best answers and the scores that they were chosen by."""
+
+    record: Record
+    prediction: Prediction
+    scores: TokenScores
 
 
 class Reader:
@@ -26,20 +54,30 @@ class Reader:
         '臺北市'
     """
 
-    def __init__(self, model: str | PathLike[str] = BUNDLED_MODEL, *, device: str | torch.device | None = None) -> None:
+    def __init__(
+        self,
+        model: Any = BUNDLED_MODEL,
+        tokenizer: Any = None,
+        *,
+        device: str | int | torch.device | None = None,
+        config: ReadConfig | None = None,
+    ) -> None:
         """Load a model.
 
         Args:
-            model: the name of the model that comes with qakit, a run folder, any folder in the hub's layout, or a hub
-                name.
+            model: the name of the model that comes with qakit, a run folder, any folder in the hub's layout, a hub
+                name; or a model that is loaded already, with its tokenizer.
+            tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
+            config: windows, decoding and inference; those that the model was trained with when not given.
 
         Raises:
             CheckpointError: nothing usable there, or a model of another task.
+            ConfigError: a loaded model without a tokenizer.
         """
-        task = QuestionAnswering()
-        self._loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class)
-        self._loaded.model.to(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
+        self.config = config or ReadConfig()
+        self.loaded = _loaded(model, tokenizer)
+        self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
         """The best answer; its text is empty where the model sees none.
@@ -49,7 +87,7 @@ class Reader:
         """
         return next(self.batch([(question, context)]))[0]
 
-    def nbest(self, question: str, context: str, count: int = 5) -> tuple[PredictedAnswer, ...]:
+    def nbest(self, question: str, context: str, count: int = 5) -> Answers:
         """The `count` best answers, best first; fewer where the text has fewer.
 
         Raises:
@@ -57,18 +95,87 @@ class Reader:
         """
         return next(self.batch([(question, context)], nbest=count))
 
-    def batch(self, pairs: Iterable[tuple[str, str]], *, nbest: int = 1) -> Iterator[tuple[PredictedAnswer, ...]]:
+    @overload
+    def batch(
+        self, pairs: Iterable[tuple[str, str]], *, nbest: int | None = None, errors: Literal["raise"] = "raise"
+    ) -> Iterator[Answers]: ...
+
+    @overload
+    def batch(
+        self, pairs: Iterable[tuple[str, str]], *, nbest: int | None = None, errors: Literal["report"]
+    ) -> Iterator[Answers | BadItem]: ...
+
+    def batch(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        nbest: int | None = None,
+        errors: Literal["raise", "report"] = "raise",
+    ) -> Iterator[Answers | BadItem]:
         """The best answers to each (question, context), in order, one at least; memory does not grow with the pairs.
 
+        Args:
+            nbest: answers to each; as the reader's `config` says, one by default, when not given.
+            errors: `report` gives a `BadItem` in the place of an item that is no pair of texts, and answers the others.
+
         Raises:
-            RecordError: a question or a context is empty.
+            RecordError: an item is no question and context with something in them; the answers to those before it come
+                first, and the message tells its number.
         """
-        config = ReadConfig(decoding=DecodingSettings(nbest=nbest))
-        todo = iter(pairs)
-        while chunk := list(islice(todo, _CHUNK)):
-            records = [
-                Record(str(number), question, (Paragraph("text", context),), relevant=0)
-                for number, (question, context) in enumerate(chunk)
-            ]
-            for prediction, _ in read_answers(self._loaded, records, config):
-                yield prediction.answers or (_NO_ANSWER,)
+        decoding = self.config.decoding.model_copy(update={"nbest": nbest or self.config.decoding.nbest})
+        config = self.config.model_copy(update={"decoding": decoding})
+        for read in self.read(pairs, config):
+            if isinstance(read, Read):
+                yield read.prediction.answers or (_NO_ANSWER,)
+            elif errors == "report":
+                yield read
+            else:
+                raise read.explained()
+
+    def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
+        """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered."""
+        items = _records(pairs)
+        while chunk := list(islice(items, _CHUNK)):
+            yield from self._read_chunk(chunk, config)
+
+    def _read_chunk(self, chunk: list[Record | BadItem], config: ReadConfig) -> Iterator[Read | BadItem]:
+        """The chunk's items in order, those that can be read together."""
+        read = read_answers(self.loaded, [item for item in chunk if isinstance(item, Record)], config)
+        for item in chunk:
+            yield item if isinstance(item, BadItem) else Read(item, *next(read))
+
+
+def _loaded(model: Any, tokenizer: Any) -> LoadedModel:
+    task = QuestionAnswering()
+    if isinstance(tokenizer, str | PathLike):
+        tokenizer = load_tokenizer(fspath(tokenizer))
+    if isinstance(model, str | PathLike):
+        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class)
+        return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
+    if tokenizer is None:
+        raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")
+    return LoadedModel(
+        model.eval(), tokenizer, ModelInfo(task=task.name, windows=WindowSettings()), type(model).__name__
+    )
+
+
+def _accelerator() -> torch.device | str:
+    return torch.accelerator.current_accelerator(check_available=True) or "cpu"
+
+
+def _records(pairs: Iterable[tuple[str, str]]) -> Iterator[Record | BadItem]:
+    for index, pair in enumerate(pairs):
+        try:
+            yield _record(index, pair)
+        except RecordError as error:
+            yield BadItem(index, error)
+
+
+def _record(index: int, pair: Any) -> Record:
+    if isinstance(pair, str) or not isinstance(pair, list | tuple) or len(pair) != 2:
+        raise RecordError("pair", f"expected (question, context), found {type(pair).__name__}")
+    for field, text in zip(("question", "context"), pair, strict=True):
+        if not isinstance(text, str):
+            raise RecordError(field, f"expected text, found {type(text).__name__}")
+    question, context = pair
+    return Record(str(index), question, (Paragraph("text", context),), relevant=0)

@@ -9,14 +9,14 @@ import pytest
 import qakit
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.errors import CheckpointError, RecordError
+from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
 from qakit.modeling.models import load_trained
 from qakit.reader import Reader
 from qakit.spans.answers import PredictedAnswer
 from qakit.tasks.qa import read_answers
 from tests.modeling.tiny import QA, qa_records
-from tests.runs.models import save_reader
+from tests.runs.models import WINDOWS, save_reader
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "hw7"
 
@@ -100,3 +100,42 @@ def test_the_model_in_the_box_answers():
     answers = [answers[0].text for answers in Reader().batch(pairs_of(questions))]
     predictions = {record.id: text for record, text in zip(questions, answers, strict=True)}
     assert evaluate(predictions, {record.id: record.references for record in questions}, "drcd").em > 25
+
+
+# --- streams, and what is in them that is wrong ----------------------------------------------------------------------
+
+BAD = [("", "河"), ("河？", 3), ("河？", None), "河？", ("河？",), None, ("河？", " ")]
+
+
+def test_a_bad_item_is_reported_in_its_place_and_the_others_are_answered(reader):
+    good = pairs_of(qa_records(len(BAD) + 1))
+    stream = [item for pair in zip(good, BAD, strict=False) for item in pair] + [good[-1]]
+    found = list(reader.batch(stream, errors="report"))
+    assert [found[number] for number in range(0, len(found), 2)] == list(reader.batch(good))
+    bad = found[1::2]
+    assert [item.index for item in bad] == list(range(1, len(found), 2))
+    assert [item.error.field for item in bad] == ["question", "context", "context", "pair", "pair", "pair", "context"]
+
+
+def test_a_bad_item_ends_the_stream_after_those_before_it(reader):
+    good = pairs_of(qa_records(300))
+    stream = reader.batch([*good, ("河？", "")])
+    assert [next(stream) for _ in good] == list(reader.batch(good))
+    with pytest.raises(RecordError, match="item 300: context"):
+        next(stream)
+
+
+def test_settings_hold_for_every_question(folder):
+    config = ReadConfig(decoding=DecodingSettings(max_answer_length=1, nbest=4))
+    answers = next(Reader(folder, config=config).batch(pairs_of(qa_records(1, shortest=40))))
+    assert len(answers) == 4
+    assert all(len(answer.text) == 1 for answer in answers)
+
+
+def test_a_loaded_model_reads_as_its_folder_does(folder, reader):
+    pairs = pairs_of(qa_records(5, shortest=20))
+    config = ReadConfig(windows=WINDOWS, decoding=DecodingSettings(max_answer_length=12))  # as its qakit.json tells
+    loaded = Reader(reader.loaded.model, reader.loaded.tokenizer, config=config)
+    assert list(loaded.batch(pairs)) == list(reader.batch(pairs))
+    with pytest.raises(ConfigError, match="needs its tokenizer"):
+        Reader(reader.loaded.model)

@@ -21,6 +21,9 @@ class ClozeSettings(Settings):
     """Share of the questions that do not keep the order of their sentence."""
     topic: float = Field(0.5, ge=0, le=1)
     """Share of the questions that begin with a word from the title or the beginning of the paragraph."""
+    exchange: float = Field(0.0, ge=0, le=1)
+    """Share of a paragraph's names, times and numbers exchanged for those of other paragraphs, for every few questions
+    anew."""
 
     @model_validator(mode="after")
     def _words_left(self) -> "ClozeSettings":

@@ -6,17 +6,17 @@ a question are in the sentence of its answer and 83 % in the paragraph). The ide
 of Lewis, Denoyer and Riedel, "Unsupervised Question Answering by Cloze Translation" (ACL 2019).
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from random import Random
 
 from qakit.config import ClozeSettings
+from qakit.data.answer_like import NOUNS, AnswerLike, answer_like, sentence_words
+from qakit.data.exchange import Exchanges
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.texts import sentences
 from qakit.data.words import Word, has_words_of_its_own, is_traditional, traditional, words_of
 
 # What is asked for: the shares of the kinds among answers of DRCD and CMRC, and how people ask for each.
@@ -30,25 +30,8 @@ _ASKED: dict[str, tuple[str, ...]] = {
     "thing": ("什么", "什么", "哪个", "哪一个", "哪些", "何", "哪种"),
     "phrase": ("什么", "什么", "怎样", "如何", "哪些", "为什么", "何"),
 }
+_QUESTIONS_A_VERSION = 5
 _HEADED = ("哪个", "什么", "哪一", "哪", "何")
-_NUMERALS = "〇零一二三四五六七八九十百千万亿萬億两兩几數数"
-_TIME_ENDS = tuple("年月日号世纪代期初末间")
-_NOUNS = frozenset(("n", "nr", "nrt", "ns", "nt", "nz", "ng", "vn", "an", "j", "eng", "l", "i", "s"))
-_CONTENT = _NOUNS | {"m", "t", "q", "v", "a", "b", "f", "x"}
-_NAMES = frozenset(("nt", "nz", "eng", "j"))
-_PERSONS = frozenset(("nr", "nrt"))
-_SHORTEST_ANSWER, _LONGEST_ANSWER = 2, 30  # characters; a figure may be shorter
-_MOST_WORDS = 8
-_SHORTEST_SOURCE = 6  # characters of a sentence worth asking about
-
-
-@dataclass(frozen=True)
-class _Span:
-    """Words `first` to `end` (exclusive) of a sentence, and the kind of answer that they are."""
-
-    first: int
-    end: int
-    kind: str
 
 
 def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
@@ -61,27 +44,53 @@ def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, s
         ConfigError: the package that finds words is not installed.
     """
     pool = tuple(word for paragraph in paragraphs[:: max(1, len(paragraphs) // 200)] for word in _worth(paragraph.text))
+    exchanges = Exchanges(paragraphs, settings.exchange)
     for paragraph in paragraphs:
         key = f"cloze-{seed}-{_digest(paragraph.text)}"
-        maker = _Maker(paragraph, pool, settings, Random(key))
-        for count, (question, answer) in enumerate(maker.questions()):
-            yield Record(f"{key}-{count}", question, (paragraph,), relevant=0, answers=(answer,))
+        random, made = Random(key), 0
+        for version, count in _versions(paragraph, settings, exchanges, random):
+            for question, answer in _Maker(version, pool, settings, random).questions(count):
+                yield Record(f"{key}-{made}", question, (version,), relevant=0, answers=(answer,))
+                made += 1
+
+
+def _versions(
+    paragraph: Paragraph, settings: ClozeSettings, exchanges: Exchanges, random: Random
+) -> Iterator[tuple[Paragraph, int]]:
+    """The paragraph to ask about and how many questions: as it is, or one after the other with things exchanged."""
+    if not settings.exchange:
+        yield paragraph, settings.questions
+        return
+    for first in range(0, settings.questions, _QUESTIONS_A_VERSION):
+        text = exchanges.draw(paragraph.text, random).text(paragraph.text)
+        version = replace(paragraph, id=f"{paragraph.id}-{first}", text=text)
+        yield version, min(_QUESTIONS_A_VERSION, settings.questions - first)
 
 
 def noisy_copies(records: Sequence[Record], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
-    """`settings.copies` copies of each answered record, the questions worn down as those of cloze questions are."""
+    """`settings.copies` copies of each answered record, the questions worn down as those of cloze questions are.
+
+    With `settings.exchange` each copy has a paragraph of its own, in which, as in its question and answer, things are
+    exchanged for those of the other records' paragraphs.
+    """
     made: Counter[str] = Counter()
+    exchanges = Exchanges([record.paragraphs[record.relevant or 0] for record in records], settings.exchange)
     for record in records:
         if record.span is None or record.span.start is None:
             continue
         key = f"copy-{seed}-{_digest(record.id + record.question)}"
         random = Random(key)
-        words = [word.text for word in words_of(record.question)]
-        paragraph = record.paragraphs[record.relevant or 0]
         for _ in range(settings.copies):
-            question = "".join(_worn(words, settings, random)).strip() or record.question
+            name = f"{key}-{made[key]}"
             made[key] += 1  # on over records that share their id and question, as those of several files may
-            yield Record(f"{key}-{made[key] - 1}", question, (paragraph,), relevant=0, answers=(record.span,))
+            exchange = exchanges.draw(record.context, random)
+            question = exchange.text(record.question)
+            worn = "".join(_worn([word.text for word in words_of(question)], settings, random)).strip()
+            text, answer = exchange.around(record.context, record.span)
+            paragraph = record.paragraphs[record.relevant or 0]
+            if settings.exchange:
+                paragraph = replace(paragraph, id=name, text=text)
+            yield Record(name, worn or question, (paragraph,), relevant=0, answers=(answer,))
 
 
 class _Maker:
@@ -92,19 +101,19 @@ class _Maker:
         self._pool = pool
         self._settings = settings
         self._random = random
-        self._sentences = _sentence_words(paragraph.text)
-        self._spans = [_answer_like(words) for words in self._sentences]
+        self._sentences = sentence_words(paragraph.text)
+        self._spans = [answer_like(words) for words in self._sentences]
         self._topics = _worth(paragraph.title) + _worth(paragraph.text)[:8] or [""]
 
-    def questions(self) -> Iterator[tuple[str, Answer]]:
-        """Distinct questions with their answers, in the order they were made."""
-        places: dict[str, list[tuple[int, _Span]]] = {}
+    def questions(self, count: int) -> Iterator[tuple[str, Answer]]:
+        """Up to `count` distinct questions with their answers, in the order they were made."""
+        places: dict[str, list[tuple[int, AnswerLike]]] = {}
         for number, spans in enumerate(self._spans):
             for span in spans:
                 places.setdefault(span.kind, []).append((number, span))
         kinds = [kind for kind in _SHARES if kind in places]
         seen: set[str] = set()
-        for _ in range(self._settings.questions if kinds else 0):
+        for _ in range(count if kinds else 0):
             kind = self._random.choices(kinds, [_SHARES[name] for name in kinds])[0]
             number, span = self._random.choice(places[kind])
             question, answer = self._ask(self._sentences[number], span)
@@ -112,7 +121,7 @@ class _Maker:
                 seen.add(question)
                 yield question, answer
 
-    def _ask(self, words: Sequence[Word], span: _Span) -> tuple[str, Answer]:
+    def _ask(self, words: Sequence[Word], span: AnswerLike) -> tuple[str, Answer]:
         start, end = words[span.first].start, words[span.end - 1].end
         answer = Answer(self._text[start:end].rstrip(), start)
         asked = self._question_word(words, span)
@@ -125,7 +134,7 @@ class _Maker:
             parts.insert(0, self._random.choice(self._topics))
         return "".join(parts) + "？", answer
 
-    def _question_word(self, words: Sequence[Word], span: _Span) -> str:
+    def _question_word(self, words: Sequence[Word], span: AnswerLike) -> str:
         """How the answer is asked for, now and then by its last word: `哪个大学`, `多少公里`."""
         asked, last = self._random.choice(_ASKED[span.kind]), words[span.end - 1]
         if span.kind == "number" and last.tag in ("q", "n") and self._random.random() < 0.6:
@@ -135,7 +144,7 @@ class _Maker:
             return self._random.choice(_HEADED) + head
         return asked
 
-    def _near(self, words: Sequence[Word], span: _Span) -> tuple[list[str], list[str]]:
+    def _near(self, words: Sequence[Word], span: AnswerLike) -> tuple[list[str], list[str]]:
         """The words around the answer, as many as people's questions are long."""
         length = max(5.0, self._random.gauss(16, 6))  # characters; questions of DRCD and CMRC have 17 (median)
         share = self._random.random()
@@ -182,15 +191,6 @@ def _within(words: Iterator[Word], length: float) -> list[str]:
     return taken
 
 
-def _sentence_words(text: str) -> list[list[Word]]:
-    """The words of each sentence that is long enough to ask about, with offsets into the text."""
-    bounds = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST_SOURCE]
-    words = words_of(text)
-    places = [word.start for word in words]
-    inside = (words[bisect_left(places, start) : bisect_left(places, end)] for start, end in bounds)
-    return [[word for word in run if word.end <= end] for run, (_, end) in zip(inside, bounds, strict=True)]
-
-
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
@@ -198,71 +198,4 @@ def _digest(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _worth(text: str) -> list[str]:
     """The words of a text that a question could name: nouns and verbs of two characters or more."""
-    return [word.text for word in words_of(text) if len(word.text) > 1 and (word.tag in _NOUNS or word.tag == "v")]
-
-
-def _answer_like(words: Sequence[Word]) -> list[_Span]:
-    """The runs of words that could be an answer, with the kind of each."""
-    spans = []
-    for first in range(len(words)):
-        for end in range(first + 1, min(first + _MOST_WORDS, len(words)) + 1):
-            run = words[first:end]
-            if run[-1].end - run[0].start > _LONGEST_ANSWER or not _may_hold(run[-1], end - first):
-                break
-            if kind := _kind(run, words, first, end):
-                spans.append(_Span(first, end, kind))
-    return spans
-
-
-def _may_hold(word: Word, length: int) -> bool:
-    """Whether an answer may go on with this word: anything but what parts clauses."""
-    return word.text not in "，。！？；：、,!?;:" and (length > 1 or has_words_of_its_own(word.text) or word.opens)
-
-
-def _kind(run: Sequence[Word], words: Sequence[Word], first: int, end: int) -> str | None:
-    """The kind of answer that a run of words is, None where it is none.
-
-    Args:
-        run: words `first` to `end` (exclusive) of `words`.
-    """
-    if run[0].opens and run[-1].closes and len(run) > 2:
-        return "name"
-    too_short = sum(len(word.text) for word in run) < _SHORTEST_ANSWER and not run[0].text[0].isdigit()
-    if too_short or any(word.opens or word.closes for word in run):
-        return None
-    before, after = words[first - 1] if first else None, words[end] if end < len(words) else None
-    if run[0].tag in ("m", "t"):
-        return _count(run, before, after)
-    return _noun(run, before, after) or _phrase(run, before, after)
-
-
-def _noun(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`person`, `place`, `name` or `thing` where a run is a whole one."""
-    tags = {word.tag for word in run}
-    if (before and before.joins(run[0])) or (after and run[-1].joins(after)):
-        return None
-    if tags <= _PERSONS | {"x"} and run[-1].tag != "x":
-        return "person"
-    if not tags <= _NOUNS:
-        return None
-    return "place" if run[-1].tag == "ns" else "name" if run[-1].tag in _NAMES else "thing"
-
-
-def _phrase(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`phrase` where a run is a clause, or all of one from behind its verb."""
-    begins = before is None or before.parts or before.tag in ("v", "p")
-    ends = after is None or after.parts
-    return "phrase" if begins and ends and len(run) > 1 and {run[0].tag, run[-1].tag} <= _CONTENT else None
-
-
-def _count(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`time` or `number` where a run that begins with a number is one as a whole."""
-    if (before and before.tag in ("m", "t")) or (after and after.tag in ("m", "q")):
-        return None
-    if not all(word.tag in ("m", "t", "q", "x", "n", "f") for word in run) or len(run) > 6:
-        return None
-    if not (run[0].tag == "t" or run[0].text[0] in _NUMERALS or run[0].text[0].isdigit()):
-        return None
-    if run[-1].text[-1] in _TIME_ENDS or all(word.tag == "t" for word in run):
-        return "time"
-    return "number" if run[-1].tag in ("m", "q", "n") and sum(word.tag == "n" for word in run) < 2 else None
+    return [word.text for word in words_of(text) if len(word.text) > 1 and (word.tag in NOUNS or word.tag == "v")]

@@ -28,6 +28,8 @@ class TokenScores:
         bounds: first token of each window, and N, shape (windows + 1,).
         null: score of "no answer", the sum of its start and end logit: the lowest of all windows; None where the model
             was never taught it.
+        null_logits: the start and the end logit at the token that stands for "no answer", of the window where their
+            sum is lowest, taught or not; None where the scores come from a file.
     """
 
     start: Floats
@@ -36,6 +38,7 @@ class TokenScores:
     char_end: Offsets
     bounds: NDArray[np.int64]
     null: float | None = None
+    null_logits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

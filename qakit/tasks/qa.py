@@ -1,6 +1,7 @@
 """Span extraction: where in its paragraph a question's answer stands."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -195,33 +196,36 @@ def score_tokens(
     windows = covering_windows(pairs)
     bounds = np.concatenate([[0], np.cumsum(windows.paragraph_lengths)])
     start, end = np.empty((2, bounds[-1]), dtype=np.float32)
-    null = np.empty(len(windows), dtype=np.float32)
+    null = np.empty((len(windows), 2), dtype=np.float32)
     runs = run_windows(loaded.model, pairs, windows, pad_id=loaded.tokenizer.pad_token_id, settings=settings)
     for batch, output in runs:
         logits = torch.stack([output.start_logits, output.end_logits]).float().cpu().numpy()
-        null[batch.index] = logits[:, :, pairs.frame.null_position].sum(axis=0)
+        null[batch.index] = logits[:, :, pairs.frame.null_position].T
         columns = (batch.index, batch.paragraph_offset, batch.paragraph_length)
         for row, (number, offset, length) in enumerate(zip(*columns, strict=True)):
             tokens = slice(bounds[number], bounds[number] + length)
             start[tokens], end[tokens] = logits[:, row, offset : offset + length]
-    return _by_pair(pairs, windows, bounds, start, end, null if with_null else None)
+    for scores in _by_pair(pairs, windows, bounds, start, end, null):
+        yield scores if with_null else replace(scores, null=None)
 
 
 def _by_pair(
-    pairs: EncodedPairs, windows: Windows, bounds: Any, start: Any, end: Any, null: Any | None
+    pairs: EncodedPairs, windows: Windows, bounds: Any, start: Any, end: Any, null: Any
 ) -> Iterator[TokenScores]:
     """Cut flat logits of all windows, `bounds` being each window's first, into the questions they belong to."""
     owned = np.searchsorted(windows.pairs, np.arange(len(pairs) + 1))
     for first, last in pairwise(owned.tolist()):
         tokens = slice(bounds[first], bounds[last])
         index = np.concatenate([_token_numbers(pairs, row) for row in windows.rows[first:last]])
+        lowest = null[first + int(null[first:last].sum(axis=1).argmin())]
         yield TokenScores(
             start=start[tokens],
             end=end[tokens],
             char_start=pairs.paragraphs.starts[index],
             char_end=pairs.paragraphs.ends[index],
             bounds=bounds[first : last + 1] - bounds[first],
-            null=None if null is None else float(null[first:last].min()),
+            null=float(lowest.sum()),
+            null_logits=(float(lowest[0]), float(lowest[1])),
         )
 
 
