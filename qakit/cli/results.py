@@ -41,7 +41,9 @@ def show_predictions(result: HasPredictions, *, json: bool, quiet: bool, notes: 
     from qakit.runs.outputs import document
 
     if json:
-        answers = {prediction.id: list(map(asdict, prediction.answers)) for prediction in result.predictions}
+        answers = {
+            prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in result.predictions
+        }
         emit_json({"files": list(map(str, result.files)), "answers": answers})
     elif not result.files:
         emit(document(result.predictions, result.format))

@@ -1,7 +1,7 @@
 """What commands write: predictions in a contest's form, n-best lists, and what `preprocess` tells of its files."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,10 @@ def write_outputs(
     if out:
         write_predictions(_texts(predictions), out, format)
     if nbest_out:
-        write_json(nbest_out, {prediction.id: list(map(asdict, prediction.answers)) for prediction in predictions})
+        write_json(
+            nbest_out,
+            {prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in predictions},
+        )
     return tuple(file for file in (out, nbest_out) if file)
 
 

@@ -1,13 +1,14 @@
 """From spans to answers: the text is always cut from the context by character offsets, never decoded from token ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qakit.spans.decoding import Spans
 from qakit.spans.tokenizing import trim
 
 
-@dataclass(frozen=True, slots=True)
-class PredictedAnswer:
+class PredictedAnswer(NamedTuple):  # of which n-best lists have millions: a tuple is made fastest
     """One answer: `text == context[start:end]`; an empty text with start and end 0 means that there is none.
 
     `score` is the sum of start and end score, `probability` in [0, 1] (see `Spans`).
@@ -46,13 +47,22 @@ def cut_answers(
         null: score of "no answer", on the scale of the spans' scores; it comes first when it beats the best span by
             more than `null_threshold`, and where there is no span at all.
     """
-    answers: dict[tuple[int, int], PredictedAnswer] = {}
-    columns = (spans.start.tolist(), spans.end.tolist(), spans.score.tolist(), spans.probability.tolist())
-    for first, last, score, probability in zip(*columns, strict=True):
-        start, end = trim(context, first, last)
-        if start < end:
-            answers.setdefault((start, end), PredictedAnswer(context[start:end], start, end, score, probability))
-    ranked = tuple(answers.values())
+    starts, ends = spans.start.tolist(), spans.end.tolist()
+    texts = [context[start:end] for start, end in zip(starts, ends, strict=True)]
+    numbers = (spans.score.tolist(), spans.probability.tolist())
+    ranked = tuple(map(PredictedAnswer, texts, starts, ends, *numbers))
+    if any(text != text.strip() or not text for text in texts):
+        ranked = _trimmed(context, ranked)
     if null is not None and (not ranked or null - ranked[0].score > null_threshold):
         return (PredictedAnswer("", 0, 0, null, 0.0), *ranked)
     return ranked
+
+
+def _trimmed(context: str, answers: Sequence[PredictedAnswer]) -> tuple[PredictedAnswer, ...]:
+    """The answers without white space at their edges; of those that become the same the best, of empty ones none."""
+    trimmed: dict[tuple[int, int], PredictedAnswer] = {}
+    for answer in answers:
+        start, end = trim(context, answer.start, answer.end)
+        if start < end:
+            trimmed.setdefault((start, end), answer._replace(text=context[start:end], start=start, end=end))
+    return tuple(trimmed.values())

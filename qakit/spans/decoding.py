@@ -6,13 +6,17 @@ with its best score. Ties go to the smaller start offset, then to the smaller en
 but the input.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Offsets = NDArray[np.int32]
+
+_TOGETHER = 64  # questions: their arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -62,35 +66,72 @@ class Spans:
 
 
 def best_spans(scores: TokenScores, *, max_length: int, nbest: int = 1) -> Spans:
-    """The `nbest` spans of highest score with different character offsets, exactly.
+    """The best spans of one question, as `best_spans_of` finds them."""
+    return best_spans_of([scores], max_length=max_length, nbest=nbest)[0]
+
+
+def best_spans_of(questions: Sequence[TokenScores], *, max_length: int, nbest: int = 1) -> list[Spans]:
+    """For each question the `nbest` spans of highest score with different character offsets, exactly.
 
     For every start token the best end in reach is found by a running maximum. Let t be the lowest of the best scores of
     the `nbest` best start characters: as each of those starts brings one span of its own, no span below t is among the
-    `nbest` best, so only start tokens that reach t need their ends listed.
+    `nbest` best, so only start tokens that reach t need their ends listed. Questions of like length go together.
 
     Args:
         max_length: tokens of the longest span, 1 or more.
     """
-    scores = _without_white_space(scores)
+    order = sorted(range(len(questions)), key=lambda number: len(questions[number].start))
+    found: dict[int, Spans] = {}
+    for first in range(0, len(order), _TOGETHER):
+        numbers = order[first : first + _TOGETHER]
+        together = _Together.of([questions[number] for number in numbers])
+        found |= zip(numbers, _best_spans(together, max_length, nbest), strict=True)
+    return [found[number] for number in range(len(questions))]
+
+
+@dataclass(frozen=True)
+class _Together:
+    """The scores of Q questions one behind the other, N tokens in all.
+
+    Attributes:
+        start, end: logits, -inf at white space, shape (N,).
+        char_start, char_end: as in `TokenScores`, shape (N,).
+        bounds: first token of each window, and N.
+        owners: first token of each question, and N, shape (Q + 1,).
+    """
+
+    start: Floats
+    end: Floats
+    char_start: Offsets
+    char_end: Offsets
+    bounds: NDArray[np.int64]
+    owners: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, questions: Sequence[TokenScores]) -> "_Together":
+        columns = ("start", "end", "char_start", "char_end")
+        start, end, char_start, char_end = (
+            np.concatenate([getattr(one, name) for one in questions]) for name in columns
+        )
+        owners = np.cumsum([0, *(len(one.start) for one in questions)])
+        inner = [one.bounds[:-1] + first for one, first in zip(questions, owners.tolist(), strict=False)]
+        empty = char_start >= char_end
+        if empty.any():
+            start, end = (np.where(empty, np.float32(-np.inf), logits) for logits in (start, end))
+        return cls(start, end, char_start, char_end, np.concatenate([*inner, owners[-1:]]), owners)
+
+
+def _best_spans(scores: _Together, max_length: int, nbest: int) -> Iterator[Spans]:
     last = _last_in_reach(scores.bounds, max_length)
     reach = scores.start + _running_maximum(scores.end, last, max_length)
-    rows, threshold = _rows_that_matter(reach, scores.char_start, nbest)
+    rows, owner, threshold = _starts_that_matter(reach, scores, nbest)
     ends = rows[:, None] + np.arange(min(max_length, int((last - np.arange(len(last))).max(initial=0)) + 1))
     inside = ends <= last[rows][:, None]
     ends = np.where(inside, ends, 0)
     total = np.where(inside, scores.start[rows][:, None] + scores.end[ends], -np.inf)
-    keep = np.isfinite(total) & (total >= threshold)
-    start = np.broadcast_to(scores.char_start[rows][:, None], ends.shape)[keep]
-    return _ranked(scores, start, scores.char_end[ends[keep]], total[keep], nbest)
-
-
-def _without_white_space(scores: TokenScores) -> TokenScores:
-    """The scores with the tokens that have no characters forbidden."""
-    empty = scores.char_start >= scores.char_end
-    if not empty.any():
-        return scores
-    start, end = (np.where(empty, np.float32(-np.inf), logits) for logits in (scores.start, scores.end))
-    return replace(scores, start=start, end=end)
+    row, column = np.nonzero(np.isfinite(total) & (total >= threshold[owner][:, None]))
+    start, end = scores.char_start[rows[row]], scores.char_end[ends[row, column]]
+    return _ranked(scores, owner[row], start, end, total[row, column], nbest)
 
 
 def _last_in_reach(bounds: NDArray[np.int64], max_length: int) -> NDArray[np.int64]:
@@ -108,9 +149,8 @@ def _running_maximum(values: Floats, last: NDArray[np.int64], max_length: int) -
     length = last - index + 1
     best, result, size = values, values.copy(), 1
     while True:
-        fits = (length >= size) & (length < 2 * size)  # two ranges of `size` cover these lengths
-        other = last[fits] - size + 1
-        result[fits] = np.maximum(best[fits], best[other])
+        fits = np.flatnonzero((length >= size) & (length < 2 * size))  # two ranges of `size` cover these lengths
+        result[fits] = np.maximum(best[fits], best[last[fits] - size + 1])
         size *= 2
         if size > max_length or size > len(values):
             return result
@@ -119,27 +159,79 @@ def _running_maximum(values: Floats, last: NDArray[np.int64], max_length: int) -
         best = np.maximum(best, shifted)
 
 
-def _rows_that_matter(reach: Floats, char_start: Offsets, nbest: int) -> tuple[NDArray[np.int64], float]:
-    """The start tokens whose best score reaches that of the `nbest` best start characters, and that score."""
-    order = np.argsort(-reach, kind="stable")
-    order = order[np.isfinite(reach[order])]
-    _, first = np.unique(char_start[order], return_index=True)
-    if len(first) <= nbest:
-        return order, -np.inf
-    threshold = float(reach[order[np.partition(first, nbest - 1)[nbest - 1]]])
-    return order[reach[order] >= threshold], threshold
+def _starts_that_matter(
+    reach: Floats, scores: _Together, nbest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The start tokens that reach their question's threshold, the question of each, and every question's threshold.
+
+    The threshold is the best score of the `nbest`-th best start character, -inf where there are not so many.
+    """
+    lengths = np.diff(scores.owners)
+    padded = np.full((len(lengths), max(1, int(lengths.max(initial=0)))), -np.inf, dtype=np.float32)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = reach
+    width = 2 * nbest  # where windows overlap, most characters are in two
+    while True:
+        best, token = _highest(padded, min(width, padded.shape[1]))
+        character = np.append(scores.char_start, 0)[np.minimum(scores.owners[:-1, None] + token, len(reach))]
+        threshold = _nth_distinct(best, character, nbest)
+        if width >= padded.shape[1] or (best[:, -1] < threshold).all():
+            owner, column = np.nonzero(np.isfinite(best) & (best >= threshold[:, None]))
+            return scores.owners[owner] + token[owner, column], owner, threshold
+        width *= 2  # more tokens share a character, or a score, than that
 
 
-def _ranked(scores: TokenScores, start: Offsets, end: Offsets, total: Floats, nbest: int) -> Spans:
-    """The first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
-    order = np.lexsort((end, start, -total))
-    start, end, total = start[order], end[order], total[order]
-    _, first = np.unique(start.astype(np.int64) << 32 | end, return_index=True)
-    first = np.sort(first)[:nbest]
-    start, end, total = start[first], end[first], total[first]
-    normaliser = log_sum_exp(scores.start) + log_sum_exp(scores.end)
-    likelihood = np.minimum(total.astype(np.float64) - normaliser, 0.0)  # the sums in float32 may be rounded up
-    return Spans(start=start, end=end, score=total, probability=np.exp(likelihood))
+def _highest(values: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
+    """The `count` highest values of each row, falling, and where they are."""
+    place = np.argpartition(-values, count - 1, axis=1)[:, :count] if count < values.shape[1] else None
+    highest = values if place is None else np.take_along_axis(values, place, axis=1)
+    order = np.argsort(-highest, axis=1)
+    return np.take_along_axis(highest, order, axis=1), order if place is None else np.take_along_axis(
+        place, order, axis=1
+    )
+
+
+def _nth_distinct(values: Floats, names: Offsets, nth: int) -> NDArray[np.float64]:
+    """The value at the `nth` different name in each row of falling values; -inf where the finite ones have fewer."""
+    order = np.argsort(names, axis=1, kind="stable")
+    by_name = np.take_along_axis(names, order, axis=1)
+    is_first = np.ones(names.shape, dtype=bool)
+    np.put_along_axis(is_first, order[:, 1:], by_name[:, 1:] != by_name[:, :-1], axis=1)
+    reached = np.cumsum(is_first & np.isfinite(values), axis=1) >= nth
+    place = reached.argmax(axis=1)
+    return np.where(reached.any(axis=1), values[np.arange(len(values)), place], -np.inf)
+
+
+def _ranked(
+    scores: _Together, owner: NDArray[np.int64], start: Offsets, end: Offsets, total: Floats, nbest: int
+) -> Iterator[Spans]:
+    """Each question's first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
+    order = np.lexsort((-total, end, start, owner))
+    same = [np.diff(column[order]) == 0 for column in (owner, start, end)]
+    kept = order[np.append(True, ~np.logical_and.reduce(same))[: len(order)]]
+    kept = kept[np.lexsort((end[kept], start[kept], -total[kept], owner[kept]))]
+    rank = np.arange(len(kept)) - np.searchsorted(owner[kept], owner[kept])
+    kept = kept[rank < nbest]
+    normaliser = _log_sums(scores.start, scores.owners) + _log_sums(scores.end, scores.owners)
+    # Sums in float32 may have been rounded up.
+    probability = np.exp(np.minimum(total[kept].astype(np.float64) - normaliser[owner[kept]], 0.0))
+    columns = [start[kept], end[kept], total[kept], probability]
+    for first, stop in pairwise(np.searchsorted(owner[kept], np.arange(len(scores.owners))).tolist()):
+        yield Spans(*(column[first:stop] for column in columns))
+
+
+def _log_sums(values: Floats, owners: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The logarithm of the sum of exponentials of each question's values; 0 where there is nothing to sum."""
+    sums = np.zeros(len(owners) - 1)
+    some = np.flatnonzero(np.diff(owners))
+    if len(some):
+        first = owners[:-1][some]
+        peaks = np.maximum.reduceat(values, first)
+        peaks = np.where(np.isfinite(peaks), peaks, np.float32(0))
+        shifted = values.astype(np.float64) - np.repeat(peaks, np.diff(owners)[some])
+        with np.errstate(divide="ignore"):
+            logs = peaks + np.log(np.add.reduceat(np.exp(shifted), first))
+        sums[some] = np.where(np.isneginf(logs), 0.0, logs)
+    return sums
 
 
 def log_sum_exp(values: Floats) -> float:

@@ -5,7 +5,6 @@ member counts for more because its logits are larger. `vote` lets each member's 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -63,7 +62,7 @@ def vote(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: 
     candidate = first[ranking[0]].candidate
     listed = [text for text in ranking if first[text].candidate == candidate]
     answers = tuple(
-        replace(first[text].answers[0], score=float(len(votes[text])), probability=sum(votes[text]) / len(members))
+        first[text].answers[0]._replace(score=float(len(votes[text])), probability=sum(votes[text]) / len(members))
         for text in listed[:nbest]
     )
     return Prediction(members[0].id, candidate, answers)

@@ -14,6 +14,8 @@ from qakit.errors import ConfigError
 Ints = NDArray[np.int32]
 
 _PROBE = "0"
+_CHUNK = 512  # texts: what the tokenizer gives back takes ten times the room of the arrays that are made of it
+_NOTHING = (np.zeros(0, dtype=np.int32),) * 4
 _WHITE_SPACE = re.compile(r"\s")
 
 
@@ -109,17 +111,19 @@ def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
+    parts = [_arrays(backend, texts[first : first + _CHUNK]) for first in range(0, len(texts), _CHUNK)]
+    ids, starts, ends, lengths = (np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True))
+    return TokenizedTexts(ids, starts, ends, np.append(0, np.cumsum(lengths, dtype=np.int64)))
+
+
+def _arrays(backend: Any, texts: Sequence[str]) -> tuple[Ints, Ints, Ints, Ints]:
+    """Ids, starts and ends of all tokens, and each text's number of tokens."""
     encodings = backend.encode_batch(texts, add_special_tokens=False)
-    bounds = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum([len(encoding) for encoding in encodings], out=bounds[1:])
+    lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int32)
     trimmed = (_trimmed(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True))
-    offsets = _flat((chain.from_iterable(pairs) for pairs in trimmed), 2 * int(bounds[-1]))
-    return TokenizedTexts(
-        ids=_flat((encoding.ids for encoding in encodings), int(bounds[-1])),
-        starts=offsets[0::2].copy(),
-        ends=offsets[1::2].copy(),
-        bounds=bounds,
-    )
+    offsets = _flat((chain.from_iterable(pairs) for pairs in trimmed), 2 * int(lengths.sum()))
+    ids = _flat((encoding.ids for encoding in encodings), int(lengths.sum()))
+    return ids, offsets[0::2], offsets[1::2], lengths
 
 
 def _flat(lists: Iterable[Iterable[int]], count: int) -> Ints:

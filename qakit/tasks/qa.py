@@ -21,7 +21,7 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction, cut_answers
-from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.decoding import TokenScores, best_spans_of
 from qakit.spans.teaching import Teacher, token_teacher
 from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import (
@@ -178,9 +178,9 @@ def read_answers(
     def answered(share: Sequence[tuple[Record, int]]) -> Iterator[tuple[Prediction, TokenScores]]:
         texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in share]
         pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(config.windows))
-        scored = score_tokens(loaded, pairs, config.inference, with_null=info.answers_null)
-        for (record, candidate), (_, context), scores in zip(share, texts, scored, strict=True):
-            spans = best_spans(scores, max_length=length, nbest=decoding.nbest)
+        scored = list(score_tokens(loaded, pairs, config.inference, with_null=info.answers_null))
+        found = best_spans_of(scored, max_length=length, nbest=decoding.nbest)
+        for (record, candidate), (_, context), scores, spans in zip(share, texts, scored, found, strict=True):
             answers = cut_answers(context, spans, null=scores.null, null_threshold=threshold)
             yield Prediction(record.id, candidate, answers), scores
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qakit.spans.decoding import Spans, TokenScores, best_spans, log_sum_exp
+from qakit.spans.decoding import Spans, TokenScores, best_spans, best_spans_of, log_sum_exp
 from tests.spans.cases import all_spans, random_scores, token_scores
 
 CASES = 10_000
@@ -44,6 +44,20 @@ def test_a_long_question_has_the_spans_that_a_search_of_all_spans_finds() -> Non
         scores = token_scores(*random.normal(size=(2, 600)), offsets=offsets, lengths=[300, 300])
         expected = brute_force(scores, 30, 20)
         assert ranking(best_spans(scores, max_length=30, nbest=20)) == expected
+
+
+def test_questions_read_together_have_the_spans_and_probabilities_of_each_alone() -> None:
+    random = np.random.default_rng(4)
+    empty = token_scores([], [], lengths=[0])
+    for count in (0, 1, 2, 63, 64, 65, 200):
+        questions = [random_scores(random) if random.random() < 0.9 else empty for _ in range(count)]
+        for nbest in (1, 3, 50):
+            together = best_spans_of(questions, max_length=4, nbest=nbest)
+            assert len(together) == count
+            for spans, scores in zip(together, questions, strict=True):
+                alone = best_spans(scores, max_length=4, nbest=nbest)
+                assert ranking(spans) == ranking(alone)
+                assert spans.probability.tolist() == alone.probability.tolist()
 
 
 def test_the_best_span_is_not_a_pair_of_the_best_start_and_the_best_end() -> None:
