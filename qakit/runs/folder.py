@@ -6,18 +6,17 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.config_files import to_yaml
 from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
+from qakit.runs.lock import alone_in
 from qakit.training.checkpoints import Checkpoint, save_checkpoint
 from qakit.training.disk import explained_disk
 from qakit.training.retention import prune_checkpoints, set_aside_after
@@ -78,24 +77,8 @@ class RunFolder:
             yield
             return
         self.check(resume=resume, overwrite=overwrite)
-        is_new = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
-        file = self.path / ".lock"
-        lock = FileLock(file, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ConfigError(f"{self.path}: is in use by {_read_owner(file)}; wait for it or stop it") from None
-        try:
-            file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        with alone_in(self.path):
             yield
-        finally:
-            if not self._visible():
-                file.unlink(missing_ok=True)
-            lock.release()
-            if is_new:
-                with suppress(OSError):  # it is not empty
-                    self.path.rmdir()
 
     def require_room(self, needed: int) -> None:
         """Make sure that the disk has room for a training's files, some of which may be there from before.
@@ -228,13 +211,6 @@ def package_versions() -> dict[str, str | None]:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)
-
-
-def _read_owner(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8") or "another training"
-    except OSError:
-        return "another training"
 
 
 def _version(package: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -65,16 +66,23 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with explained_parquet(path), open(path, "rb") as file:
+        values = pq.read_table(file).to_pylist()
+    return (Row(f"row {number}", value) for number, value in enumerate(values))
+
+
+@contextmanager
+def explained_parquet(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a parquet file that is read meanwhile into a `DataError`."""
+    import pyarrow as pa
+
     try:
-        with open(path, "rb") as file:
-            values = pq.read_table(file).to_pylist()
+        yield
     except (OSError, ValueError, pa.ArrowException) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
         raise file_error(path, "parquet", f"cannot be read: {reason}") from None
-    return (Row(f"row {number}", value) for number, value in enumerate(values))
 
 
 def _is_object(line: str) -> bool:
@@ -89,10 +97,14 @@ def _json_lines(text: str, path: Path) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        label = f"line {number}"
-        try:
-            yield Row(label, parse_json(line, path, label))
-        except DataError as error:
-            (problem,) = error.problems
-            message = problem.message.removeprefix("line 1, ")
-            yield Row(label, None, Problem(problem.file, problem.record, problem.field, message))
+        yield json_line(line, path, f"line {number}")
+
+
+def json_line(line: str, path: Path, label: str) -> Row:
+    """A line of JSON lines as a row, which has a problem where it is no JSON."""
+    try:
+        return Row(label, parse_json(line, path, label))
+    except DataError as error:
+        (problem,) = error.problems
+        message = problem.message.removeprefix("line 1, ")
+        return Row(label, None, Problem(problem.file, problem.record, problem.field, message))

@@ -1,0 +1,158 @@
+"""`predict --part-size`: a table of any size, answered part by part into a folder, going on where a stopped run was."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qakit.config import ReadConfig
+from qakit.data.formats.parts import Part, read_parts, table_files
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError
+from qakit.io import sha256_of, write_json, write_jsonl, write_parquet
+from qakit.modeling.models import LoadedModel, model_folder
+from qakit.modeling.processes import is_main_process
+from qakit.runs.identity import differences
+from qakit.runs.lock import alone_in
+from qakit.runs.predict import Models, answer_dataset
+from qakit.spans.answers import PredictedAnswer, Prediction
+
+FORMATS = ("jsonl", "parquet")
+_STATE = "parts.json"
+_NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
+_WEIGHTS = ("*.safetensors", "*.bin", "qakit.json", "config.json", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class BulkResult:
+    """What a run did: parts answered now and before, questions answered now, records left out, and the folder."""
+
+    folder: Path
+    parts: int
+    kept: int
+    questions: int
+    skipped: int
+
+
+def predict_parts(
+    data: Path,
+    models: Models,
+    config: ReadConfig,
+    *,
+    out: Path,
+    size: int,
+    format: str | None = None,
+    lenient: bool = False,
+    progress: Callable[[int], None] = lambda questions: None,
+) -> BulkResult:
+    """Answer the questions of a file or a folder of files into `out`, `size` of them at a time.
+
+    Each part becomes a file `part-00000.jsonl` (or parquet), whole or not at all, a line for each question in the order
+    of the data: `id`, `answer`, `start`, `end`, `score`, `probability`; with n-best lists also `nbest`. Parts that are
+    there are kept when data, models and settings are those of the run that wrote them. Memory holds one part.
+
+    Args:
+        format: `jsonl`, the default, or `parquet`.
+        progress: is told of every part how many questions were answered in it.
+
+    Raises:
+        ConfigError: data that is no table, an unknown format, or `out` holds something else or parts of other settings.
+        DataError: mistakes in a part; those before it are written.
+    """
+    if (format or "jsonl") not in FORMATS:
+        raise ConfigError(f"--format {format}: parts are {' or '.join(FORMATS)}")
+    files, writes = table_files(data), is_main_process()
+    state = _state(files, models, config, size, format or "jsonl")
+    with alone_in(out) if writes else nullcontext():
+        done = _done(out, state)
+        if writes:
+            _begin(out, state)
+        questions = skipped = parts = 0
+        for part in _missing(files, size, done, lenient=lenient):
+            answers = [answered.prediction for answered in answer_dataset(_dataset(part, files), models, config)]
+            if writes:
+                _write(out / _name(part.number, format or "jsonl"), answers, nbest=config.decoding.nbest > 1)
+            parts, questions, skipped = parts + 1, questions + len(answers), skipped + part.skipped
+            progress(len(answers))
+        if writes:
+            write_json(out / _STATE, {**state, "finished": True})
+    return BulkResult(out, parts + len(done), len(done), questions, skipped)
+
+
+def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int, format: str) -> dict[str, Any]:
+    """All that decides what the parts hold, as JSON."""
+    loaded = {"model": models.reader, "selector": models.selector}
+    return {
+        "data": {file.name: sha256_of(file) for file in files},
+        "part_size": size,
+        "format": format,
+        "windows": config.windows.model_dump(mode="json", exclude_unset=True) if config.windows else None,
+        "decoding": config.decoding.model_dump(mode="json"),
+        **{name: _weights(model) for name, model in loaded.items() if model},
+    }
+
+
+def _weights(model: LoadedModel) -> dict[str, str]:
+    """The hashes of a model's files; the name of one from the hub."""
+    folder = Path(model_folder(model.source))
+    found = [file for pattern in _WEIGHTS for file in sorted(folder.glob(pattern))] if folder.is_dir() else []
+    return {file.name: sha256_of(file) for file in found} or {"name": model.source}
+
+
+def _done(out: Path, state: dict[str, Any]) -> set[int]:
+    """The numbers of the parts that an earlier run of the same wrote.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
+    file = out / _STATE
+    visible = [path for path in out.iterdir() if not path.name.startswith(".")] if out.is_dir() else []
+    if not file.is_file():
+        if visible:
+            raise ConfigError(f"{out}: is not empty and holds no parts; choose another --out")
+        return set()
+    earlier = json.loads(file.read_text(encoding="utf-8"))
+    earlier.pop("finished", None)
+    if changed := differences(earlier, json.loads(json.dumps(state))):
+        raise ConfigError(
+            "\n".join(
+                [f"{out}: holds parts of a run with other data, models or settings; choose another --out", *changed]
+            )
+        )
+    return {int(path.stem.removeprefix("part-")) for path in visible if path.name.startswith("part-")}
+
+
+def _begin(out: Path, state: dict[str, Any]) -> None:
+    """Write down what the parts will be of, and remove what a killed run left half written."""
+    for file in out.glob(".part-*.tmp-*"):
+        file.unlink(missing_ok=True)
+    write_json(out / _STATE, {**state, "finished": False})
+
+
+def _missing(files: Sequence[Path], size: int, done: set[int], *, lenient: bool) -> Iterator[Part]:
+    """The parts that are not done; those that are cost no parsing where they come first."""
+    first = next(number for number in range(len(done) + 1) if number not in done)
+    return (part for part in read_parts(files, size, first=first, lenient=lenient) if part.number not in done)
+
+
+def _dataset(part: Part, files: Sequence[Path]) -> Dataset:
+    return Dataset(part.records, "jsonl", tuple(files), part.skipped, part.notes)
+
+
+def _name(number: int, format: str) -> str:
+    return f"part-{number:05}.{format}"
+
+
+def _write(file: Path, predictions: Sequence[Prediction], *, nbest: bool) -> None:
+    rows = []
+    for prediction in predictions:
+        best = (prediction.answers or (_NO_ANSWER,))[0]
+        row = {"id": prediction.id, "answer": best.text, "start": best.start, "end": best.end}
+        row |= {"score": best.score, "probability": best.probability}
+        rows.append(row | ({"nbest": [answer._asdict() for answer in prediction.answers]} if nbest else {}))
+    if file.suffix == ".parquet":
+        write_parquet(file, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
+    else:
+        write_jsonl(file, rows)

@@ -1,0 +1,132 @@
+"""Answering in parts: each question once and in order, whatever stops the run, and nothing of another run kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from qakit.config import DecodingSettings, ReadConfig, WindowSettings
+from qakit.data.formats import read_dataset, write_dataset
+from qakit.data.predictions import read_predictions
+from qakit.errors import ConfigError, DataError
+from qakit.runs import bulk
+from qakit.runs.bulk import predict_parts
+from qakit.runs.predict import Models, answer_dataset, load_models
+from tests.modeling.tiny import qa_records
+from tests.runs.models import save_reader
+
+CONFIG = ReadConfig(decoding=DecodingSettings(nbest=2))
+RECORDS = qa_records(23)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return load_models(save_reader(tmp_path_factory.mktemp("model")), None)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_dataset(RECORDS, tmp_path / "questions.jsonl", "jsonl")[0]
+
+
+def rows(out: Path) -> list[dict[str, object]]:
+    files = sorted(out.glob("part-*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_parts_hold_what_predict_says(models: Models, data: Path, tmp_path: Path):
+    result = predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
+    assert (result.parts, result.kept, result.questions, result.skipped) == (5, 0, 23, 0)
+    expected = [answered.prediction for answered in answer_dataset(read_dataset([data]), models, CONFIG)]
+    found = rows(tmp_path / "out")
+    assert [row["id"] for row in found] == [record.id for record in RECORDS]
+    for row, prediction in zip(found, expected, strict=True):
+        best = prediction.answers[0]._asdict()
+        assert (row["answer"], row["start"], row["end"]) == (best["text"], best["start"], best["end"])
+        assert row["score"] == pytest.approx(best["score"], abs=1e-4)  # other questions beside it in its batch
+        assert [one["text"] for one in row["nbest"]] == [answer.text for answer in prediction.answers]
+
+
+def test_parquet_parts_are_prediction_files_too(models: Models, data: Path, tmp_path: Path):
+    config = ReadConfig()
+    predict_parts(data, models, config, out=tmp_path / "lines", size=9)
+    predict_parts(data, models, config, out=tmp_path / "parquet", size=9, format="parquet")
+    for name in ("part-00000", "part-00001", "part-00002"):
+        lines = read_predictions(tmp_path / "lines" / f"{name}.jsonl")
+        assert lines == read_predictions(tmp_path / "parquet" / f"{name}.parquet")
+
+
+def test_a_stopped_run_goes_on_with_the_part_it_was_in(models: Models, data: Path, tmp_path: Path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    predict_parts(data, models, CONFIG, out=whole, size=4)
+
+    def stop_in_the_third(questions: int) -> None:
+        if len(list(stopped.glob("part-*"))) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_parts(data, models, CONFIG, out=stopped, size=4, progress=stop_in_the_third)
+    kept = {file: file.stat().st_mtime_ns for file in stopped.glob("part-*")}
+    (stopped / ".part-00003.jsonl.tmp-1").write_text("half", encoding="utf-8")
+    result = predict_parts(data, models, CONFIG, out=stopped, size=4)
+    assert (result.parts, result.kept, result.questions) == (6, 3, 11)
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    for file in whole.glob("part-*"):
+        assert (stopped / file.name).read_bytes() == file.read_bytes()
+    assert not list(stopped.glob(".part-*"))
+    assert json.loads((stopped / "parts.json").read_text())["finished"] is True
+
+
+def test_a_part_that_was_lost_is_made_again(models: Models, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    predict_parts(data, models, CONFIG, out=out, size=4)
+    before = (out / "part-00001.jsonl").read_bytes()
+    (out / "part-00001.jsonl").unlink()
+    assert predict_parts(data, models, CONFIG, out=out, size=4).questions == 4
+    assert (out / "part-00001.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", ["data", "part_size", "decoding", "windows", "model", "format"])
+def test_parts_of_another_run_are_not_taken_over(models: Models, data: Path, tmp_path: Path, changed: str):
+    out = tmp_path / "out"
+    predict_parts(data, models, CONFIG, out=out, size=8)
+    config, size, kind = CONFIG, 8, None
+    if changed == "data":
+        write_dataset(RECORDS[1:], data, "jsonl")
+    elif changed == "part_size":
+        size = 9
+    elif changed == "decoding":
+        config = ReadConfig()
+    elif changed == "windows":
+        config = ReadConfig(decoding=CONFIG.decoding, windows=WindowSettings(max_length=48))
+    elif changed == "format":
+        kind = "parquet"
+    else:
+        models = load_models(save_reader(tmp_path / "other", seed=5), None)
+    with pytest.raises(ConfigError, match=f"choose another --out\n.*{changed}"):
+        predict_parts(data, models, config, out=out, size=size, format=kind)
+
+
+def test_a_folder_with_something_else_is_left_alone(models: Models, data: Path, tmp_path: Path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty"):
+        predict_parts(data, models, CONFIG, out=tmp_path, size=5)
+    with pytest.raises(ConfigError, match="csv"):
+        predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5, format="csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_leave_the_parts_before_them(models: Models, data: Path, tmp_path: Path):
+    lines = data.read_text(encoding="utf-8").splitlines()
+    data.write_text("\n".join([*lines[:7], "{]", *lines[7:]]), encoding="utf-8")
+    with pytest.raises(DataError, match="line 8"):
+        predict_parts(data, models, CONFIG, out=tmp_path / "out", size=3)
+    assert len(rows(tmp_path / "out")) == 6
+    result = predict_parts(data, models, CONFIG, out=tmp_path / "out", size=3, lenient=True)
+    assert (result.kept, result.skipped) == (2, 1)
+    assert [row["id"] for row in rows(tmp_path / "out")] == [record.id for record in RECORDS]
+
+
+def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
+    with bulk.alone_in(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
+        predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
