@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import json
 import os
 import sys
@@ -9,8 +10,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from unicodedata import category
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -23,6 +26,11 @@ R = TypeVar("R")
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+# Turns of the writing direction make a line read as another than it is; surrogates are bytes that were no UTF-8.
+_CONTROLS |= {
+    code: f"\\u{code:04x}" for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)]
+}
+_NO_FILE = "command line"  # as `qakit.runs.predict` calls it in a problem
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _state = {"debug": False}
 
@@ -61,9 +69,65 @@ def emit(text: str) -> None:
         return
     if sys.stdout.isatty():
         text = text.translate(_CONTROLS)
+    _write(text if text.endswith("\n") else text + "\n")
+
+
+def _write(text: str) -> None:
     sys.stdout.flush()
-    sys.stdout.buffer.write((text if text.endswith("\n") else text + "\n").encode())
+    sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()
+
+
+def shows_styles() -> bool:
+    """Whether what is bold or coloured looks so on standard output: on a terminal that knows how."""
+    return _page().color_system is not None
+
+
+def show(text: Text) -> None:
+    """A styled text for people on standard output; styles, and line breaks at the edge, are for terminals alone."""
+    if speaks():
+        page = _page()
+        with page.capture() as capture:
+            page.print(wrapped(text, page.width) if page.is_terminal else text, soft_wrap=True)
+        _write(capture.get())
+
+
+def _page() -> Console:
+    return Console(file=io.StringIO(), force_terminal=sys.stdout.isatty(), highlight=False)
+
+
+def wrapped(text: Text, width: int) -> Text:
+    """The text in lines of at most `width` cells; rich's own way breaks Chinese at its few spaces alone."""
+    text = text.copy()
+    text.expand_tabs()
+    lines = [part for line in text.split("\n", allow_blank=True) for part in line.divide(_breaks(line.plain, width))]
+    for line in lines:
+        line.rstrip()
+    return Text("\n").join(lines)
+
+
+def _breaks(line: str, width: int) -> list[int]:
+    """Offsets of the characters that begin a new line; a word too long for a line is cut anywhere."""
+    breaks: list[int] = []
+    first = chance = cells = 0
+    for place, character in enumerate(line):
+        if place and _may_part(line[place - 1], character):
+            chance = place
+        size = cell_len(character)
+        while cells + size > width and place > first and not character.isspace():
+            first = chance if chance > first else place
+            breaks.append(first)
+            cells = cell_len(line[first:place])
+        cells += size
+    return breaks
+
+
+def _may_part(left: str, right: str) -> bool:
+    """Whether a line may end between two characters: behind a space, and beside a wide one if no bracket, comma, ..."""
+    if left.isspace() or right.isspace():
+        return not right.isspace()
+    is_wide = max(cell_len(left), cell_len(right)) > 1
+    return is_wide and category(left) not in ("Ps", "Pi") and category(right) not in ("Pe", "Pf", "Po", "Mn")
 
 
 def emit_json(value: Any) -> None:
@@ -82,7 +146,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 _leave_other_processes()
                 return result
         except DataError as error:
-            in_records = all(problem.record != WHOLE_FILE for problem in error.problems)
+            in_records = all(problem.record != WHOLE_FILE and problem.file != _NO_FILE for problem in error.problems)
             hint = "\n--lenient leaves bad records out and says how many" if in_records else ""
             raise _exit(error, error.exit_code, f"{error}{hint}") from None
         except QakitError as error:
@@ -112,9 +176,14 @@ def _leave_other_processes() -> None:
         leave()
 
 
-def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:
+def report(error: BaseException, message: str = "") -> None:
+    """Tell of an error on standard error, in its own words or in better ones."""
     if _state["debug"]:
         traceback.print_exception(error)
     origin = "" if speaks() else f"process {os.environ['RANK']}: "  # the others may have another error to tell
     stderr.print(Text(f"{origin}error: ", style="bold red") + plain(message or str(error)))
+
+
+def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:
+    report(error, message)
     return typer.Exit(code)

@@ -1,17 +1,30 @@
 """`qakit predict`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qakit.cli import asking
 from qakit.cli import options as opt
 from qakit.cli.console import guarded, say_if_remote
 from qakit.cli.results import show_predictions
 
+if TYPE_CHECKING:
+    from qakit.runs.predict import Models
+
 Data = Annotated[Path | None, typer.Option(help="The questions, in any schema.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
-Text = Annotated[str | None, typer.Option("--text", "-c", help="The text to find its answer in.")]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text", "-c", help="The text to find its answer in; @FILE reads it from a file, - from standard input."
+    ),
+]
+Interactive = Annotated[
+    bool, typer.Option("--interactive", help="Go on asking about --text: one question a line, until Ctrl-D.")
+]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 Scores = Annotated[Path | None, typer.Option(help="Scores file to write, for ensemble.")]
 NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no answer when it leads by more.")]
@@ -25,6 +38,7 @@ def predict(
     context: opt.Context = None,
     question: Question = None,
     text: Text = None,
+    interactive: Interactive = False,
     out: Out = None,
     format: opt.Format = None,
     scores: Scores = None,
@@ -57,18 +71,34 @@ def predict(
     )
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
+    others = (data, out, format, scores, nbest_out, json)
+    if interactive:
+        text = asking.check_interactive(text, alone=not any(others))
+    files: tuple[Path, ...] = ()
+    if text and data is None and (interactive or question is not None):
+        text, files = asking.read_given(text)
     from qakit.cli.progress import answer_progress
     from qakit.modeling.bundled import BUNDLED_MODEL
     from qakit.runs import predict as run
 
+    def load() -> "Models":
+        say_if_remote(*([] if quiet else [model, selector]))
+        return run.load_models(model or BUNDLED_MODEL, selector)
+
+    if interactive and text:
+        asking.keep_asking(text, load, settings, first=question, quiet=quiet)
+        return
     dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
-    say_if_remote(*([] if quiet else [model, selector]))
-    models = run.load_models(model or BUNDLED_MODEL, selector)
-    with answer_progress(len(dataset), quiet=quiet) as progress:
+    dataset = replace(dataset, files=dataset.files + files)
+    models = load()
+    with answer_progress(len(dataset), quiet=quiet or data is None) as progress:
         result = run.predict(
             dataset, models, settings, out=out, format=format, scores=scores, nbest_out=nbest_out, progress=progress
         )
-    show_predictions(result, json=json, quiet=quiet, notes=result.notes)
+    if text and not any(others):
+        asking.show_answer(result.predictions[0].answers[: settings.decoding.nbest], text, quiet=quiet)
+    else:
+        show_predictions(result, json=json, quiet=quiet, notes=result.notes)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.formats import read_dataset
+from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
 from qakit.modeling.models import LoadedModel, load_trained
@@ -63,12 +64,15 @@ def read_questions(
 
     Raises:
         ConfigError: neither, or both.
-        DataError: mistakes in the file, or an empty question or text.
+        DataError: mistakes in the file, or a question or text that is empty or was no UTF-8.
     """
     if data is not None and question is None and text is None:
         return read_dataset([data], context=context, lenient=lenient)
     if data is not None or question is None or text is None:
         raise ConfigError("give --data FILE, or --question and --text together")
+    for field, given in (("question", question), ("text", text)):
+        if surrogate_fault(given):  # how Python passes bytes on that it cannot decode
+            raise DataError([Problem("command line", field, "encoding", "is not UTF-8; give it as UTF-8")])
     try:
         record = Record("question", question, (Paragraph("text", text),), relevant=0)
     except RecordError as error:

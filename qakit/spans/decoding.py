@@ -84,110 +84,99 @@ def best_spans_of(questions: Sequence[TokenScores], *, max_length: int, nbest: i
     found: dict[int, Spans] = {}
     for first in range(0, len(order), _TOGETHER):
         numbers = order[first : first + _TOGETHER]
-        together = _Together.of([questions[number] for number in numbers])
-        found |= zip(numbers, _best_spans(together, max_length, nbest), strict=True)
+        together = _Together.of([questions[number] for number in numbers], max_length)
+        found |= zip(numbers, _best_spans(together, nbest), strict=True)
     return [found[number] for number in range(len(questions))]
 
 
 @dataclass(frozen=True)
 class _Together:
-    """The scores of Q questions one behind the other, N tokens in all.
+    """The scores of Q questions one behind the other, N tokens in all; the ends with room behind each window.
 
     Attributes:
-        start, end: logits, -inf at white space, shape (N,).
-        char_start, char_end: as in `TokenScores`, shape (N,).
-        bounds: first token of each window, and N.
+        start: logits, -inf at white space, shape (N,).
+        end: the same, and behind each window `reach` - 1 times -inf, which forbids spans that leave their window.
+        place: index in `end` of each token, shape (N,).
+        reach: tokens of the longest span.
+        char_start, char_end: as in `TokenScores`; `char_end` for each place in `end`.
         owners: first token of each question, and N, shape (Q + 1,).
     """
 
     start: Floats
     end: Floats
+    place: NDArray[np.int64]
+    reach: int
     char_start: Offsets
     char_end: Offsets
-    bounds: NDArray[np.int64]
     owners: NDArray[np.int64]
 
     @classmethod
-    def of(cls, questions: Sequence[TokenScores]) -> "_Together":
+    def of(cls, questions: Sequence[TokenScores], max_length: int) -> "_Together":
         columns = ("start", "end", "char_start", "char_end")
         start, end, char_start, char_end = (
             np.concatenate([getattr(one, name) for one in questions]) for name in columns
         )
-        owners = np.cumsum([0, *(len(one.start) for one in questions)])
-        inner = [one.bounds[:-1] + first for one, first in zip(questions, owners.tolist(), strict=False)]
         empty = char_start >= char_end
         if empty.any():
             start, end = (np.where(empty, np.float32(-np.inf), logits) for logits in (start, end))
-        return cls(start, end, char_start, char_end, np.concatenate([*inner, owners[-1:]]), owners)
+        lengths = np.concatenate([np.diff(one.bounds) for one in questions])
+        reach = min(max_length, max(1, int(lengths.max(initial=0))))
+        place = np.arange(len(start)) + np.repeat(np.arange(len(lengths)) * (reach - 1), lengths)
+        size = len(start) + len(lengths) * (reach - 1)
+        ends, char_ends = np.full(size, -np.inf, dtype=np.float32), np.zeros(size, dtype=np.int32)
+        ends[place], char_ends[place] = end, char_end
+        owners = np.cumsum([0, *(len(one.start) for one in questions)])
+        return cls(start, ends, place, reach, char_start, char_ends, owners)
 
 
-def _best_spans(scores: _Together, max_length: int, nbest: int) -> Iterator[Spans]:
-    last = _last_in_reach(scores.bounds, max_length)
-    reach = scores.start + _running_maximum(scores.end, last, max_length)
-    rows, owner, threshold = _starts_that_matter(reach, scores, nbest)
-    ends = rows[:, None] + np.arange(min(max_length, int((last - np.arange(len(last))).max(initial=0)) + 1))
-    inside = ends <= last[rows][:, None]
-    ends = np.where(inside, ends, 0)
-    total = np.where(inside, scores.start[rows][:, None] + scores.end[ends], -np.inf)
-    row, column = np.nonzero(np.isfinite(total) & (total >= threshold[owner][:, None]))
+def _best_spans(scores: _Together, nbest: int) -> Iterator[Spans]:
+    best = scores.start + _running_maximum(scores.end, scores.reach)[scores.place]
+    rows, owner, threshold = _starts_that_matter(best, scores, nbest)
+    ends = scores.place[rows][:, None] + np.arange(scores.reach)
+    total = scores.start[rows][:, None] + scores.end[ends]
+    row, column = np.nonzero((total >= threshold[owner][:, None]) & (total > -np.inf))
     start, end = scores.char_start[rows[row]], scores.char_end[ends[row, column]]
     return _ranked(scores, owner[row], start, end, total[row, column], nbest)
 
 
-def _last_in_reach(bounds: NDArray[np.int64], max_length: int) -> NDArray[np.int64]:
-    """The last token at which a span that begins at each token may end, shape (N,)."""
-    window_last = np.repeat(bounds[1:] - 1, np.diff(bounds))
-    return np.minimum(window_last, np.arange(len(window_last)) + max_length - 1)
-
-
-def _running_maximum(values: Floats, last: NDArray[np.int64], max_length: int) -> Floats:
-    """The maximum of `values[i : last[i] + 1]` for every i, in log2(max_length) passes over doubled ranges.
-
-    `last` must not fall, and `last[i] < i + max_length`.
-    """
-    index = np.arange(len(values))
-    length = last - index + 1
-    best, result, size = values, values.copy(), 1
-    while True:
-        fits = np.flatnonzero((length >= size) & (length < 2 * size))  # two ranges of `size` cover these lengths
-        result[fits] = np.maximum(best[fits], best[last[fits] - size + 1])
-        size *= 2
-        if size > max_length or size > len(values):
-            return result
-        shifted = np.full_like(best, -np.inf)
-        shifted[: len(best) - size // 2] = best[size // 2 :]
-        best = np.maximum(best, shifted)
+def _running_maximum(values: Floats, length: int) -> Floats:
+    """The maximum of `values[i : i + length]` for every i, in log2(length) passes over doubled ranges."""
+    best, size = values, 1
+    while size < length:
+        further = min(size, length - size)
+        best = np.maximum(best, np.append(best[further:], np.full(further, -np.inf, dtype=np.float32)))
+        size += further
+    return best
 
 
 def _starts_that_matter(
-    reach: Floats, scores: _Together, nbest: int
+    best: Floats, scores: _Together, nbest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """The start tokens that reach their question's threshold, the question of each, and every question's threshold.
 
     The threshold is the best score of the `nbest`-th best start character, -inf where there are not so many.
     """
     lengths = np.diff(scores.owners)
-    padded = np.full((len(lengths), max(1, int(lengths.max(initial=0)))), -np.inf, dtype=np.float32)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = reach
+    padded = np.full((len(lengths), max(1, int(lengths.max(initial=0)))), np.inf, dtype=np.float32)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = -best
     width = 2 * nbest  # where windows overlap, most characters are in two
     while True:
-        best, token = _highest(padded, min(width, padded.shape[1]))
-        character = np.append(scores.char_start, 0)[np.minimum(scores.owners[:-1, None] + token, len(reach))]
-        threshold = _nth_distinct(best, character, nbest)
-        if width >= padded.shape[1] or (best[:, -1] < threshold).all():
-            owner, column = np.nonzero(np.isfinite(best) & (best >= threshold[:, None]))
+        token = _lowest(padded, width)
+        highest = -np.take_along_axis(padded, token, axis=1)
+        character = np.append(scores.char_start, 0)[np.minimum(scores.owners[:-1, None] + token, len(best))]
+        threshold = _nth_distinct(highest, character, nbest)
+        if width >= padded.shape[1] or (highest[:, -1] < threshold).all():
+            owner, column = np.nonzero((highest >= threshold[:, None]) & (highest > -np.inf))
             return scores.owners[owner] + token[owner, column], owner, threshold
         width *= 2  # more tokens share a character, or a score, than that
 
 
-def _highest(values: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
-    """The `count` highest values of each row, falling, and where they are."""
-    place = np.argpartition(-values, count - 1, axis=1)[:, :count] if count < values.shape[1] else None
-    highest = values if place is None else np.take_along_axis(values, place, axis=1)
-    order = np.argsort(-highest, axis=1)
-    return np.take_along_axis(highest, order, axis=1), order if place is None else np.take_along_axis(
-        place, order, axis=1
-    )
+def _lowest(values: Floats, count: int) -> NDArray[np.int64]:
+    """Where the `count` lowest values of each row are, rising; all of them where there are fewer."""
+    if count >= values.shape[1]:
+        return np.argsort(values, axis=1)
+    place = np.argpartition(values, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(place, np.argsort(np.take_along_axis(values, place, axis=1), axis=1), axis=1)
 
 
 def _nth_distinct(values: Floats, names: Offsets, nth: int) -> NDArray[np.float64]:
@@ -205,13 +194,17 @@ def _ranked(
     scores: _Together, owner: NDArray[np.int64], start: Offsets, end: Offsets, total: Floats, nbest: int
 ) -> Iterator[Spans]:
     """Each question's first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
-    order = np.lexsort((-total, end, start, owner))
-    same = [np.diff(column[order]) == 0 for column in (owner, start, end)]
-    kept = order[np.append(True, ~np.logical_and.reduce(same))[: len(order)]]
-    kept = kept[np.lexsort((end[kept], start[kept], -total[kept], owner[kept]))]
+    width = int(end.max(initial=0)) + 1
+    key = (owner * width + start) * width + end
+    order = np.argsort(key)
+    first = np.flatnonzero(np.append(True, np.diff(key[order]) != 0)[: len(order)])
+    kept = order[first]
+    total = np.maximum.reduceat(total[order], first) if len(first) else total
+    owner, start, end = owner[kept], start[kept], end[kept]
+    kept = np.lexsort((-total, owner))  # stable: equal scores stay in the order of start and end
     rank = np.arange(len(kept)) - np.searchsorted(owner[kept], owner[kept])
     kept = kept[rank < nbest]
-    normaliser = _log_sums(scores.start, scores.owners) + _log_sums(scores.end, scores.owners)
+    normaliser = _log_sums(scores.start, scores.owners) + _log_sums(scores.end[scores.place], scores.owners)
     # Sums in float32 may have been rounded up.
     probability = np.exp(np.minimum(total[kept].astype(np.float64) - normaliser[owner[kept]], 0.0))
     columns = [start[kept], end[kept], total[kept], probability]

@@ -205,11 +205,11 @@ def score_tokens(
         for row, (number, offset, length) in enumerate(zip(*columns, strict=True)):
             tokens = slice(bounds[number], bounds[number] + length)
             start[tokens], end[tokens] = logits[:, row, offset : offset + length]
-    for scores in _by_pair(pairs, windows, bounds, start, end, null):
+    for scores in tokens_by_pair(pairs, windows, bounds, start, end, null):
         yield scores if with_null else replace(scores, null=None)
 
 
-def _by_pair(
+def tokens_by_pair(
     pairs: EncodedPairs, windows: Windows, bounds: Any, start: Any, end: Any, null: Any
 ) -> Iterator[TokenScores]:
     """Cut flat logits of all windows, `bounds` being each window's first, into the questions they belong to."""

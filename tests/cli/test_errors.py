@@ -102,6 +102,11 @@ def test_bad_data_name_file_record_and_field_and_leave_nothing_behind(command: l
         ([*TRAIN, "--config", "none.yaml"], "none.yaml: whole file: file: No such file"),
         (["predict", "--model", "m", "--overlap", "3", "--step", "4"], "overlap (3) and step (4)"),
         (["predict", "--model", "m", "-q", "誰？"], "--question and --text together"),
+        (["predict", "--model", "m", "-c", "-"], "--question and --text together"),
+        (["predict", "--model", "m", "--data", "p.csv", "-c", "-"], "--question and --text together"),
+        (["predict", "--interactive"], "give it by --text TEXT or --text @FILE"),
+        (["predict", "--interactive", "-c", "-"], "so --text - cannot"),
+        (["predict", "--interactive", "-c", "甲", "--json"], "--interactive shows its answers as they come"),
         (["ensemble", "s.parquet", "--method", "men"], "'mean' or 'vote', found 'men'"),
         (["ensemble", "s.parquet", "--format", "hw77"], "did you mean hw7?"),
         (["ensemble", "s.parquet", "--out", "a.txt"], "a.txt: cannot tell the format by its name"),
@@ -118,6 +123,28 @@ def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: list[str], wo
     before = sorted(tmp_path.iterdir())
     assert words in " ".join(refused(2, *arguments).replace("│", "").split())
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-q", "誰？", "-c", "@none"], "none: whole file: file: No such file"),
+        (["-q", "誰？", "-c", "@."], "Is a directory"),
+        (["-q", "誰？", "-c", "-"], "standard input: whole file: file: is empty"),
+        (["-q", "誰？", "-c", "@big5"], "big5: whole file: encoding: byte 0xa5 in line 1"),
+        (["-q", "", "-c", "甲"], "command line: question: question: is empty"),
+        (["-q", "誰\udca5", "-c", "甲"], "command line: question: encoding: is not UTF-8"),
+        (["--interactive", "-c", " "], "command line: question: context: "),
+        (["--interactive", "-c", "@none"], "none: whole file: file: No such file"),
+    ],
+)
+def test_a_question_or_text_that_cannot_be_read_is_told_before_the_model_is_loaded(
+    arguments: list[str], words: str, tmp_path: Path
+):
+    (tmp_path / "big5").write_bytes(b"\xa5\xd2")
+    message = refused(3, "predict", "--model", "none", *arguments)
+    assert words in message
+    assert "--lenient" not in message
 
 
 @pytest.mark.parametrize("name", ["none", "no-such/model", "empty"])

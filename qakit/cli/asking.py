@@ -1,0 +1,200 @@
+"""Asking at the terminal: the text from a file or standard input, the answer for people, question after question."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from qakit.cli.console import emit, plain, report, show, shows_styles, stderr
+from qakit.errors import ConfigError, DataError
+from qakit.io import file_error, read_text
+
+if TYPE_CHECKING:
+    from qakit.config import ReadConfig
+    from qakit.runs.predict import Models
+    from qakit.spans.answers import PredictedAnswer
+
+_PROMPT = "? "
+_SHOWN_CHARACTERS = 600  # of a context; more than that no longer shows at a glance where the answer stands
+_MARKS = (("【", "】"), ("〖", "〗"), ("⟦", "⟧"))
+_STANDARD_INPUT = Path("standard input")
+
+
+def read_given(given: str) -> tuple[str, tuple[Path, ...]]:
+    """The text that `--text` stands for, and the file that it was read from, if any.
+
+    Args:
+        given: the text itself, `@` and the name of a UTF-8 file, `-` for standard input; `@@` for a text that begins
+            with `@`.
+
+    Raises:
+        DataError: what is to be read is missing, empty or no UTF-8.
+    """
+    if given == "-":
+        return _read_standard_input(), ()
+    if given.startswith("@@") or not given.startswith("@"):
+        return given.removeprefix("@"), ()
+    file = Path(given[1:])
+    return read_text(file, allow_bom=True), (file,)
+
+
+def _read_standard_input() -> str:
+    if sys.stdin is None:
+        raise file_error(_STANDARD_INPUT, "file", "is closed")
+    raw = sys.stdin.buffer.read()
+    if not raw.strip():
+        raise file_error(_STANDARD_INPUT, "file", "is empty")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise file_error(_STANDARD_INPUT, "encoding", "is not UTF-8; convert it to UTF-8 first") from error
+
+
+def check_interactive(text: str | None, *, alone: bool) -> str:
+    """The text to ask about, still as `read_given` takes it.
+
+    Raises:
+        ConfigError: there is none, it is to come from where the questions come from, or there are options that ask for
+            other questions or another form of the answers (then `alone` is false).
+    """
+    if not alone:
+        raise ConfigError(
+            "--interactive shows its answers as they come; leave --data, --out, --format, --scores, --nbest-out and "
+            "--json out"
+        )
+    if not text:
+        raise ConfigError("--interactive asks about one text; give it by --text TEXT or --text @FILE")
+    if text == "-":
+        raise ConfigError("--interactive reads questions from standard input, so --text - cannot; give --text @FILE")
+    return text
+
+
+def keep_asking(
+    text: str, load: "Callable[[], Models]", settings: "ReadConfig", *, first: str | None, quiet: bool
+) -> None:
+    """Answer questions about one text until there are no more; one that is wrong is told and passed over.
+
+    Args:
+        load: gives the models, once the text is known to be good.
+        first: a question to begin with.
+
+    Raises:
+        DataError: the text is empty or no UTF-8.
+    """
+    from qakit.runs.predict import predict, read_questions
+
+    read_questions(None, question="?", text=text)
+    models = load()
+    for question in chain([first] if first else [], _questions(quiet=quiet)):
+        if not (quiet or _converses()):
+            show(plain(_PROMPT + question))
+        try:
+            dataset = read_questions(None, question=question, text=text)
+        except DataError as error:
+            report(error)
+            continue
+        (prediction,) = predict(dataset, models, settings).predictions
+        show_answer(prediction.answers[: settings.decoding.nbest], text, quiet=quiet)
+        if not quiet:
+            emit("")
+
+
+def _questions(*, quiet: bool) -> Iterator[str]:
+    """The lines of standard input that say something, without the white space around them."""
+    if sys.stdin is None:
+        return
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    prompt = _PROMPT if sys.stdin.isatty() and not quiet else ""
+    try:
+        while True:
+            question = _read_line(prompt).strip()
+            if question:
+                yield question
+    except EOFError:
+        pass
+    finally:
+        if prompt:
+            stderr.line()  # the shell's own prompt is to begin a line
+
+
+def _read_line(prompt: str) -> str:
+    """A line of standard input; raises `EOFError` where there is none.
+
+    Between two terminals it can be edited, wide characters included, and earlier ones come back with the arrow keys.
+    """
+    if _converses():
+        with suppress(ImportError):
+            import readline  # noqa: F401  (its import changes what input does)
+        return input(prompt)
+    stderr.print(prompt, end="")
+    return input()
+
+
+def _converses() -> bool:
+    """Whether questions are typed where the answers appear."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def show_answer(answers: "Sequence[PredictedAnswer]", context: str, *, quiet: bool) -> None:
+    """Print the answers to one question, best first, and the context with the best one highlighted.
+
+    Args:
+        quiet: print the best answer's text alone, on one line, which is empty where there is none.
+    """
+    if quiet:
+        emit(_on_one_line(answers[0].text) if answers else "")
+    else:
+        show(answer_view(answers, context, styled=shows_styles()))
+
+
+def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: bool) -> Text:
+    """What `show_answer` prints; unless `styled`, brackets that the context does not have show the place."""
+    numbers = [f"{number}. " for number in range(1, len(answers) + 1)] if len(answers) > 1 else [""]
+    lines = [Text.assemble(number, _answer_line(answer)) for number, answer in zip(numbers, answers, strict=False)]
+    best = answers[0] if answers else None
+    start, end = (best.start, best.end) if best else (0, 0)
+    before, span, after = _excerpt(context, start, end)
+    if span and not styled:
+        left, right = next((pair for pair in _MARKS if not set(pair) & set(before + span + after)), _MARKS[-1])
+        span = left + span + right
+    view = Text.assemble(plain(before), plain(span, "bold reverse green"), plain(after))
+    return Text("\n").join([*(lines or [_no_answer()]), Text(), view])
+
+
+def _answer_line(answer: "PredictedAnswer") -> Text:
+    shown = plain(_on_one_line(answer.text), "bold green") if answer.text else _no_answer()
+    # A model's "no answer" may come without a probability.
+    probability = f"  (probability {answer.probability:.3f})" if answer.text or answer.probability else ""
+    return Text.assemble(shown, probability)
+
+
+def _no_answer() -> Text:
+    return Text("no answer", style="bold yellow")
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _excerpt(context: str, start: int, end: int) -> tuple[str, str, str]:
+    """What stands before the span, the span, and what stands behind it, of a long context only the neighbourhood.
+
+    Args:
+        start, end: character offsets of the span, half-open.
+    """
+    first, last = 0, len(context)
+    if len(context) > _SHOWN_CHARACTERS:
+        room = max(0, _SHOWN_CHARACTERS - (end - start))
+        first = min(max(0, start - room // 2), len(context) - _SHOWN_CHARACTERS)
+        last = max(first + _SHOWN_CHARACTERS, end)
+    before, span, after = context[first:start].lstrip(), context[start:end], context[end:last].rstrip()
+    if not before and not span:
+        after = after.lstrip()
+    before, after = ("…" if first else "") + before, after + ("…" if last < len(context) else "")
+    return before.replace("\r\n", "\n"), span.replace("\r\n", "\n"), after.replace("\r\n", "\n")
