@@ -1,7 +1,7 @@
 """The peer of the reading benchmarks: features and answers as transformers' `run_qa.py` makes them, in its essentials.
 
-Features come from one tokenizer call for a batch of pairs, through `datasets.map`, padded to the full length; answers from
-two nested loops over the best starts and the best ends of every window, with every candidate a dictionary.
+Features come from one tokenizer call for a batch of pairs, through `datasets.map`, padded to the full length; answers
+from two nested loops over the best starts and the best ends of every window, with every candidate a dictionary.
 """
 
 from collections import defaultdict

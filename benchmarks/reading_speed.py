@@ -1,9 +1,9 @@
 """Texts to windows, and logits to answers, against the functions of transformers' example (`plain_reading.py`).
 
 `pip install --target PEER --no-deps datasets dill multiprocess xxhash`, then `python benchmarks/reading_speed.py PEER
-[DATA] [--rounds N]`: all 3,524 questions of DRCD's dev file at 384/128 on one thread; random logits, 20 best answers of 30
-tokens at most. Each measurement is a process of its own, the ways take turns, and medians are printed. Peak memory is
-what the work adds to that of the imports.
+[DATA] [--rounds N]`: all 3,524 questions of DRCD's dev file at 384/128 on one thread; random logits, 20 best answers
+of 30 tokens at most. Each measurement is a process of its own, the ways take turns, and medians are printed. Peak
+memory is what the work adds to that of the imports.
 """
 
 import argparse

@@ -79,7 +79,10 @@ Format = Annotated[
 NBest = Annotated[
     int | None,
     typer.Option(
-        "--nbest", show_default="1", help="Answers per question, for --nbest-out and --json.", rich_help_panel=_OUTPUT
+        "--nbest",
+        show_default="1",
+        help="Answers per question, where they are shown or written.",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]

@@ -9,6 +9,7 @@ import typer
 from qakit.cli import asking
 from qakit.cli import options as opt
 from qakit.cli.console import guarded, say_if_remote
+from qakit.cli.parts import answer_in_parts, check_parts
 from qakit.cli.results import show_predictions
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ Interactive = Annotated[
     bool, typer.Option("--interactive", help="Go on asking about --text: one question a line, until Ctrl-D.")
 ]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
+PartSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Fill the folder --out with files of this many questions; run again, it goes on where it was stopped.",
+    ),
+]
 Scores = Annotated[Path | None, typer.Option(help="Scores file to write, for ensemble.")]
 NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no answer when it leads by more.")]
 
@@ -40,6 +48,7 @@ def predict(
     text: Text = None,
     interactive: Interactive = False,
     out: Out = None,
+    part_size: PartSize = None,
     format: opt.Format = None,
     scores: Scores = None,
     nbest: opt.NBest = None,
@@ -72,6 +81,9 @@ def predict(
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
     others = (data, out, format, scores, nbest_out, json)
+    if part_size:
+        check_parts(data, out, question=question, text=text, interactive=interactive, context=context)
+        check_parts(data, out, scores=scores, nbest_out=nbest_out)
     if interactive:
         text = asking.check_interactive(text, alone=not any(others))
     files: tuple[Path, ...] = ()
@@ -85,6 +97,9 @@ def predict(
         say_if_remote(*([] if quiet else [model, selector]))
         return run.load_models(model or BUNDLED_MODEL, selector)
 
+    if part_size and data and out:
+        answer_in_parts(data, out, part_size, load, settings, format=format, lenient=lenient, json=json, quiet=quiet)
+        return
     if interactive and text:
         asking.keep_asking(text, load, settings, first=question, quiet=quiet)
         return

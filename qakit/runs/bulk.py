@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qakit.config import ReadConfig
 from qakit.data.formats.parts import Part, read_parts, table_files
@@ -25,8 +24,7 @@ _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
 _WEIGHTS = ("*.safetensors", "*.bin", "qakit.json", "config.json", "tokenizer.json")
 
 
-@dataclass(frozen=True)
-class BulkResult:
+class BulkResult(NamedTuple):
     """What a run did: parts answered now and before, questions answered now, records left out, and the folder."""
 
     folder: Path
