@@ -17,6 +17,14 @@ Metric = Annotated[
     str | None,
     typer.Option(metavar="hw7|adl|adl2021|drcd|cmrc|squad|squad2", help="Scoring rule; the data's own by default."),
 ]
+TuneJoint = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=2,
+        help="Read the N likeliest paragraphs, try what the selector weighs, and keep the best weight with --model.",
+    ),
+]
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
@@ -31,6 +39,9 @@ def evaluate(
     context: opt.Context = None,
     metric: Metric = None,
     details: Details = None,
+    tune_joint: TuneJoint = None,
+    joint_paragraphs: opt.JointParagraphs = None,
+    joint_weight: opt.JointWeight = None,
     max_length: opt.MaxLength = None,
     overlap: opt.Overlap = None,
     step: opt.Step = None,
@@ -55,6 +66,8 @@ def evaluate(
         max_answer_length=max_answer_length,
         batch_tokens=batch_tokens,
         precision=precision,
+        joint_paragraphs=joint_paragraphs,
+        joint_weight=joint_weight,
     )
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
     request = run.EvaluateRequest(
@@ -68,6 +81,7 @@ def evaluate(
         metric=metric,
         details=details,
         lenient=lenient,
+        tune_joint=tune_joint,
     )
     say_if_remote(*([] if quiet else [model, selector]))
     result = run.evaluate(request, settings)

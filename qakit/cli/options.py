@@ -56,6 +56,22 @@ MaxAnswerLength = Annotated[
     int | None,
     typer.Option(help="Tokens of the longest answer; as in training when not given.", rich_help_panel=_CONFIG),
 ]
+JointParagraphs = Annotated[
+    int | None,
+    typer.Option(
+        show_default="as stored with --model, or 1",
+        help="With --selector, read so many of the likeliest paragraphs and choose among their answers.",
+        rich_help_panel=_CONFIG,
+    ),
+]
+JointWeight = Annotated[
+    float | None,
+    typer.Option(
+        show_default="as stored with --model, or 1",
+        help="What the selector's log-probability weighs beside an answer's score.",
+        rich_help_panel=_CONFIG,
+    ),
+]
 BatchTokens = Annotated[
     int | None, typer.Option(show_default="8192", help="Tokens per forward pass.", rich_help_panel=_CONFIG)
 ]
@@ -96,6 +112,8 @@ def reading_flags(
     max_answer_length: int | None,
     batch_tokens: int | None,
     precision: str | None,
+    joint_paragraphs: int | None,
+    joint_weight: float | None,
 ) -> dict[str, Any]:
     """The flags of commands that run models, by the setting each one sets."""
     return {
@@ -105,4 +123,6 @@ def reading_flags(
         "decoding.max_answer_length": max_answer_length,
         "inference.batch_tokens": batch_tokens,
         "inference.precision": precision,
+        "decoding.joint_paragraphs": joint_paragraphs,
+        "decoding.joint_weight": joint_weight,
     }

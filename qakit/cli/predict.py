@@ -53,6 +53,8 @@ def predict(
     scores: Scores = None,
     nbest: opt.NBest = None,
     nbest_out: opt.NBestOut = None,
+    joint_paragraphs: opt.JointParagraphs = None,
+    joint_weight: opt.JointWeight = None,
     max_length: opt.MaxLength = None,
     overlap: opt.Overlap = None,
     step: opt.Step = None,
@@ -77,6 +79,8 @@ def predict(
         max_answer_length=max_answer_length,
         batch_tokens=batch_tokens,
         precision=precision,
+        joint_paragraphs=joint_paragraphs,
+        joint_weight=joint_weight,
     )
     flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)

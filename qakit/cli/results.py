@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from math import isinf
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Protocol
@@ -66,6 +67,9 @@ def show_evaluation(result: "EvaluateResult", *, json: bool) -> None:
     if json:
         emit_json(result.summary())
         return
+    for trial in result.trials:
+        weight = "selector alone" if isinf(trial.weight) else f"weight {trial.weight:g}"
+        emit(f"{weight:<14}  EM {trial.em:7.3f}  F1 {trial.f1:7.3f}  right paragraph {trial.accuracy:7.3f}")
     rows = [(name.replace("_", " "), value) for name, value in _flat(result.summary()) if isinstance(value, float)]
     missing = f", {result.scores.missing} without a prediction" if result.scores else ""
     missing += f", {result.unknown} predictions for other questions" if result.unknown else ""

@@ -1,5 +1,7 @@
 """How texts become windows, and logits answers: settings that a trained model keeps."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from qakit.config.base import Precision, Settings
@@ -53,6 +55,20 @@ class DecodingSettings(Settings):
     null_threshold: float | None = None
     """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
     in training afterwards, when not given."""
+    choose_by: Literal["score", "text", "f1"] = "score"
+    """Which of the best spans comes first: that of highest score; that whose text has the highest probability, summed
+    over all spans with it; or that of the highest expected F1 (Kumar and Byrne, 2004: minimum Bayes risk)."""
+    pool: int = Field(20, ge=1)
+    """Best spans among which `choose_by` chooses, where it is not the score."""
+    repair_brackets: bool = False
+    """An answer with half a pair of brackets or quotation marks takes in the other half if it is near, or drops it."""
+    distinct: bool = False
+    """N-best lists leave out answers that share more than half of their characters with a better one."""
+    joint_paragraphs: int | None = Field(None, ge=1)
+    """With a selector, so many of the likeliest paragraphs are read, and that answer wins whose score and weighted
+    log-probability of its paragraph have the highest sum; as stored with the model, or 1, when not given."""
+    joint_weight: float | None = Field(None, ge=0)
+    """What a log-probability of the selector weighs beside the score of a span; as stored with the model, or 1."""
 
 
 class InferenceSettings(Settings):

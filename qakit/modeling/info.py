@@ -15,7 +15,8 @@ class ModelInfo(BaseModel):
     """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
 
     `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
-    says whether the training data had questions without an answer.
+    says whether the training data had questions without an answer. `joint_paragraphs` and `joint_weight` are those of
+    `DecodingSettings`, as `evaluate --tune-joint` found them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,6 +27,8 @@ class ModelInfo(BaseModel):
     max_answer_characters: int | None = None
     answers_null: bool = False
     null_threshold: float = 0.0
+    joint_paragraphs: int = 1
+    joint_weight: float = 1.0
     qakit_version: str = ""
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
@@ -16,6 +16,9 @@ from qakit.metrics.presets import evaluate as score
 from qakit.runs.outputs import check_outputs
 from qakit.spans.ensembling import decode_scores
 from qakit.spans.scores import read_scores
+
+if TYPE_CHECKING:
+    from qakit.runs.joint import Trial
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class EvaluateResult:
         gold_paragraph: the scores when reading the relevant paragraph, where `scores` are end to end.
         selection_accuracy: how often the relevant paragraph was chosen, in percent.
         unknown: predictions whose id is none of the references'; they count for nothing.
+        trials: what the weights came to that `tune_joint` tried.
         rows: question, references, prediction and scores of each question, as JSON.
     """
 
@@ -50,6 +54,7 @@ class EvaluateResult:
     unknown: int = 0
     gold_paragraph: Scores | None = None
     selection_accuracy: float | None = None
+    trials: "tuple[Trial, ...]" = ()
 
     def summary(self) -> dict[str, Any]:
         """The result without its rows, as JSON."""
@@ -60,6 +65,8 @@ class EvaluateResult:
             summary["gold_paragraph"] = _summary(self.gold_paragraph)
         if self.selection_accuracy is not None:
             summary["selection_accuracy"] = self.selection_accuracy
+        if self.trials:
+            summary["joint"] = [trial.summary() for trial in self.trials]
         return summary
 
 
@@ -67,7 +74,8 @@ class EvaluateResult:
 class EvaluateRequest:
     """What to score (`pred`, `scores`, or `model` with `selector`) against what (`data`, `gold`).
 
-    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`.
+    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. With `tune_joint` so many
+    paragraphs of each question are read, and the weight of the selector that scores best is kept with the model.
     """
 
     pred: Path | None = None
@@ -80,6 +88,7 @@ class EvaluateRequest:
     metric: str | None = None
     details: Path | None = None
     lenient: bool = False
+    tune_joint: int | None = None
 
 
 def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
@@ -115,8 +124,18 @@ def _evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
         return evaluate_scores(request.scores, references, metric=request.metric)
     from qakit.runs.predict import load_models
 
-    models = load_models(request.model, request.selector)
-    return evaluate_models(_needed(data), references, models, config, metric=request.metric)
+    models, metric = load_models(request.model, request.selector), request.metric or references.default_metric
+    if request.tune_joint is None:
+        return evaluate_models(_needed(data), references, models, config, metric=metric)
+    from qakit.runs.joint import best_trial, keep_joint, tune_joint
+
+    count, decoding = request.tune_joint, config.decoding
+    if decoding.joint_paragraphs is not None or decoding.joint_weight is not None:
+        raise ConfigError("--tune-joint finds what --joint-paragraphs and --joint-weight would say; leave them out")
+    trials = tune_joint(_needed(data), references.golds, models, config, paragraphs=count, metric=metric)
+    tuned = replace(models, reader=keep_joint(models.reader, best_trial(trials), paragraphs=count))
+    result = evaluate_models(_needed(data), references, tuned, config, metric=metric)
+    return replace(result, trials=tuple(trials))
 
 
 def _needed(data: Dataset | None) -> Dataset:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
 from pathlib import Path
-
-import numpy as np
 
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.formats import read_dataset
@@ -101,7 +101,7 @@ def _load(source: str, task: Task) -> LoadedModel:
 
 
 def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Answered]:
-    """Answer every question, in order: choose its paragraph, then read it.
+    """Answer every question, in order: choose its paragraph and read it, or read several and choose among the answers.
 
     Without a selector the relevant paragraph is read, or the only one.
 
@@ -113,15 +113,41 @@ def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iter
         raise ConfigError("give --model: the folder or hub name of a model for span extraction, or mini-zh")
     if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
         raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
-    records = dataset.records
+    info, decoding, records = models.reader.info, config.decoding, dataset.records
     selections = choose_paragraphs(records, models.selector, config)
-    candidates = [
-        int(np.argmax(selection)) if selection else _given_candidate(record)
+    count = decoding.joint_paragraphs or info.joint_paragraphs
+    weight = info.joint_weight if decoding.joint_weight is None else decoding.joint_weight
+    for options in read_paragraphs(records, selections, models.reader, config, count=count):
+        yield best_jointly(options, weight) if len(options) > 1 else options[0]
+
+
+def read_paragraphs(
+    records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
+) -> Iterator[list[Answered]]:
+    """Read the `count` likeliest paragraphs of each record, the likeliest first; one where nothing was selected."""
+    chosen = [
+        sorted(range(len(selection)), key=lambda number: -selection[number])[:count]
+        if selection
+        else [_given_candidate(record)]
         for record, selection in zip(records, selections, strict=True)
     ]
-    answers = read_answers(models.reader, records, config, candidates=candidates)
-    for record, selection, (prediction, scores) in zip(records, selections, answers, strict=True):
-        yield Answered(record, prediction, scores, selection)
+    asked = [record for record, candidates in zip(records, chosen, strict=True) for _ in candidates]
+    answers = read_answers(reader, asked, config, candidates=list(chain.from_iterable(chosen)))
+    for record, selection, candidates in zip(records, selections, chosen, strict=True):
+        yield [Answered(record, *next(answers), selection) for _ in candidates]
+
+
+def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
+    """The paragraph whose best answer has the highest score plus `weight` times the paragraph's log-probability.
+
+    Of equal ones it is the first. A paragraph where the reader sees no answer counts with its best span.
+    """
+
+    def joint_score(option: Answered) -> float:
+        spans = [answer.score for answer in option.prediction.answers if answer.text]
+        return max(spans, default=-inf) + weight * option.selection[option.prediction.candidate]
+
+    return max(options, key=joint_score)
 
 
 def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:

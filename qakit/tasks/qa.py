@@ -21,6 +21,7 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction, cut_answers
+from qakit.spans.choosing import chosen, searched
 from qakit.spans.decoding import TokenScores, best_spans_of
 from qakit.spans.teaching import Teacher, token_teacher
 from qakit.spans.tokenizing import Ints
@@ -173,18 +174,18 @@ def read_answers(
     info, decoding = loaded.info, config.decoding
     length = decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH
     threshold = info.null_threshold if decoding.null_threshold is None else decoding.null_threshold
-    chosen = candidates if candidates is not None else [record.relevant or 0 for record in records]
+    places = candidates if candidates is not None else [record.relevant or 0 for record in records]
 
     def answered(share: Sequence[tuple[Record, int]]) -> Iterator[tuple[Prediction, TokenScores]]:
         texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in share]
         pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(config.windows))
         scored = list(score_tokens(loaded, pairs, config.inference, with_null=info.answers_null))
-        found = best_spans_of(scored, max_length=length, nbest=decoding.nbest)
+        found = best_spans_of(scored, max_length=length, nbest=searched(decoding))
         for (record, candidate), (_, context), scores, spans in zip(share, texts, scored, found, strict=True):
             answers = cut_answers(context, spans, null=scores.null, null_threshold=threshold)
-            yield Prediction(record.id, candidate, answers), scores
+            yield Prediction(record.id, candidate, chosen(context, answers, decoding)), scores
 
-    todo = iter(zip(records, chosen, strict=True))
+    todo = iter(zip(records, places, strict=True))
     while chunk := list(islice(todo, _CHUNK)):
         yield from shared_out(chunk, answered, together=loaded.is_sharded)
 
