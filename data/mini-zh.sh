@@ -15,18 +15,19 @@ run preprocess "$data/cmrc2018/cmrc2018_dev.json" --split 0.85,0.05,0.1 --to cmr
 run preprocess "$data/cmrc2018/cmrc2018_trial.json" --lenient --to cmrc --out "$out/data"
 set -- "$data/hw7/hw7_train.json" "$out/data/train.json" "$out/data/cmrc2018_trial.json" "$data/xquad/xquad.zh.json"
 run preprocess "$@" --to tokenizer --out "$out/data"
-run preprocess "$@" --to cloze --questions 60 --set cloze.copies=3 --seed 1 --out "$out/data/1"
-run preprocess "$@" --to cloze --questions 8 --set cloze.copies=2 --seed 2 --out "$out/data/2"
+run preprocess "$@" --to cloze --questions 50 --set cloze.copies=1 --seed 1 --out "$out/data/1"
+run preprocess "$@" --to cloze --questions 14 --set cloze.copies=3 --set cloze.exchange=0.5 --seed 2 --out "$out/data/2"
+run preprocess "$@" --to cloze --questions 12 --set cloze.copies=2 --set cloze.exchange=0.5 --seed 3 --out "$out/data/3"
 
 labelled=""
 for file in "$@"; do labelled="$labelled --train $file"; done
 # shellcheck disable=SC2086  # the names of these files have no spaces
 train() {
-  run train-qa --config configs/mini-zh.yaml --lenient --dev "$data/hw7/hw7_dev.json" "$@"
+  run train-qa --config configs/mini-zh.yaml --lenient --dev "$data/hw7/hw7_dev.json" --epochs 1 "$@"
 }
-train --train "$out/data/1/cloze.json" --tokenizer "$out/data/tokenizer" --epochs 1 --out "$out/1" --evaluate-every 1000
-train $labelled --train "$out/data/2/cloze.json" --model "$out/1" --set model.from_scratch=false --epochs 2 --out "$out/2"
-train $labelled --train "$out/data/2/cloze.json" --model "$out/2" --set model.from_scratch=false --epochs 1 --out "$out/3" \
-  --max-length 320 --overlap 128 --schedule linear
+train $labelled --train "$out/data/1/cloze.json" --tokenizer "$out/data/tokenizer" --out "$out/1" --evaluate-every 1150
+train $labelled --train "$out/data/2/cloze.json" --model "$out/1" --set model.from_scratch=false --out "$out/2" --evaluate-every 900
+train $labelled --train "$out/data/3/cloze.json" --train "$out/data/2/cloze.json" --model "$out/2" --set model.from_scratch=false \
+  --out "$out/3" --evaluate-every 750 --max-steps 2300 --max-length 384 --overlap 128 --schedule linear --warmup 50
 run export "$out/3" --precision fp16 --card data/mini-zh-card.md --out "$out/mini-zh"
 echo "To ship it, put $out/mini-zh in the place of qakit/assets/mini-zh."

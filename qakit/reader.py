@@ -60,6 +60,7 @@ class Reader:
         tokenizer: Any = None,
         *,
         device: str | int | torch.device | None = None,
+        backend: str | None = None,
         config: ReadConfig | None = None,
     ) -> None:
         """Load a model.
@@ -69,14 +70,15 @@ class Reader:
                 name; or a model that is loaded already, with its tokenizer.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
+            backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
             config: windows, decoding and inference; those that the model was trained with when not given.
 
         Raises:
             CheckpointError: nothing usable there, or a model of another task.
-            ConfigError: a loaded model without a tokenizer.
+            ConfigError: a loaded model without a tokenizer, or an unknown backend.
         """
         self.config = config or ReadConfig()
-        self.loaded = _loaded(model, tokenizer)
+        self.loaded = _loaded(model, tokenizer, backend)
         self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
@@ -145,12 +147,12 @@ class Reader:
             yield item if isinstance(item, BadItem) else Read(item, *next(read))
 
 
-def _loaded(model: Any, tokenizer: Any) -> LoadedModel:
+def _loaded(model: Any, tokenizer: Any, backend: str | None) -> LoadedModel:
     task = QuestionAnswering()
     if isinstance(tokenizer, str | PathLike):
         tokenizer = load_tokenizer(fspath(tokenizer))
     if isinstance(model, str | PathLike):
-        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class)
+        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, backend=backend)
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")

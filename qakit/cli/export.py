@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from qakit.cli import options as opt
-from qakit.cli.console import guarded, say_if_remote
+from qakit.cli.console import emit_json, guarded, say, say_if_remote
 from qakit.cli.results import show_files
 
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a folder or a hub name.")]
@@ -14,12 +14,26 @@ Out = Annotated[Path, typer.Option(help="The folder to make.")]
 Precision = Annotated[
     str, typer.Option(metavar="fp32|bf16|fp16", help="Number format of the weights: fp16 is half of fp32's size.")
 ]
+To = Annotated[
+    str,
+    typer.Option(metavar="torch|onnx|int8", help="What runs it; onnx and int8 are compared with the original."),
+]
+Data = Annotated[Path | None, typer.Option(help="Questions to compare an ONNX model on; one sample when not given.")]
 Card = Annotated[Path | None, typer.Option(help="A file to be its README.md.")]
 
 
 @guarded
-def export(model: Source, out: Out, precision: Precision = "fp32", card: Card = None, quiet: opt.Quiet = False) -> None:
-    """Write a trained model alone, to ship or to load with transformers."""
+def export(
+    model: Source,
+    out: Out,
+    to: To = "torch",
+    precision: Precision = "fp32",
+    data: Data = None,
+    card: Card = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write a trained model alone: to ship, to load with transformers, or as ONNX for onnxruntime."""
     from typing import get_args
 
     from qakit import config
@@ -29,9 +43,17 @@ def export(model: Source, out: Out, precision: Precision = "fp32", card: Card = 
     if precision not in get_args(config.Precision):
         raise ConfigError(f"--precision {precision}: expected one of {', '.join(get_args(config.Precision))}")
     say_if_remote(*([] if quiet else [model]))
-    files = run.export(model, out, precision=precision, card=card)  # type: ignore[arg-type]
-    if not quiet:
-        show_files(files)
+    result = run.export(model, out, to=to, precision=precision, card=card, data=data)  # type: ignore[arg-type]
+    if json:
+        emit_json({"files": result.files, "parity": result.parity._asdict() if result.parity else None})
+    if quiet:
+        return
+    show_files(result.files)
+    if parity := result.parity:
+        say(f"compared on {parity.questions} questions: {parity.same:.2f} % the same answer")
+        say(f"largest difference of a logit: {parity.logit_difference:.2g}")
+        for name, value in parity.before.items():
+            say(f"{name}: {value:.2f} before, {parity.after[name]:.2f} after")
 
 
 def register(app: typer.Typer) -> None:

@@ -83,6 +83,14 @@ Model = Annotated[
     str | None,
     typer.Option(help="Span extraction model: a run folder, a folder or a hub name.", rich_help_panel=_MODEL),
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="torch|onnx|int8",
+        help="What runs the models; what their folders have weights for when not given.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Selector = Annotated[str | None, typer.Option(help="Paragraph selection model, likewise.", rich_help_panel=_MODEL)]
 Format = Annotated[
     str | None,

@@ -42,6 +42,7 @@ NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no 
 def predict(
     model: opt.Model = None,
     selector: opt.Selector = None,
+    backend: opt.Backend = None,
     data: Data = None,
     context: opt.Context = None,
     question: Question = None,
@@ -99,7 +100,7 @@ def predict(
 
     def load() -> "Models":
         say_if_remote(*([] if quiet else [model, selector]))
-        return run.load_models(model or BUNDLED_MODEL, selector)
+        return run.load_models(model or BUNDLED_MODEL, selector, backend=backend)
 
     if part_size and data and out:
         answer_in_parts(data, out, part_size, load, settings, format=format, lenient=lenient, json=json, quiet=quiet)

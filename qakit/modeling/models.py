@@ -43,18 +43,23 @@ class LoadedModel:
         return settings
 
 
-def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
+def load_trained(source: str, *, task: str, auto_class: str, backend: str | None = None) -> LoadedModel:
     """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
 
     Args:
         task: what the model must have been trained for.
         auto_class: name of its transformers class, such as `AutoModelForQuestionAnswering`.
+        backend: `torch`, `onnx` or `int8`, what runs it; the first of these that the folder has weights for when not
+            given.
 
     Raises:
         CheckpointError: nothing there, nothing readable, or a model of another task.
+        ConfigError: an unknown backend, or its package is not installed.
     """
     import torch
     import transformers
+
+    from qakit.modeling.onnx import OnnxModel, onnx_file
 
     folder = model_folder(source)
     # A CPU computes slowly in fp16, if at all; half the size on disk is no reason to.
@@ -64,6 +69,8 @@ def load_trained(source: str, *, task: str, auto_class: str) -> LoadedModel:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
     config = _pretrained_config(folder)  # first: it fails soonest where there is nothing
     tokenizer = load_tokenizer(folder)
+    if file := onnx_file(folder, backend):
+        return LoadedModel(OnnxModel(file, config).eval(), tokenizer, info, source)
     model, loading = _from_pretrained(getattr(transformers, auto_class), folder, config=config, dtype=dtype)
     if fresh := sorted(loading["missing_keys"]):
         raise CheckpointError(
@@ -272,14 +279,14 @@ def _agree_on_inputs(model: Any, tokenizer: Any) -> None:
 
 
 def _check_positions(model: Any, tokenizer: Any, max_length: int) -> None:
-    limit = min(_positions(model), tokenizer.model_max_length)
+    limit = min(positions_of(model), tokenizer.model_max_length)
     if max_length > limit:
         raise ConfigError(f"windows.max_length {max_length} is more than the {limit} positions of the model; lower it")
 
 
-def _positions(model: Any) -> int:
+def positions_of(model: Any) -> int:
     """Tokens a model has positions for. RoBERTa's family counts its positions from behind the padding token's id."""
     positions: int = getattr(model.config, "max_position_embeddings", None) or _NO_LIMIT
-    embeddings = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    embeddings = getattr(getattr(getattr(model, "base_model", None), "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     return positions if padding is None else positions - padding - 1

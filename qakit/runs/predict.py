@@ -80,22 +80,26 @@ def read_questions(
     return Dataset((record,), "jsonl")
 
 
-def load_models(model: str | None, selector: str | None) -> Models:
+def load_models(model: str | None, selector: str | None, *, backend: str | None = None) -> Models:
     """Load what is named, onto the accelerator where there is one.
+
+    Args:
+        backend: what runs them, as `load_trained` takes it.
 
     Raises:
         CheckpointError: nothing usable there, or a model of another task.
+        ConfigError: an unknown backend, or its package is not installed.
     """
     return Models(
-        reader=_load(model, QuestionAnswering()) if model else None,
-        selector=_load(selector, ParagraphSelection()) if selector else None,
+        reader=_load(model, QuestionAnswering(), backend) if model else None,
+        selector=_load(selector, ParagraphSelection(), backend) if selector else None,
     )
 
 
-def _load(source: str, task: Task) -> LoadedModel:
+def _load(source: str, task: Task, backend: str | None) -> LoadedModel:
     from accelerate import PartialState
 
-    loaded = load_trained(source, task=task.name, auto_class=task.auto_class)
+    loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend)
     loaded.model.to(PartialState().device)
     return loaded
 

@@ -24,7 +24,7 @@ def run(tmp_path):
 
 
 def test_the_model_of_a_run_is_written_with_all_that_is_known_of_it(run, tmp_path):
-    files = export(str(run), tmp_path / "out")
+    files = export(str(run), tmp_path / "out").files
     loaded = load_trained(str(tmp_path / "out"), task="qa", auto_class=QA)
     assert loaded.info == load_trained(str(run), task="qa", auto_class=QA).info
     assert {file.name for file in files} >= {"config.json", "model.safetensors", "qakit.json", "README.md"}
