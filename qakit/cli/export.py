@@ -28,6 +28,7 @@ def export(
     out: Out,
     to: To = "torch",
     precision: Precision = "fp32",
+    max_length: opt.MaxLength = None,
     data: Data = None,
     card: Card = None,
     json: opt.Json = False,
@@ -43,7 +44,7 @@ def export(
     if precision not in get_args(config.Precision):
         raise ConfigError(f"--precision {precision}: expected one of {', '.join(get_args(config.Precision))}")
     say_if_remote(*([] if quiet else [model]))
-    result = run.export(model, out, to=to, precision=precision, card=card, data=data)  # type: ignore[arg-type]
+    result = run.export(model, out, to=to, precision=precision, max_length=max_length, card=card, data=data)  # type: ignore[arg-type]
     if json:
         emit_json({"files": result.files, "parity": result.parity._asdict() if result.parity else None})
     if quiet:

@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qakit.config import Precision, ReadConfig
+from qakit.config import Precision, ReadConfig, WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, suggestion
@@ -39,6 +40,7 @@ def export(
     *,
     to: str = "torch",
     precision: Precision = "fp32",
+    max_length: int | None = None,
     card: Path | None = None,
     data: Path | None = None,
 ) -> ExportResult:
@@ -50,6 +52,7 @@ def export(
         to: `torch` for the hub's layout, which `from_pretrained` reads; `onnx` for an ONNX file in its place; `int8`
             for one whose matrices are quantised. The last two are compared with the original, see `Parity`.
         precision: what the weights are stored in, for `torch`. They are converted once, without training.
+        max_length: tokens of the windows that it is to read through, where they are to be others than in training.
         card: a file to be its README.md; the model's own, if it has one, when not given.
         data: questions to compare on; a sample of one when not given.
 
@@ -62,6 +65,9 @@ def export(
     folder = model_folder(model)
     task = TASKS[read_info(folder, "qa").task]
     loaded = load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
+    if max_length:
+        windows = loaded.windows_with(WindowSettings(max_length=max_length))
+        loaded = replace(loaded, info=loaded.info.model_copy(update={"windows": windows}))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as parts:
         made = Path(parts) / out.name

@@ -67,3 +67,11 @@ def test_a_missing_card_or_model_leaves_nothing_behind(run, tmp_path):
     with pytest.raises(CheckpointError):
         export(str(tmp_path), tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_windows_may_be_others_than_in_training(run, tmp_path):
+    export(str(run), tmp_path / "out", max_length=128)
+    before, after = (load_trained(str(one), task="qa", auto_class=QA).info for one in (run, tmp_path / "out"))
+    assert after == before.model_copy(update={"windows": before.windows.model_copy(update={"max_length": 128})})
+    with pytest.raises(ConfigError, match="positions"):
+        export(str(run), tmp_path / "longer", max_length=4096)
