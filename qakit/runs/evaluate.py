@@ -10,9 +10,10 @@ from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
-from qakit.io import csv_text, file_error, write_json, write_jsonl, write_parquet, write_text
+from qakit.io import file_error
 from qakit.metrics.presets import Scores, default_preset, get_preset
 from qakit.metrics.presets import evaluate as score
+from qakit.runs.details import check_details, write_details
 from qakit.runs.outputs import check_outputs
 from qakit.spans.ensembling import decode_scores
 from qakit.spans.scores import read_scores
@@ -101,7 +102,7 @@ def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
     if request.metric:
         get_preset(request.metric)
     if request.details:
-        _check_details(request.details)
+        check_details(request.details)
         inputs = (request.pred, request.scores, request.data, request.gold, request.context)
         check_outputs([request.details], filter(None, inputs))
     result = _evaluate(request, config)
@@ -259,33 +260,6 @@ def _evaluate_selector(dataset: Dataset, selector: str, config: ReadConfig) -> E
     )
     right = sum(row["relevant"] == row["chosen"] for row in rows)
     return EvaluateResult("accuracy", "selection", None, rows, selection_accuracy=100.0 * right / len(rows))
-
-
-def write_details(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the rows of a result as `.csv` (lists joined by ` | `), `.json`, `.jsonl` or `.parquet`.
-
-    Raises:
-        ConfigError: another suffix.
-    """
-    _check_details(path)
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    if path.suffix == ".json":
-        write_json(path, list(rows))
-    elif path.suffix == ".jsonl":
-        write_jsonl(path, rows)
-    elif path.suffix == ".parquet":
-        write_parquet(path, columns)
-    else:
-        write_text(path, csv_text(list(columns), (list(map(_cell, row.values())) for row in rows)))
-
-
-def _check_details(path: Path) -> None:
-    if path.suffix not in (".csv", ".json", ".jsonl", ".parquet"):
-        raise ConfigError(f"{path}: cannot tell the format by its name; use .csv, .json, .jsonl or .parquet")
-
-
-def _cell(value: Any) -> Any:
-    return " | ".join(value) if isinstance(value, list) else value
 
 
 def _row(

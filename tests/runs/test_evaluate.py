@@ -16,13 +16,13 @@ from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
 from qakit.metrics.presets import DEFAULT_PRESET
+from qakit.runs.details import write_details
 from qakit.runs.evaluate import (
     EvaluateRequest,
     evaluate,
     evaluate_models,
     evaluate_predictions,
     references_of,
-    write_details,
 )
 from qakit.runs.predict import Models
 from tests.runs.models import save_reader, save_selector
