@@ -101,7 +101,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
         other = theirs[record.id][0]
         same += (mine[0].start, mine[0].end) == other["offsets"]
         better += (mine[0].start, mine[0].end) != other["offsets"] and mine[0].score > other["score"]
-    return {"questions": len(records), "same best": same, "ours scores higher": better}
+    return {"questions": len(records), "same best": int(same), "ours scores higher": int(better)}
 
 
 def main() -> None:
