@@ -21,7 +21,7 @@ from qakit.config import WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
 from qakit.metrics.presets import evaluate
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.spans.answers import cut_answers
 from qakit.spans.decoding import TokenScores, best_spans
 from qakit.spans.tokenizing import Ints

@@ -32,7 +32,8 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
     from qakit.data.formats import read_dataset
     from qakit.data.predictions import read_predictions
     from qakit.metrics.presets import evaluate
-    from qakit.modeling.models import LoadedModel, build_for_training
+    from qakit.modeling.building import build_for_training
+    from qakit.modeling.models import LoadedModel
     from qakit.tasks.qa import QuestionAnswering, read_answers
     from qakit.training.learner import Learner, make_accelerator
 

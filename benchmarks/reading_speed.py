@@ -44,7 +44,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
 
     from qakit.config import WindowSettings
     from qakit.data.formats import read_dataset
-    from qakit.modeling.models import load_tokenizer
+    from qakit.modeling.loading import load_tokenizer
     from qakit.spans.answers import cut_answers
     from qakit.spans.decoding import best_spans_of
     from qakit.spans.windowing import covering_windows, encode_pairs

@@ -26,7 +26,7 @@ import typer
 from qakit.cli.console import guarded
 from qakit.config import TrainConfig
 from qakit.data.formats import read_dataset, write_dataset
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.runs import train as runs_train
 from qakit.runs.events import Evaluated, Note
 from qakit.spans.windowing import encode_pairs

@@ -27,7 +27,7 @@ sys.path.insert(0, str(REPOSITORY))
 from qakit.config import TrainConfig  # noqa: E402
 from qakit.data.formats import read_dataset  # noqa: E402
 from qakit.data.records import Dataset  # noqa: E402
-from qakit.modeling.models import build_for_training  # noqa: E402
+from qakit.modeling.building import build_for_training  # noqa: E402
 from qakit.tasks.base import Task  # noqa: E402
 from qakit.tasks.qa import QuestionAnswering  # noqa: E402
 from qakit.tasks.select import ParagraphSelection  # noqa: E402

@@ -44,7 +44,7 @@ def peer(data: Path, shape: str) -> dict[str, float]:
 
     from qakit.config import ModelSettings, WindowSettings
     from qakit.data.formats import read_dataset
-    from qakit.modeling.models import build_for_training
+    from qakit.modeling.building import build_for_training
 
     set_seed(42)
     settings, windows = ModelSettings.model_validate(model_settings(data, shape)), WindowSettings(max_length=MAX_LENGTH)
@@ -65,7 +65,7 @@ def peer(data: Path, shape: str) -> dict[str, float]:
 def ours(data: Path, shape: str, precision: str) -> dict[str, float]:
     from qakit.config import TrainConfig
     from qakit.data.formats import read_dataset
-    from qakit.modeling.models import build_for_training
+    from qakit.modeling.building import build_for_training
     from qakit.tasks.qa import QuestionAnswering
     from qakit.training.learner import Learner, make_accelerator
 

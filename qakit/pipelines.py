@@ -88,7 +88,7 @@ class Options:
         batch = self.batch_size and self.batch_size * (self.max_seq_len or _MAX_LENGTH)
         return ReadConfig(
             windows=WindowSettings(**{name: value for name, value in windows.items() if value is not None}),
-            decoding=DecodingSettings(max_answer_length=self.max_answer_len, nbest=self._candidates),
+            decoding=DecodingSettings(max_answer_length=self.max_answer_len, nbest=self._candidates, length_weight=0.0),
             inference=InferenceSettings(batch_tokens=batch or _DEFAULT_BATCH),
         )
 

@@ -8,15 +8,18 @@ from typing import Any, Literal, overload
 
 import torch
 
-from qakit.config import ReadConfig, WindowSettings
+from qakit.config import InferenceSettings, ReadConfig, WindowSettings
+from qakit.data.corpus import Corpus
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.modeling.bundled import BUNDLED_MODEL
 from qakit.modeling.info import ModelInfo
-from qakit.modeling.models import LoadedModel, load_tokenizer, load_trained
+from qakit.modeling.loading import load_tokenizer
+from qakit.modeling.models import LoadedModel, load_trained
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
 from qakit.tasks.qa import QuestionAnswering, read_answers
+from qakit.tasks.search import Found, search
 
 _CHUNK = 256  # pairs that are read together: enough to form batches of like length
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
@@ -78,7 +81,7 @@ class Reader:
             ConfigError: a loaded model without a tokenizer, or an unknown backend.
         """
         self.config = config or ReadConfig()
-        self.loaded = _loaded(model, tokenizer, backend)
+        self.loaded = _loaded(model, tokenizer, backend, self.config.inference)
         self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
@@ -124,15 +127,31 @@ class Reader:
             RecordError: an item is no question and context with something in them; the answers to those before it come
                 first, and the message tells its number.
         """
-        decoding = self.config.decoding.model_copy(update={"nbest": nbest or self.config.decoding.nbest})
-        config = self.config.model_copy(update={"decoding": decoding})
-        for read in self.read(pairs, config):
+        for read in self.read(pairs, self._config_for(nbest)):
             if isinstance(read, Read):
                 yield read.prediction.answers or (_NO_ANSWER,)
             elif errors == "report":
                 yield read
             else:
                 raise read.explained()
+
+    def search(self, question: str, corpus: Corpus, *, nbest: int | None = None) -> tuple[Found, ...]:
+        """The best answers that a corpus has, best first, each with its passage; nothing where no passage is near.
+
+        As `predict --corpus` without a selector; `shortlist` and `joint_weight` are settings of `config.decoding`.
+
+        Args:
+            nbest: answers at most; as the reader's `config` says, one by default, when not given.
+
+        Raises:
+            RecordError: the question is empty.
+        """
+        record = Record("question", question, (Paragraph("question", question),), relevant=0)
+        return next(search([record], corpus, self.loaded, self._config_for(nbest)))
+
+    def _config_for(self, nbest: int | None) -> ReadConfig:
+        decoding = self.config.decoding.model_copy(update={"nbest": nbest or self.config.decoding.nbest})
+        return self.config.model_copy(update={"decoding": decoding})
 
     def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
         """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered."""
@@ -147,12 +166,13 @@ class Reader:
             yield item if isinstance(item, BadItem) else Read(item, *next(read))
 
 
-def _loaded(model: Any, tokenizer: Any, backend: str | None) -> LoadedModel:
+def _loaded(model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings) -> LoadedModel:
     task = QuestionAnswering()
     if isinstance(tokenizer, str | PathLike):
         tokenizer = load_tokenizer(fspath(tokenizer))
     if isinstance(model, str | PathLike):
-        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, backend=backend)
+        settings: dict[str, Any] = {"backend": backend, "inference": inference}
+        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, **settings)
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")

@@ -80,7 +80,7 @@ def test_the_contest_files_are_what_the_script_makes_now(sample_data: Path, tmp_
 
 
 def test_the_tokenizer_knows_every_character_of_the_source(source: Dataset, sample_data: Path):
-    from qakit.modeling.models import load_tokenizer
+    from qakit.modeling.loading import load_tokenizer
 
     tokenizer = load_tokenizer(sample_data / "tokenizer")
     characters = sorted(

@@ -4,13 +4,16 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from qakit.cli.asked import Asked, Wanted
 from qakit.cli.console import emit, plain, report, show, shows_styles, stderr
+from qakit.cli.results import show_predictions
 from qakit.errors import ConfigError, DataError
 from qakit.io import file_error, read_text
 
@@ -55,51 +58,97 @@ def _read_standard_input() -> str:
         raise file_error(_STANDARD_INPUT, "encoding", "is not UTF-8; convert it to UTF-8 first") from error
 
 
-def check_interactive(text: str | None, *, alone: bool) -> str:
-    """The text to ask about, still as `read_given` takes it.
+def answer(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
+    """Answer the questions from their own texts, and write or show what is wanted.
+
+    Args:
+        load: gives the models, once the questions are known to be good.
+    """
+    from qakit.cli.progress import answer_progress
+    from qakit.runs.predict import predict, read_questions
+
+    text, files = asked.text, tuple[Path, ...]()
+    if text and asked.data is None and asked.question is not None:
+        text, files = read_given(text)
+    dataset = read_questions(
+        asked.data, question=asked.question, text=text, context=asked.context, lenient=asked.lenient
+    )
+    dataset = replace(dataset, files=dataset.files + files)
+    models = load()
+    with answer_progress(len(dataset), quiet=wanted.quiet or asked.data is None) as progress:
+        result = predict(
+            dataset,
+            models,
+            settings,
+            out=wanted.out,
+            format=wanted.format,
+            scores=wanted.scores,
+            nbest_out=wanted.nbest_out,
+            progress=progress,
+        )
+    if text and wanted.is_view:
+        show_answer(result.predictions[0].answers[: settings.decoding.nbest], text, quiet=wanted.quiet)
+    else:
+        show_predictions(result, json=wanted.json, quiet=wanted.quiet, notes=result.notes)
+
+
+def check_interactive(asked: Asked, wanted: Wanted) -> None:
+    """Make sure that questions are to come from standard input, and answers to go where people see them.
 
     Raises:
-        ConfigError: there is none, it is to come from where the questions come from, or there are options that ask for
-            other questions or another form of the answers (then `alone` is false).
+        ConfigError: options that ask for other questions or another form of the answers.
     """
-    if not alone:
+    if asked.data or not wanted.is_view:
         raise ConfigError(
             "--interactive shows its answers as they come; leave --data, --out, --format, --scores, --nbest-out and "
             "--json out"
         )
-    if not text:
-        raise ConfigError("--interactive asks about one text; give it by --text TEXT or --text @FILE")
-    if text == "-":
-        raise ConfigError("--interactive reads questions from standard input, so --text - cannot; give --text @FILE")
-    return text
 
 
-def keep_asking(
-    text: str, load: "Callable[[], Models]", settings: "ReadConfig", *, first: str | None, quiet: bool
-) -> None:
-    """Answer questions about one text until there are no more; one that is wrong is told and passed over.
+def keep_asking(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
+    """Answer questions about one text until there are no more.
 
     Args:
         load: gives the models, once the text is known to be good.
-        first: a question to begin with.
 
     Raises:
+        ConfigError: there is no text, or it is to come from where the questions come from; or see `check_interactive`.
         DataError: the text is empty or no UTF-8.
     """
     from qakit.runs.predict import predict, read_questions
 
+    check_interactive(asked, wanted)
+    if not asked.text:
+        raise ConfigError("--interactive asks about one text; give it by --text TEXT or --text @FILE")
+    if asked.text == "-":
+        raise ConfigError("--interactive reads questions from standard input, so --text - cannot; give --text @FILE")
+    text, _ = read_given(asked.text)
     read_questions(None, question="?", text=text)
     models = load()
+
+    def tell(question: str) -> None:
+        dataset = read_questions(None, question=question, text=text)
+        (prediction,) = predict(dataset, models, settings).predictions
+        show_answer(prediction.answers[: settings.decoding.nbest], text, quiet=wanted.quiet)
+
+    converse(tell, first=asked.question, quiet=wanted.quiet)
+
+
+def converse(tell: Callable[[str], None], *, first: str | None, quiet: bool) -> None:
+    """Have questions answered until there are no more; one that is wrong is told and passed over.
+
+    Args:
+        tell: answers one; raises `DataError` for one that cannot be asked.
+        first: a question to begin with.
+    """
     for question in chain([first] if first else [], _questions(quiet=quiet)):
         if not (quiet or _converses()):
             show(plain(_PROMPT + question))
         try:
-            dataset = read_questions(None, question=question, text=text)
+            tell(question)
         except DataError as error:
             report(error)
             continue
-        (prediction,) = predict(dataset, models, settings).predictions
-        show_answer(prediction.answers[: settings.decoding.nbest], text, quiet=quiet)
         if not quiet:
             emit("")
 
@@ -148,37 +197,50 @@ def show_answer(answers: "Sequence[PredictedAnswer]", context: str, *, quiet: bo
         quiet: print the best answer's text alone, on one line, which is empty where there is none.
     """
     if quiet:
-        emit(_on_one_line(answers[0].text) if answers else "")
+        emit(on_one_line(answers[0].text) if answers else "")
     else:
         show(answer_view(answers, context, styled=shows_styles()))
 
 
 def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: bool) -> Text:
     """What `show_answer` prints; unless `styled`, brackets that the context does not have show the place."""
-    numbers = [f"{number}. " for number in range(1, len(answers) + 1)] if len(answers) > 1 else [""]
-    lines = [Text.assemble(number, _answer_line(answer)) for number, answer in zip(numbers, answers, strict=False)]
+    lines = [
+        Text.assemble(number, answer_line(answer)) for number, answer in zip(numbers_of(answers), answers, strict=True)
+    ]
     best = answers[0] if answers else None
-    start, end = (best.start, best.end) if best else (0, 0)
+    view = excerpt_view(context, best.start if best else 0, best.end if best else 0, styled=styled)
+    return Text("\n").join([*(lines or [no_answer()]), Text(), view])
+
+
+def numbers_of(answers: Sequence[object]) -> list[str]:
+    """What stands before each of several answers; nothing before a single one."""
+    return [f"{number}. " for number in range(1, len(answers) + 1)] if len(answers) > 1 else [""] * len(answers)
+
+
+def excerpt_view(context: str, start: int, end: int, *, styled: bool) -> Text:
+    """The neighbourhood of a span, half-open, with the span set off from it."""
     before, span, after = _excerpt(context, start, end)
     if span and not styled:
         left, right = next((pair for pair in _MARKS if not set(pair) & set(before + span + after)), _MARKS[-1])
         span = left + span + right
-    view = Text.assemble(plain(before), plain(span, "bold reverse green"), plain(after))
-    return Text("\n").join([*(lines or [_no_answer()]), Text(), view])
+    return Text.assemble(plain(before), plain(span, "bold reverse green"), plain(after))
 
 
-def _answer_line(answer: "PredictedAnswer") -> Text:
-    shown = plain(_on_one_line(answer.text), "bold green") if answer.text else _no_answer()
+def answer_line(answer: "PredictedAnswer") -> Text:
+    """An answer and its probability, on one line."""
+    shown = plain(on_one_line(answer.text), "bold green") if answer.text else no_answer()
     # A model's "no answer" may come without a probability.
     probability = f"  (probability {answer.probability:.3f})" if answer.text or answer.probability else ""
     return Text.assemble(shown, probability)
 
 
-def _no_answer() -> Text:
+def no_answer() -> Text:
+    """What is said in the place of an answer."""
     return Text("no answer", style="bold yellow")
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
+    """The text with spaces for line breaks."""
     return " ".join(text.splitlines())
 
 

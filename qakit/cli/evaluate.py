@@ -17,12 +17,11 @@ Metric = Annotated[
     str | None,
     typer.Option(metavar="hw7|adl|adl2021|drcd|cmrc|squad|squad2", help="Scoring rule; the data's own by default."),
 ]
-TuneJoint = Annotated[
-    int | None,
+Tune = Annotated[
+    list[str] | None,
     typer.Option(
-        metavar="N",
-        min=2,
-        help="Read the N likeliest paragraphs, try what the selector weighs, and keep the best weight with --model.",
+        metavar="length|temperature|joint|null",
+        help="Find what scores best on --data, and keep it with --model; repeatable.",
     ),
 ]
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
@@ -39,7 +38,7 @@ def evaluate(
     context: opt.Context = None,
     metric: Metric = None,
     details: Details = None,
-    tune_joint: TuneJoint = None,
+    tune: Tune = None,
     joint_paragraphs: opt.JointParagraphs = None,
     joint_weight: opt.JointWeight = None,
     max_length: opt.MaxLength = None,
@@ -48,6 +47,7 @@ def evaluate(
     max_answer_length: opt.MaxAnswerLength = None,
     batch_tokens: opt.BatchTokens = None,
     precision: opt.Precision = None,
+    num_threads: opt.NumThreads = None,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -66,6 +66,7 @@ def evaluate(
         max_answer_length=max_answer_length,
         batch_tokens=batch_tokens,
         precision=precision,
+        num_threads=num_threads,
         joint_paragraphs=joint_paragraphs,
         joint_weight=joint_weight,
     )
@@ -81,7 +82,7 @@ def evaluate(
         metric=metric,
         details=details,
         lenient=lenient,
-        tune_joint=tune_joint,
+        tune=tuple(tune or ()),
     )
     say_if_remote(*([] if quiet else [model, selector]))
     result = run.evaluate(request, settings)

@@ -73,7 +73,12 @@ JointWeight = Annotated[
     ),
 ]
 BatchTokens = Annotated[
-    int | None, typer.Option(show_default="8192", help="Tokens per forward pass.", rich_help_panel=_CONFIG)
+    int | None,
+    typer.Option(help="Tokens per forward pass; 4,096 on a CPU, 16,384 elsewhere.", rich_help_panel=_CONFIG),
+]
+NumThreads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads of a CPU; as many as torch chooses by itself.", rich_help_panel=_CONFIG),
 ]
 Precision = Annotated[
     str | None,
@@ -120,6 +125,7 @@ def reading_flags(
     max_answer_length: int | None,
     batch_tokens: int | None,
     precision: str | None,
+    num_threads: int | None,
     joint_paragraphs: int | None,
     joint_weight: float | None,
 ) -> dict[str, Any]:
@@ -131,6 +137,7 @@ def reading_flags(
         "decoding.max_answer_length": max_answer_length,
         "inference.batch_tokens": batch_tokens,
         "inference.precision": precision,
+        "inference.num_threads": num_threads,
         "decoding.joint_paragraphs": joint_paragraphs,
         "decoding.joint_weight": joint_weight,
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qakit.cli.asked import Asked, Wanted
 from qakit.cli.console import emit_json, say
 from qakit.errors import ConfigError
 
@@ -12,35 +13,44 @@ if TYPE_CHECKING:
     from qakit.runs.predict import Models
 
 
-def check_parts(data: Path | None, out: Path | None, **others: object) -> None:
-    """Make sure that there are questions and a folder, and nothing that parts have no place for.
-
-    Args:
-        others: values of the flags that do not go with parts, by name.
+def check_parts(asked: Asked, wanted: Wanted, *, interactive: bool) -> tuple[Path, Path]:
+    """The questions and the folder, where nothing is asked for that parts have no place for.
 
     Raises:
         ConfigError: naming the flag.
     """
-    if data is None or out is None:
+    if asked.data is None or wanted.out is None:
         raise ConfigError("--part-size needs --data, a file or a folder of jsonl or parquet, and --out, a folder")
+    others = {
+        "question": asked.question,
+        "text": asked.text,
+        "corpus": asked.corpus,
+        "interactive": interactive,
+        "context": asked.context,
+        "scores": wanted.scores,
+        "nbest-out": wanted.nbest_out,
+    }
     for name, value in others.items():
         if value:
-            raise ConfigError(f"--part-size does not go with --{name.replace('_', '-')}")
+            raise ConfigError(f"--part-size does not go with --{name}")
+    return asked.data, wanted.out
 
 
 def answer_in_parts(
-    data: Path,
-    out: Path,
+    asked: Asked,
+    wanted: Wanted,
     size: int,
     load: "Callable[[], Models]",
     settings: "ReadConfig",
     *,
-    format: str | None,
-    lenient: bool,
-    json: bool,
-    quiet: bool,
+    interactive: bool,
 ) -> None:
-    """Answer all parts that are not there yet, and say after each how many questions were answered."""
+    """Answer all parts that are not there yet, and say after each how many questions were answered.
+
+    Raises:
+        ConfigError: something else is asked for that parts have no place for.
+    """
+    data, out = check_parts(asked, wanted, interactive=interactive)
     from qakit.data.formats.parts import table_files
     from qakit.runs.bulk import predict_parts
 
@@ -50,13 +60,15 @@ def answer_in_parts(
     def tell(questions: int) -> None:
         nonlocal answered
         answered += questions
-        if not quiet:
+        if not wanted.quiet:
             say(f"{answered} questions answered")
 
-    result = predict_parts(data, load(), settings, out=out, size=size, format=format, lenient=lenient, progress=tell)
-    if json:
+    result = predict_parts(
+        data, load(), settings, out=out, size=size, format=wanted.format, lenient=asked.lenient, progress=tell
+    )
+    if wanted.json:
         emit_json(result._asdict())
-    if not quiet:
+    if not wanted.quiet:
         kept = f", {result.kept} of them by an earlier run" if result.kept else ""
         skipped = f", {result.skipped} bad records skipped" if result.skipped else ""
         say(f"{result.folder}: {result.parts} parts{kept}{skipped}")

@@ -1,16 +1,15 @@
 """`qakit predict`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qakit.cli import asking
+from qakit.cli import asking, searching
 from qakit.cli import options as opt
+from qakit.cli.asked import Asked, Wanted
 from qakit.cli.console import guarded, say_if_remote
-from qakit.cli.parts import answer_in_parts, check_parts
-from qakit.cli.results import show_predictions
+from qakit.cli.parts import answer_in_parts
 
 if TYPE_CHECKING:
     from qakit.runs.predict import Models
@@ -23,8 +22,16 @@ Text = Annotated[
         "--text", "-c", help="The text to find its answer in; @FILE reads it from a file, - from standard input."
     ),
 ]
+Corpus = Annotated[
+    list[Path] | None,
+    typer.Option(help="Texts to find the answers in: a folder, or a file of plain text or data; repeatable."),
+]
+Shortlist = Annotated[
+    int | None, typer.Option(show_default="5", help="Passages of --corpus that BM25 picks out for each question.")
+]
 Interactive = Annotated[
-    bool, typer.Option("--interactive", help="Go on asking about --text: one question a line, until Ctrl-D.")
+    bool,
+    typer.Option("--interactive", help="Go on asking about --text or --corpus: one question a line, until Ctrl-D."),
 ]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 PartSize = Annotated[
@@ -47,6 +54,8 @@ def predict(
     context: opt.Context = None,
     question: Question = None,
     text: Text = None,
+    corpus: Corpus = None,
+    shortlist: Shortlist = None,
     interactive: Interactive = False,
     out: Out = None,
     part_size: PartSize = None,
@@ -63,13 +72,14 @@ def predict(
     null_threshold: NullThreshold = None,
     batch_tokens: opt.BatchTokens = None,
     precision: opt.Precision = None,
+    num_threads: opt.NumThreads = None,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Answer questions: from their own paragraph, or with --selector from the best of several."""
+    """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus."""
     from qakit.config import ReadConfig
     from qakit.config_files import load_config
 
@@ -80,45 +90,31 @@ def predict(
         max_answer_length=max_answer_length,
         batch_tokens=batch_tokens,
         precision=precision,
+        num_threads=num_threads,
         joint_paragraphs=joint_paragraphs,
         joint_weight=joint_weight,
     )
-    flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest}
+    flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest, "decoding.shortlist": shortlist}
     settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
-    others = (data, out, format, scores, nbest_out, json)
-    if part_size:
-        check_parts(data, out, question=question, text=text, interactive=interactive, context=context)
-        check_parts(data, out, scores=scores, nbest_out=nbest_out)
-    if interactive:
-        text = asking.check_interactive(text, alone=not any(others))
-    files: tuple[Path, ...] = ()
-    if text and data is None and (interactive or question is not None):
-        text, files = asking.read_given(text)
-    from qakit.cli.progress import answer_progress
-    from qakit.modeling.bundled import BUNDLED_MODEL
-    from qakit.runs import predict as run
+    asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
+    wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 
     def load() -> "Models":
-        say_if_remote(*([] if quiet else [model, selector]))
-        return run.load_models(model or BUNDLED_MODEL, selector, backend=backend)
+        from qakit.modeling.bundled import BUNDLED_MODEL
+        from qakit.runs.predict import load_models
 
-    if part_size and data and out:
-        answer_in_parts(data, out, part_size, load, settings, format=format, lenient=lenient, json=json, quiet=quiet)
-        return
-    if interactive and text:
-        asking.keep_asking(text, load, settings, first=question, quiet=quiet)
-        return
-    dataset = run.read_questions(data, question=question, text=text, context=context, lenient=lenient)
-    dataset = replace(dataset, files=dataset.files + files)
-    models = load()
-    with answer_progress(len(dataset), quiet=quiet or data is None) as progress:
-        result = run.predict(
-            dataset, models, settings, out=out, format=format, scores=scores, nbest_out=nbest_out, progress=progress
-        )
-    if text and not any(others):
-        asking.show_answer(result.predictions[0].answers[: settings.decoding.nbest], text, quiet=quiet)
+        say_if_remote(*([] if quiet else [model, selector]))
+        return load_models(model or BUNDLED_MODEL, selector, backend=backend, inference=settings.inference)
+
+    if part_size:
+        answer_in_parts(asked, wanted, part_size, load, settings, interactive=interactive)
+    elif corpus:
+        answer = searching.keep_searching if interactive else searching.search
+        answer(asked, wanted, load, settings)
+    elif interactive:
+        asking.keep_asking(asked, wanted, load, settings)
     else:
-        show_predictions(result, json=json, quiet=quiet, notes=result.notes)
+        asking.answer(asked, wanted, load, settings)
 
 
 def register(app: typer.Typer) -> None:

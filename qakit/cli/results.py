@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from math import isinf
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qakit.cli.console import emit, emit_json, say
+from qakit.cli.tuning import tuning_lines
 
 if TYPE_CHECKING:
     from qakit.runs.dry_run import DryRun
@@ -37,15 +37,26 @@ class HasPredictions(Protocol):
         ...
 
 
-def show_predictions(result: HasPredictions, *, json: bool, quiet: bool, notes: Sequence[str] = ()) -> None:
-    """Name the files written; without any, print the predictions themselves."""
+def show_predictions(
+    result: HasPredictions,
+    *,
+    json: bool,
+    quiet: bool,
+    notes: Sequence[str] = (),
+    answers: "Mapping[str, Sequence[Mapping[str, Any]]] | None" = None,
+) -> None:
+    """Name the files written; without any, print the predictions themselves.
+
+    Args:
+        answers: what JSON is to tell of them, by question; the predictions as they are when not given.
+    """
     from qakit.runs.outputs import document
 
     if json:
-        answers = {
+        plain = {
             prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in result.predictions
         }
-        emit_json({"files": list(map(str, result.files)), "answers": answers})
+        emit_json({"files": list(map(str, result.files)), "answers": plain if answers is None else answers})
     elif not result.files:
         emit(document(result.predictions, result.format))
     if not quiet:
@@ -67,9 +78,8 @@ def show_evaluation(result: "EvaluateResult", *, json: bool) -> None:
     if json:
         emit_json(result.summary())
         return
-    for trial in result.trials:
-        weight = "selector alone" if isinf(trial.weight) else f"weight {trial.weight:g}"
-        emit(f"{weight:<14}  EM {trial.em:7.3f}  F1 {trial.f1:7.3f}  right paragraph {trial.accuracy:7.3f}")
+    for line in tuning_lines(result.tuned):
+        emit(line)
     rows = [(name.replace("_", " "), value) for name, value in _flat(result.summary()) if isinstance(value, float)]
     missing = f", {result.scores.missing} without a prediction" if result.scores else ""
     missing += f", {result.unknown} predictions for other questions" if result.unknown else ""

@@ -55,9 +55,14 @@ class DecodingSettings(Settings):
     null_threshold: float | None = None
     """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
     in training afterwards, when not given."""
-    choose_by: Literal["score", "text", "f1"] = "score"
-    """Which of the best spans comes first: that of highest score; that whose text has the highest probability, summed
-    over all spans with it; or that of the highest expected F1 (Kumar and Byrne, 2004: minimum Bayes risk)."""
+    temperature: float | None = Field(None, gt=0)
+    """Divides logits where they become probabilities; as stored with the model, or 1, when not given."""
+    length_weight: float | None = Field(None, ge=0)
+    """What the log-probability of an answer's length adds to its score; as stored with the model, or 0: nothing."""
+    choose_by: Literal["score", "windows", "text", "f1"] = "score"
+    """Which of the best spans comes first: that of highest score; that of the highest probability, summed over the
+    windows that hold it; that whose text has the highest probability, summed over all spans with it, in all windows; or
+    that of the highest expected F1 (Kumar and Byrne, 2004: minimum Bayes risk)."""
     pool: int = Field(20, ge=1)
     """Best spans among which `choose_by` chooses, where it is not the score."""
     repair_brackets: bool = False
@@ -69,12 +74,18 @@ class DecodingSettings(Settings):
     log-probability of its paragraph have the highest sum; as stored with the model, or 1, when not given."""
     joint_weight: float | None = Field(None, ge=0)
     """What a log-probability of the selector weighs beside the score of a span; as stored with the model, or 1."""
+    shortlist: int = Field(5, ge=1)
+    """Passages of a corpus that BM25 hands on to the selector, or without one to the reader."""
 
 
 class InferenceSettings(Settings):
     """How fast a model answers, not what."""
 
-    batch_tokens: int = Field(8192, ge=1)
-    """Tokens per forward pass, padding included."""
+    batch_tokens: int | None = Field(None, ge=1)
+    """Tokens per forward pass, padding included; 4,096 on a CPU and 16,384 elsewhere when not given."""
     precision: Precision | None = None
-    """Autocast; the model's own precision when not given."""
+    """What encoders compute in; as their weights are stored on an accelerator, and fp32 on a CPU, when not given."""
+    compile: bool = False
+    """Let torch compile the model: half a minute for each kind of batch, worth it for long runs on a GPU."""
+    num_threads: int | None = Field(None, ge=1)
+    """Threads of a CPU that torch and onnxruntime use; their own choice when not given."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qakit.config import Negatives
 from qakit.data.records import Paragraph, Record
+from qakit.data.retrieval import BigramIndex
 
 Rank = NDArray[np.int64]
 
@@ -37,30 +38,16 @@ def _rank(
     """For each record the numbers of the paragraphs to take, best first; its own may be among them."""
     if method == "random":
         return (generator.permutation(len(pool))[: count + 1] for _ in records)
-    nearest = _bm25([record.question for record in records], [paragraph.text for paragraph in pool], count)
+    index = BigramIndex([paragraph.text for paragraph in pool])
+    nearest = (index.nearest(record.question, count + 1)[0] for record in records)
     if method == "bm25":
         return nearest
     return _same_article_first(records, pool, nearest)
 
 
-def _bm25(questions: Sequence[str], texts: Sequence[str], count: int) -> NDArray[np.int64]:
-    """The `count` + 1 texts nearest to each question, shape (questions, at most count + 1)."""
-    import bm25s
-
-    retriever = bm25s.BM25()
-    retriever.index([bigrams(text) for text in texts], show_progress=False)
-    found, _ = retriever.retrieve(
-        [bigrams(question) for question in questions], k=min(count + 1, len(texts)), show_progress=False, n_threads=0
-    )
-    return np.asarray(found, dtype=np.int64)
-
-
-def bigrams(text: str) -> list[str]:
-    """The overlapping pairs of characters of a text: Chinese words without a dictionary."""
-    return [text[start : start + 2] for start in range(max(len(text) - 1, 1))]
-
-
-def _same_article_first(records: Sequence[Record], pool: Sequence[Paragraph], nearest: Rank) -> Iterable[Rank]:
+def _same_article_first(
+    records: Sequence[Record], pool: Sequence[Paragraph], nearest: Iterable[Rank]
+) -> Iterable[Rank]:
     members: dict[str, list[int]] = {}
     for number, paragraph in enumerate(pool):
         members.setdefault(paragraph.title, []).append(number)

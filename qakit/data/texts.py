@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qakit.data.documents import read_documents
 from qakit.data.formats import read_dataset
-from qakit.data.records import Dataset, Paragraph, Record
+from qakit.data.records import Paragraph, Record
 from qakit.errors import DataError, Problem
 from qakit.io import file_error, read_text
 
-TEXT_SUFFIX = ".txt"
+TEXT_SUFFIXES = (".txt", ".md")
+DATA_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet")
 LONGEST_PARAGRAPH = 1000
 """Characters; longer paragraphs of plain text are cut at the end of a sentence."""
 
@@ -28,41 +30,64 @@ class Texts:
 
 
 def read_texts(paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False) -> Texts:
-    """What plain text (`.txt`) and data files of any schema hold.
+    """What plain text (`.txt`, `.md`), data files of any schema, and tables and lists of texts hold.
 
     Paragraphs of plain text are parted by blank lines, or where there are none by line breaks, and have the name of
-    their file as title. Each data file is read by itself, so ids need not differ over the files.
+    their file as title. A text of a table or list (`qakit.data.documents`) that is too long for a paragraph is cut as
+    plain text is. Each data file is read by itself, so ids need not differ over the files.
 
     Raises:
         DataError: with all the mistakes of all the files: one that cannot be read, is not UTF-8 or holds no text, or
             a bad data file.
     """
     found: dict[str, Paragraph] = {}
-    datasets: list[Dataset] = []
+    parts: list[_Part] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            if path.suffix.lower() == TEXT_SUFFIX:
-                paragraphs = _of_text(path)
-            else:
-                datasets.append(read_dataset([path], context=context, lenient=lenient))
-                paragraphs = [paragraph for record in datasets[-1] for paragraph in record.paragraphs]
+            parts.append(_read(path, context=context, lenient=lenient))
         except DataError as error:
             problems += error.problems
             continue
-        for paragraph in paragraphs:
+        for paragraph in parts[-1].paragraphs:
             found.setdefault(paragraph.text, paragraph)
     if problems:
         raise DataError(problems)
-    records = tuple(record for dataset in datasets for record in dataset)
-    return Texts(tuple(found.values()), records, tuple(_notes(datasets)))
+    records = tuple(record for part in parts for record in part.records)
+    return Texts(tuple(found.values()), records, tuple(_notes(parts)))
 
 
-def _notes(datasets: Sequence[Dataset]) -> Iterator[str]:
-    skipped = sum(dataset.skipped for dataset in datasets)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one file holds."""
+
+    paragraphs: Sequence[Paragraph]
+    records: Sequence[Record] = ()
+    skipped: int = 0
+    notes: Sequence[str] = ()
+
+
+def _read(path: Path, *, context: Path | None, lenient: bool) -> _Part:
+    if path.suffix.lower() in TEXT_SUFFIXES:
+        return _Part(_of_text(path))
+    try:
+        dataset = read_dataset([path], context=context, lenient=lenient)
+    except DataError as error:
+        if all(problem.field != "schema" for problem in error.problems):
+            raise
+        documents = read_documents(path, lenient=lenient)
+        if documents is None:
+            raise
+        return _Part([piece for text in documents.texts for piece in _cut(text)], skipped=documents.skipped)
+    paragraphs = [paragraph for record in dataset for paragraph in record.paragraphs]
+    return _Part(paragraphs, dataset.records, dataset.skipped, dataset.notes)
+
+
+def _notes(parts: Sequence[_Part]) -> Iterator[str]:
+    skipped = sum(part.skipped for part in parts)
     if skipped:
         yield f"{skipped} bad records skipped"
-    yield from dict.fromkeys(note for dataset in datasets for note in dataset.notes)
+    yield from dict.fromkeys(note for part in parts for note in part.notes)
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -71,14 +96,26 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_text(path: Path) -> list[Paragraph]:
-    text = read_text(path, allow_bom=True).strip()
-    blocks = _BLANK_LINES.split(text)
-    if len(blocks) == 1:
-        blocks = text.splitlines()
-    pieces = [piece for block in blocks for piece in _pieces(" ".join(block.split()))]
+    pieces = _paragraphs_of(read_text(path, allow_bom=True))
     if not pieces:
         raise file_error(path, "text", "the file holds none")
     return [Paragraph(f"{path.stem}-{number}", piece, path.stem) for number, piece in enumerate(pieces)]
+
+
+def _cut(document: Paragraph) -> list[Paragraph]:
+    """A text itself, or where it is too long its paragraphs."""
+    if len(document.text) <= LONGEST_PARAGRAPH:
+        return [document]
+    pieces = enumerate(_paragraphs_of(document.text))
+    return [Paragraph(f"{document.id}-{number}", piece, document.title) for number, piece in pieces]
+
+
+def _paragraphs_of(text: str) -> list[str]:
+    """The paragraphs of a plain text, of which each is one line."""
+    blocks = _BLANK_LINES.split(text.strip())
+    if len(blocks) == 1:
+        blocks = blocks[0].splitlines()
+    return [piece for block in blocks for piece in _pieces(" ".join(block.split()))]
 
 
 def _pieces(block: str) -> Iterator[str]:

@@ -7,10 +7,12 @@ import torch
 
 from qakit.config import InferenceSettings
 from qakit.modeling.batching import WindowBatch, batches_by_length, window_batch
+from qakit.modeling.precision import DTYPES
 from qakit.spans.windowing import EncodedPairs, Windows
 from qakit.training.memory import explained_memory
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_BATCH_TOKENS = {"cpu": 4096}  # beyond some thousand a CPU gains nothing, and its caches lose
+_BATCH_TOKENS_OF_ACCELERATORS = 16384
 
 
 def run_windows(
@@ -31,19 +33,22 @@ def run_windows(
         Each batch with the model's output, in no promised order.
     """
     device = next(model.parameters()).device
-    dtype = _AUTOCAST.get(settings.precision or "")
+    batch_tokens = settings.batch_tokens or _BATCH_TOKENS.get(device.type, _BATCH_TOKENS_OF_ACCELERATORS)
+    # Weights of 16 bits compute so by themselves; autocast would narrow their heads.
+    dtype = DTYPES.get(settings.precision or "", torch.float32)
+    autocast = dtype.itemsize == 2 and getattr(model, "dtype", torch.float32) == torch.float32
     was_training = model.training
     model.eval()
     try:
-        for index in batches_by_length(pairs, windows, settings.batch_tokens):
+        for index in batches_by_length(pairs, windows, batch_tokens):
             batch = window_batch(pairs, windows, index, pad_id)
             inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
             if choices:
                 inputs = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
             with (
-                explained_memory(f"lower inference.batch_tokens ({settings.batch_tokens})"),
+                explained_memory(f"lower inference.batch_tokens ({batch_tokens})"),
                 torch.inference_mode(),
-                torch.autocast(device.type, dtype, enabled=dtype is not None),
+                torch.autocast(device.type, dtype if autocast else None, enabled=autocast),
             ):
                 output = model(**inputs)
             yield batch, output

@@ -1,22 +1,26 @@
 """`qakit.json`: what qakit stores beside a model's weights."""
 
 import json
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qakit.config import WindowSettings
+from qakit.config import DecodingSettings, WindowSettings
 from qakit.errors import CheckpointError, ConfigError
+from qakit.modeling.loading import stored_file
+from qakit.spans.decoder import Decoder
 
 INFO_FILE = "qakit.json"
+FALLBACK_ANSWER_LENGTH = 64
+"""Tokens, for models of other tools, whose training data nobody knows; the longest ADL answer has 63 characters."""
 
 
 class ModelInfo(BaseModel):
     """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
 
     `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
-    says whether the training data had questions without an answer. `joint_paragraphs` and `joint_weight` are those of
-    `DecodingSettings`, as `evaluate --tune-joint` found them.
+    says whether the training data had questions without an answer. What `evaluate --tune` found stands as in
+    `DecodingSettings`: `null_threshold`, `joint_paragraphs` and `joint_weight`, `temperature`, and `length_weight` with
+    the log-probabilities of answers of 1, 2, ... tokens that it weighs.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -29,6 +33,9 @@ class ModelInfo(BaseModel):
     null_threshold: float = 0.0
     joint_paragraphs: int = 1
     joint_weight: float = 1.0
+    temperature: float = Field(1.0, gt=0)
+    length_weight: float = 0.0
+    length_prior: tuple[float, ...] = ()
     qakit_version: str = ""
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
@@ -47,16 +54,34 @@ class ModelInfo(BaseModel):
         except ValidationError as error:
             raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
+    def decoder(self, given: DecodingSettings) -> Decoder:
+        """How this model's scores become answers: what was given, and what is stored in the place of what was not.
 
-def read_info(folder: str, task: str) -> ModelInfo:
-    """What qakit stored beside the weights; little where another tool trained them.
+        Raises:
+            ConfigError: lengths are to count, but nothing is known of them.
+        """
+        names = ("null_threshold", "temperature", "length_weight")
+        stored = {name: getattr(self, name) for name in names if getattr(given, name) is None}
+        settings = given.model_copy(update=stored)
+        weight = settings.length_weight or 0.0
+        if weight and not self.length_prior:
+            raise ConfigError(
+                f"decoding.length_weight: {weight:g}, but this model knows no lengths of answers; "
+                "`qakit evaluate --tune length` finds them"
+            )
+        length = given.max_answer_length or self.max_answer_length or FALLBACK_ANSWER_LENGTH
+        return Decoder(settings, length, tuple(weight * log for log in self.length_prior) if weight else ())
+
+
+def read_info(source: str) -> ModelInfo | None:
+    """What qakit stored beside the weights, in a folder or on the hub; None where another tool trained them.
 
     Raises:
         CheckpointError: the file is damaged.
     """
-    file = Path(folder) / INFO_FILE
-    if not file.is_file():
-        return ModelInfo(task=task, windows=WindowSettings())
+    file = stored_file(source, INFO_FILE)
+    if file is None:
+        return None
     try:
         return ModelInfo.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, ValidationError) as error:

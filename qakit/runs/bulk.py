@@ -11,15 +11,18 @@ from qakit.data.formats.parts import Part, read_parts, table_files
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.io import sha256_of, write_json, write_jsonl, write_parquet
-from qakit.modeling.models import LoadedModel, model_folder
+from qakit.modeling.loading import model_folder
+from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import is_main_process
 from qakit.runs.identity import differences
 from qakit.runs.lock import alone_in
 from qakit.runs.predict import Models, answer_dataset
 from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.training.memory import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
 _STATE = "parts.json"
+_TRIM_EVERY = 512  # answers: a trim takes milliseconds
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
 _WEIGHTS = ("*.safetensors", "*.bin", "qakit.json", "config.json", "tokenizer.json")
 
@@ -69,7 +72,7 @@ def predict_parts(
             _begin(out, state)
         questions = skipped = parts = 0
         for part in _missing(files, size, done, lenient=lenient):
-            answers = [answered.prediction for answered in answer_dataset(_dataset(part, files), models, config)]
+            answers = _answers(_dataset(part, files), models, config)
             if writes:
                 _write(out / _name(part.number, format or "jsonl"), answers, nbest=config.decoding.nbest > 1)
             parts, questions, skipped = parts + 1, questions + len(answers), skipped + part.skipped
@@ -133,6 +136,16 @@ def _missing(files: Sequence[Path], size: int, done: set[int], *, lenient: bool)
     """The parts that are not done; those that are cost no parsing where they come first."""
     first = next(number for number in range(len(done) + 1) if number not in done)
     return (part for part in read_parts(files, size, first=first, lenient=lenient) if part.number not in done)
+
+
+def _answers(dataset: Dataset, models: Models, config: ReadConfig) -> list[Prediction]:
+    """The answers to a part; memory that batches of ever new shapes left in pieces goes back on the way."""
+    answers: list[Prediction] = []
+    for answered in answer_dataset(dataset, models, config):
+        if len(answers) % _TRIM_EVERY == 0:
+            return_freed_memory()
+        answers.append(answered.prediction)
+    return answers
 
 
 def _dataset(part: Part, files: Sequence[Path]) -> Dataset:

@@ -19,7 +19,7 @@ from qakit.spans.ensembling import decode_scores
 from qakit.spans.scores import read_scores
 
 if TYPE_CHECKING:
-    from qakit.runs.joint import Trial
+    from qakit.runs.tune import Tuned
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class EvaluateResult:
         gold_paragraph: the scores when reading the relevant paragraph, where `scores` are end to end.
         selection_accuracy: how often the relevant paragraph was chosen, in percent.
         unknown: predictions whose id is none of the references'; they count for nothing.
-        trials: what the weights came to that `tune_joint` tried.
+        tuned: what was tried and found for each of `EvaluateRequest.tune`.
         rows: question, references, prediction and scores of each question, as JSON.
     """
 
@@ -55,7 +55,7 @@ class EvaluateResult:
     unknown: int = 0
     gold_paragraph: Scores | None = None
     selection_accuracy: float | None = None
-    trials: "tuple[Trial, ...]" = ()
+    tuned: "tuple[Tuned, ...]" = ()
 
     def summary(self) -> dict[str, Any]:
         """The result without its rows, as JSON."""
@@ -66,8 +66,8 @@ class EvaluateResult:
             summary["gold_paragraph"] = _summary(self.gold_paragraph)
         if self.selection_accuracy is not None:
             summary["selection_accuracy"] = self.selection_accuracy
-        if self.trials:
-            summary["joint"] = [trial.summary() for trial in self.trials]
+        if self.tuned:
+            summary["tuned"] = {one.what: one.summary() for one in self.tuned}
         return summary
 
 
@@ -75,8 +75,8 @@ class EvaluateResult:
 class EvaluateRequest:
     """What to score (`pred`, `scores`, or `model` with `selector`) against what (`data`, `gold`).
 
-    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. With `tune_joint` so many
-    paragraphs of each question are read, and the weight of the selector that scores best is kept with the model.
+    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. `tune` names settings of
+    decoding (`qakit.runs.tune.SETTING`) that are to score best on `data`, and to be kept with the model.
     """
 
     pred: Path | None = None
@@ -89,7 +89,7 @@ class EvaluateRequest:
     metric: str | None = None
     details: Path | None = None
     lenient: bool = False
-    tune_joint: int | None = None
+    tune: tuple[str, ...] = ()
 
 
 def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
@@ -105,6 +105,10 @@ def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
         check_details(request.details)
         inputs = (request.pred, request.scores, request.data, request.gold, request.context)
         check_outputs([request.details], filter(None, inputs))
+    if request.tune:
+        from qakit.runs.tune import check_tuning
+
+        check_tuning(request.tune, request.model, config.decoding)
     result = _evaluate(request, config)
     if request.details:
         write_details(result.rows, request.details)
@@ -125,18 +129,17 @@ def _evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
         return evaluate_scores(request.scores, references, metric=request.metric)
     from qakit.runs.predict import load_models
 
-    models, metric = load_models(request.model, request.selector), request.metric or references.default_metric
-    if request.tune_joint is None:
+    models, metric = (
+        load_models(request.model, request.selector, inference=config.inference),
+        request.metric or references.default_metric,
+    )
+    if not request.tune:
         return evaluate_models(_needed(data), references, models, config, metric=metric)
-    from qakit.runs.joint import best_trial, keep_joint, tune_joint
+    from qakit.runs.tune import tune
 
-    count, decoding = request.tune_joint, config.decoding
-    if decoding.joint_paragraphs is not None or decoding.joint_weight is not None:
-        raise ConfigError("--tune-joint finds what --joint-paragraphs and --joint-weight would say; leave them out")
-    trials = tune_joint(_needed(data), references.golds, models, config, paragraphs=count, metric=metric)
-    tuned = replace(models, reader=keep_joint(models.reader, best_trial(trials), paragraphs=count))
-    result = evaluate_models(_needed(data), references, tuned, config, metric=metric)
-    return replace(result, trials=tuple(trials))
+    models, tuned = tune(request.tune, _needed(data), references.golds, models, config, metric=metric)
+    result = evaluate_models(_needed(data), references, models, config, metric=metric)
+    return replace(result, tuned=tuple(tuned))
 
 
 def _needed(data: Dataset | None) -> Dataset:
@@ -252,7 +255,7 @@ def _evaluate_selector(dataset: Dataset, selector: str, config: ReadConfig) -> E
     records = [record for record in dataset if record.relevant is not None and len(record.paragraphs) > 1]
     if not records:
         raise ConfigError("the data has no question with several paragraphs that tells the relevant one")
-    selections = choose_paragraphs(records, load_models(None, selector).selector, config)
+    selections = choose_paragraphs(records, load_models(None, selector, inference=config.inference).selector, config)
     chosen = [selection.index(max(selection)) for selection in selections]
     rows = tuple(
         {"id": record.id, "question": record.question, "relevant": record.relevant, "chosen": candidate}

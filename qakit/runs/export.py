@@ -12,7 +12,8 @@ from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.modeling.info import INFO_FILE, read_info
-from qakit.modeling.models import LoadedModel, load_trained, model_folder, positions_of, save_trained
+from qakit.modeling.loading import model_folder, positions_of
+from qakit.modeling.models import LoadedModel, load_trained, save_trained
 from qakit.runs.parity import Parity, compare
 from qakit.tasks.registry import TASKS
 
@@ -63,7 +64,8 @@ def export(
     _check(out, to, precision, card)
     dataset = read_dataset([data]) if data else Dataset((_SAMPLE,), "jsonl")
     folder = model_folder(model)
-    task = TASKS[read_info(folder, "qa").task]
+    info = read_info(folder)
+    task = TASKS[info.task if info else "qa"]
     loaded = load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
     if max_length:
         windows = loaded.windows_with(WindowSettings(max_length=max_length))
@@ -108,7 +110,7 @@ def _write_onnx(folder: Path, loaded: LoadedModel, to: str) -> None:
 
     folder.mkdir()
     model, file = loaded.model.float().to("cpu"), folder / FILES["onnx"]
-    longest = min(positions_of(model), loaded.tokenizer.model_max_length, _LONGEST)
+    longest = min(positions_of(model, loaded.tokenizer), _LONGEST)
     write_onnx(model, _inputs(loaded), file, longest=longest)
     if to == "int8":
         write_int8(file, folder / FILES["int8"])

@@ -1,27 +1,43 @@
 """`predict`: answers, n-best lists and scores files from one or two models."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from math import inf
 from pathlib import Path
 
-from qakit.config import DecodingSettings, ReadConfig
+from qakit.config import DecodingSettings, InferenceSettings, ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
+from qakit.modeling.info import FALLBACK_ANSWER_LENGTH
 from qakit.modeling.models import LoadedModel, load_trained
 from qakit.modeling.processes import is_main_process
 from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.tasks.base import Task
-from qakit.tasks.qa import FALLBACK_ANSWER_LENGTH, QuestionAnswering, read_answers
-from qakit.tasks.select import ParagraphSelection, score_candidates
+from qakit.tasks.qa import QuestionAnswering
+from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.stages import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.training.memory import keep_freed_memory
 
-Selection = tuple[float, ...]
+__all__ = [
+    "Answered",
+    "Models",
+    "PredictResult",
+    "answer_dataset",
+    "best_jointly",
+    "checked_reader",
+    "choose_paragraphs",
+    "load_models",
+    "predict",
+    "question_scores",
+    "read_paragraphs",
+    "read_questions",
+]
+
+
+_DEFAULTS = InferenceSettings()
 
 
 @dataclass(frozen=True)
@@ -30,16 +46,6 @@ class Models:
 
     reader: LoadedModel | None = None
     selector: LoadedModel | None = None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """One question's outcome. `selection` holds the candidates' log-probabilities, nothing without a selector."""
-
-    record: Record
-    prediction: Prediction
-    scores: TokenScores
-    selection: Selection
 
 
 @dataclass(frozen=True)
@@ -80,26 +86,33 @@ def read_questions(
     return Dataset((record,), "jsonl")
 
 
-def load_models(model: str | None, selector: str | None, *, backend: str | None = None) -> Models:
-    """Load what is named, onto the accelerator where there is one.
+def load_models(
+    model: str | None,
+    selector: str | None,
+    *,
+    backend: str | None = None,
+    inference: InferenceSettings = _DEFAULTS,
+) -> Models:
+    """Load what is named, onto the accelerator where there is one; the process keeps the memory that it frees.
 
     Args:
-        backend: what runs them, as `load_trained` takes it.
+        backend, inference: what runs them and how, as `load_trained` takes them.
 
     Raises:
         CheckpointError: nothing usable there, or a model of another task.
         ConfigError: an unknown backend, or its package is not installed.
     """
+    keep_freed_memory()
     return Models(
-        reader=_load(model, QuestionAnswering(), backend) if model else None,
-        selector=_load(selector, ParagraphSelection(), backend) if selector else None,
+        reader=_load(model, QuestionAnswering(), backend, inference) if model else None,
+        selector=_load(selector, ParagraphSelection(), backend, inference) if selector else None,
     )
 
 
-def _load(source: str, task: Task, backend: str | None) -> LoadedModel:
+def _load(source: str, task: Task, backend: str | None, inference: InferenceSettings) -> LoadedModel:
     from accelerate import PartialState
 
-    loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend)
+    loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend, inference=inference)
     loaded.model.to(PartialState().device)
     return loaded
 
@@ -113,63 +126,26 @@ def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iter
         ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read; or a
             null threshold for a model that was trained without questions that have no answer.
     """
+    reader = checked_reader(models, config)
+    info, decoding, records = reader.info, config.decoding, dataset.records
+    selections = choose_paragraphs(records, models.selector, config)
+    count = decoding.joint_paragraphs or info.joint_paragraphs
+    weight = info.joint_weight if decoding.joint_weight is None else decoding.joint_weight
+    for options in read_paragraphs(records, selections, reader, config, count=count):
+        yield best_jointly(options, weight) if len(options) > 1 else options[0]
+
+
+def checked_reader(models: Models, config: ReadConfig) -> LoadedModel:
+    """The reader.
+
+    Raises:
+        ConfigError: there is none, or it cannot do what is asked for.
+    """
     if models.reader is None:
         raise ConfigError("give --model: the folder or hub name of a model for span extraction, or mini-zh")
     if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
         raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
-    info, decoding, records = models.reader.info, config.decoding, dataset.records
-    selections = choose_paragraphs(records, models.selector, config)
-    count = decoding.joint_paragraphs or info.joint_paragraphs
-    weight = info.joint_weight if decoding.joint_weight is None else decoding.joint_weight
-    for options in read_paragraphs(records, selections, models.reader, config, count=count):
-        yield best_jointly(options, weight) if len(options) > 1 else options[0]
-
-
-def read_paragraphs(
-    records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
-) -> Iterator[list[Answered]]:
-    """Read the `count` likeliest paragraphs of each record, the likeliest first; one where nothing was selected."""
-    chosen = [
-        sorted(range(len(selection)), key=lambda number: -selection[number])[:count]
-        if selection
-        else [_given_candidate(record)]
-        for record, selection in zip(records, selections, strict=True)
-    ]
-    asked = [record for record, candidates in zip(records, chosen, strict=True) for _ in candidates]
-    answers = read_answers(reader, asked, config, candidates=list(chain.from_iterable(chosen)))
-    for record, selection, candidates in zip(records, selections, chosen, strict=True):
-        yield [Answered(record, *next(answers), selection) for _ in candidates]
-
-
-def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
-    """The paragraph whose best answer has the highest score plus `weight` times the paragraph's log-probability.
-
-    Of equal ones it is the first. A paragraph where the reader sees no answer counts with its best span.
-    """
-
-    def joint_score(option: Answered) -> float:
-        spans = [answer.score for answer in option.prediction.answers if answer.text]
-        return max(spans, default=-inf) + weight * option.selection[option.prediction.candidate]
-
-    return max(options, key=joint_score)
-
-
-def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:
-    """The log-probabilities of each record's candidates; empty where there is but one, or no selector."""
-    several = [record for record in records if len(record.paragraphs) > 1]
-    if selector is None or not several:
-        return [()] * len(records)
-    scored = score_candidates(selector, several, config)
-    return [tuple(next(scored).tolist()) if len(record.paragraphs) > 1 else () for record in records]
-
-
-def _given_candidate(record: Record) -> int:
-    if record.relevant is None and len(record.paragraphs) > 1:
-        raise ConfigError(
-            f"question {record.id} has {len(record.paragraphs)} paragraphs and does not tell which one holds the "
-            "answer; give --selector, a model trained by train-select"
-        )
-    return record.relevant or 0
+    return models.reader
 
 
 def predict(
@@ -228,11 +204,13 @@ def question_scores(answered: Answered) -> QuestionScores:
 
 
 def _scores_info(dataset: Dataset, reader: LoadedModel, decoding: DecodingSettings) -> ScoresInfo:
-    info = reader.info
+    info, decoder = reader.info, reader.info.decoder(decoding)
     return ScoresInfo(
         schema=dataset.schema,
         model=reader.source,
-        max_answer_length=decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH,
+        max_answer_length=decoder.max_length,
         max_answer_characters=info.max_answer_characters or FALLBACK_ANSWER_LENGTH,
-        null_threshold=info.null_threshold if decoding.null_threshold is None else decoding.null_threshold,
+        null_threshold=decoder.null_threshold,
+        temperature=decoder.temperature,
+        length_bonus=decoder.bonus,
     )

@@ -153,7 +153,7 @@ def _report(part: Dataset, config: PreprocessConfig) -> dict[str, Any]:
 
 def _window_report(records: Sequence[Record], tokenizer: str, settings: WindowSettings) -> dict[str, Any]:
     """Windows a question at the given settings, and the share of answers, in percent, that one window holds whole."""
-    from qakit.modeling.models import load_tokenizer
+    from qakit.modeling.loading import load_tokenizer
     from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, held_whole
 
     known = [record for record in records if record.relevant is not None or len(record.paragraphs) == 1]

@@ -11,7 +11,7 @@ from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt
-from qakit.modeling.models import build_for_training
+from qakit.modeling.building import build_for_training
 from qakit.runs.events import Listener, Note
 from qakit.runs.folder import RunFolder
 from qakit.runs.identity import identity_of

@@ -9,8 +9,9 @@ from typing import Any
 from qakit.config import ModelSettings, TrainConfig
 from qakit.data.records import Dataset
 from qakit.errors import CheckpointError
+from qakit.modeling.building import build_for_training
 from qakit.modeling.known import known_config
-from qakit.modeling.models import build_for_training, load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.runs.events import Listener, Note
 from qakit.tasks.base import Task
 

@@ -11,7 +11,7 @@ from qakit.spans.tokenizing import trim
 class PredictedAnswer(NamedTuple):  # of which n-best lists have millions: a tuple is made fastest
     """One answer: `text == context[start:end]`; an empty text with start and end 0 means that there is none.
 
-    `score` is the sum of start and end score, `probability` in [0, 1] (see `Spans`).
+    `score` is the sum of start and end score and of a length prior, `probability` in [0, 1] (see `Spans`).
     """
 
     text: str

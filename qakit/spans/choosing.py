@@ -28,7 +28,9 @@ def chosen(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingS
     none, spans = [answer for answer in answers if not answer.text], [answer for answer in answers if answer.text]
     if decoding.repair_brackets:
         spans = _first_of_each([repaired(context, answer) for answer in spans])
-    if decoding.choose_by == "text":
+    if decoding.choose_by == "windows":
+        spans = sorted(spans, key=lambda answer: -answer.probability)
+    elif decoding.choose_by == "text":
         spans = by_text(spans)
     elif decoding.choose_by == "f1":
         spans = by_expected_f1(spans)

@@ -1,9 +1,9 @@
 """From logits to answers: the exact best spans over all windows of a question. Arrays in, spans out.
 
 A candidate is a start token and an end token of one window, start not after end, at most `max_length` tokens. Its
-score is the sum of their logits. Raw logits are compared across windows; a span that stands in several windows counts
-with its best score. Ties go to the smaller start offset, then to the smaller end offset: the result depends on nothing
-but the input.
+score is the sum of their logits, and of what a length prior adds for its number of tokens. Raw logits are compared
+across windows; a span that stands in several windows counts with its best score. Ties go to the smaller start offset,
+then to the smaller end offset: the result depends on nothing but the input.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from qakit.spans.probability import log_mass_ratios, log_sums
 
 Floats = NDArray[np.float32]
 Offsets = NDArray[np.int32]
@@ -51,9 +53,10 @@ class Spans:
 
     Attributes:
         start, end: character offsets in the context, half-open, shape (S,).
-        score: start logit + end logit, shape (S,).
+        score: start logit + end logit, and what the length prior adds, shape (S,).
         probability: that of the start times that of the end, each a softmax over all windows of the question together,
-            shape (S,).
+            of logits divided by the temperature; a length prior moves it from span to span, but leaves the sum over
+            all spans as it was; shape (S,).
     """
 
     start: Offsets
@@ -65,12 +68,21 @@ class Spans:
         return len(self.start)
 
 
-def best_spans(scores: TokenScores, *, max_length: int, nbest: int = 1) -> Spans:
+def best_spans(
+    scores: TokenScores, *, max_length: int, nbest: int = 1, temperature: float = 1.0, bonus: tuple[float, ...] = ()
+) -> Spans:
     """The best spans of one question, as `best_spans_of` finds them."""
-    return best_spans_of([scores], max_length=max_length, nbest=nbest)[0]
+    return best_spans_of([scores], max_length=max_length, nbest=nbest, temperature=temperature, bonus=bonus)[0]
 
 
-def best_spans_of(questions: Sequence[TokenScores], *, max_length: int, nbest: int = 1) -> list[Spans]:
+def best_spans_of(
+    questions: Sequence[TokenScores],
+    *,
+    max_length: int,
+    nbest: int = 1,
+    temperature: float = 1.0,
+    bonus: tuple[float, ...] = (),
+) -> list[Spans]:
     """For each question the `nbest` spans of highest score with different character offsets, exactly.
 
     For every start token the best end in reach is found by a running maximum. Let t be the lowest of the best scores of
@@ -79,14 +91,33 @@ def best_spans_of(questions: Sequence[TokenScores], *, max_length: int, nbest: i
 
     Args:
         max_length: tokens of the longest span, 1 or more.
+        temperature: divides scores where they become probabilities (Guo et al., 2017); the order stays.
+        bonus: what the score of a span of 1, 2, ... tokens has added to it; longer ones have the last.
     """
-    order = sorted(range(len(questions)), key=lambda number: len(questions[number].start))
     found: dict[int, Spans] = {}
+    for numbers, together in _in_groups(questions, max_length, bonus):
+        found |= zip(numbers, _best_spans(together, nbest, temperature), strict=True)
+    return [found[number] for number in range(len(questions))]
+
+
+def log_normalisers(
+    questions: Sequence[TokenScores], *, max_length: int, temperature: float = 1.0, bonus: tuple[float, ...] = ()
+) -> NDArray[np.float64]:
+    """What a span's score, divided by the temperature, is above its log-probability, shape (questions,)."""
+    logs = np.zeros(len(questions))
+    for numbers, together in _in_groups(questions, max_length, bonus):
+        logs[numbers] = _log_normalisers(together, temperature)
+    return logs
+
+
+def _in_groups(
+    questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...]
+) -> Iterator[tuple[list[int], "_Together"]]:
+    """Groups of questions of like length: their numbers and their scores."""
+    order = sorted(range(len(questions)), key=lambda number: len(questions[number].start))
     for first in range(0, len(order), _TOGETHER):
         numbers = order[first : first + _TOGETHER]
-        together = _Together.of([questions[number] for number in numbers], max_length)
-        found |= zip(numbers, _best_spans(together, nbest), strict=True)
-    return [found[number] for number in range(len(questions))]
+        yield numbers, _Together.of([questions[number] for number in numbers], max_length, bonus)
 
 
 @dataclass(frozen=True)
@@ -100,6 +131,7 @@ class _Together:
         reach: tokens of the longest span.
         char_start, char_end: as in `TokenScores`; `char_end` for each place in `end`.
         owners: first token of each question, and N, shape (Q + 1,).
+        bonus: for spans of 1 to `reach` tokens, shape (reach,); None where there is none, which costs less.
     """
 
     start: Floats
@@ -109,9 +141,10 @@ class _Together:
     char_start: Offsets
     char_end: Offsets
     owners: NDArray[np.int64]
+    bonus: Floats | None = None
 
     @classmethod
-    def of(cls, questions: Sequence[TokenScores], max_length: int) -> "_Together":
+    def of(cls, questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...] = ()) -> "_Together":
         columns = ("start", "end", "char_start", "char_end")
         start, end, char_start, char_end = (
             np.concatenate([getattr(one, name) for one in questions]) for name in columns
@@ -126,17 +159,30 @@ class _Together:
         ends, char_ends = np.full(size, -np.inf, dtype=np.float32), np.zeros(size, dtype=np.int32)
         ends[place], char_ends[place] = end, char_end
         owners = np.cumsum([0, *(len(one.start) for one in questions)])
-        return cls(start, ends, place, reach, char_start, char_ends, owners)
+        by_length = np.array((bonus + bonus[-1:] * reach)[:reach], dtype=np.float32) if bonus else None
+        return cls(start, ends, place, reach, char_start, char_ends, owners, by_length)
 
 
-def _best_spans(scores: _Together, nbest: int) -> Iterator[Spans]:
-    best = scores.start + _running_maximum(scores.end, scores.reach)[scores.place]
+def _best_spans(scores: _Together, nbest: int, temperature: float) -> Iterator[Spans]:
+    best = scores.start + _best_ends(scores.end, scores.reach, scores.bonus)[scores.place]
     rows, owner, threshold = _starts_that_matter(best, scores, nbest)
     ends = scores.place[rows][:, None] + np.arange(scores.reach)
-    total = scores.start[rows][:, None] + scores.end[ends]
+    # The bonus goes to the end first, as in `_best_ends`: sums must be rounded alike, or the threshold is not exact.
+    of_ends = scores.end[ends] if scores.bonus is None else scores.end[ends] + scores.bonus
+    total = scores.start[rows][:, None] + of_ends
     row, column = np.nonzero((total >= threshold[owner][:, None]) & (total > -np.inf))
     start, end = scores.char_start[rows[row]], scores.char_end[ends[row, column]]
-    return _ranked(scores, owner[row], start, end, total[row, column], nbest)
+    return _ranked(scores, owner[row], start, end, total[row, column], nbest, temperature)
+
+
+def _best_ends(values: Floats, length: int, bonus: Floats | None) -> Floats:
+    """The maximum of `values[i : i + length]`, the bonus of each place added, for every i."""
+    if bonus is None:
+        return _running_maximum(values, length)
+    best: Floats = values + bonus[0]
+    for further in range(1, min(length, len(values))):
+        np.maximum(best[:-further], values[further:] + bonus[further], out=best[:-further])
+    return best
 
 
 def _running_maximum(values: Floats, length: int) -> Floats:
@@ -191,7 +237,13 @@ def _nth_distinct(values: Floats, names: Offsets, nth: int) -> NDArray[np.float6
 
 
 def _ranked(
-    scores: _Together, owner: NDArray[np.int64], start: Offsets, end: Offsets, total: Floats, nbest: int
+    scores: _Together,
+    owner: NDArray[np.int64],
+    start: Offsets,
+    end: Offsets,
+    total: Floats,
+    nbest: int,
+    temperature: float,
 ) -> Iterator[Spans]:
     """Each question's first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
     width = int(end.max(initial=0)) + 1
@@ -204,27 +256,28 @@ def _ranked(
     kept = np.lexsort((-total, owner))  # stable: equal scores stay in the order of start and end
     rank = np.arange(len(kept)) - np.searchsorted(owner[kept], owner[kept])
     kept = kept[rank < nbest]
-    normaliser = _log_sums(scores.start, scores.owners) + _log_sums(scores.end[scores.place], scores.owners)
+    normaliser = _log_normalisers(scores, temperature)
     # Sums in float32 may have been rounded up.
-    probability = np.exp(np.minimum(total[kept].astype(np.float64) - normaliser[owner[kept]], 0.0))
+    probability = np.exp(np.minimum(total[kept].astype(np.float64) / temperature - normaliser[owner[kept]], 0.0))
     columns = [start[kept], end[kept], total[kept], probability]
     for first, stop in pairwise(np.searchsorted(owner[kept], np.arange(len(scores.owners))).tolist()):
         yield Spans(*(column[first:stop] for column in columns))
 
 
-def _log_sums(values: Floats, owners: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The logarithm of the sum of exponentials of each question's values; 0 where there is nothing to sum."""
-    sums = np.zeros(len(owners) - 1)
-    some = np.flatnonzero(np.diff(owners))
-    if len(some):
-        first = owners[:-1][some]
-        peaks = np.maximum.reduceat(values, first)
-        peaks = np.where(np.isfinite(peaks), peaks, np.float32(0))
-        shifted = values.astype(np.float64) - np.repeat(peaks, np.diff(owners)[some])
-        with np.errstate(divide="ignore"):
-            logs = peaks + np.log(np.add.reduceat(np.exp(shifted), first))
-        sums[some] = np.where(np.isneginf(logs), 0.0, logs)
-    return sums
+def _log_normalisers(scores: _Together, temperature: float) -> NDArray[np.float64]:
+    """See `log_normalisers`."""
+    start, end = scores.start, scores.end[scores.place]
+    if temperature != 1.0:
+        start, end = start / np.float32(temperature), end / np.float32(temperature)
+    of_start, of_end = log_sums(start, scores.owners), log_sums(end, scores.owners)
+    if scores.bonus is None:
+        return of_start + of_end
+    counts = np.diff(scores.owners)
+    starts = np.exp(start.astype(np.float64) - np.repeat(of_start, counts))
+    ends = np.zeros(len(scores.end))
+    ends[scores.place] = np.exp(end.astype(np.float64) - np.repeat(of_end, counts))
+    factors = np.exp(scores.bonus.astype(np.float64) / temperature)
+    return of_start + of_end + log_mass_ratios(starts, ends, scores.place, scores.owners, factors)
 
 
 def log_sum_exp(values: Floats) -> float:

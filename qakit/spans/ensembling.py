@@ -1,10 +1,12 @@
 """Combining the scores files of several models, whatever their tokenizers, through the one decoder.
 
 `mean` averages log-probabilities by character position, each member normalised over the question first, so that no
-member counts for more because its logits are larger. `vote` lets each member's best text count once.
+member counts for more because its logits are larger; a temperature that was fitted comes before that. `vote` lets each
+member's best text count once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +20,8 @@ Combine = Callable[[Sequence[QuestionScores], Sequence[ScoresInfo], int], Predic
 
 def decode_scores(question: QuestionScores, info: ScoresInfo, nbest: int) -> Prediction:
     """The answers of one question of one scores file: those that its model predicted."""
-    spans = best_spans(question.tokens, max_length=info.max_answer_length, nbest=nbest)
+    length, temperature, bonus = info.max_answer_length, info.temperature, info.length_bonus
+    spans = best_spans(question.tokens, max_length=length, nbest=nbest, temperature=temperature, bonus=bonus)
     answers = cut_answers(question.context, spans, null=question.tokens.null, null_threshold=info.null_threshold)
     return Prediction(question.id, question.candidate, answers)
 
@@ -28,7 +31,8 @@ def mean(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: 
 
     A position at which a member has no token boundary gets that member's lowest score; a position without any member's
     boundary is no candidate. Members that read another paragraph take part in its choice only. A single member that
-    reads it answers as its model did.
+    reads it answers as its model did. Each member's logits are divided by its temperature; what the members know of
+    the lengths of answers, in tokens of their own, is left out.
     """
     candidate = _preferred_candidate(members)
     readers = [index for index, member in enumerate(members) if member.candidate == candidate]
@@ -36,9 +40,10 @@ def mean(members: Sequence[QuestionScores], infos: Sequence[ScoresInfo], nbest: 
     if len(read) == 1:
         return decode_scores(read[0], told[0], nbest)
     context = read[0].context
-    scores = _mean_scores([member.tokens for member in read], len(context))
+    tempered = [_tempered(member.tokens, info.temperature) for member, info in zip(read, told, strict=True)]
+    scores = _mean_scores(tempered, len(context))
     spans = best_spans(scores, max_length=max(info.max_answer_characters for info in told), nbest=nbest)
-    threshold = float(np.mean([info.null_threshold for info in told]))
+    threshold = float(np.mean([info.null_threshold / info.temperature for info in told]))
     return Prediction(read[0].id, candidate, cut_answers(context, spans, null=scores.null, null_threshold=threshold))
 
 
@@ -83,6 +88,15 @@ def _preferred_candidate(members: Sequence[QuestionScores]) -> int:
         )
     preference = np.mean([[member.selection[candidate] for candidate in read] for member in members], axis=0)
     return read[int(preference.argmax())]
+
+
+def _tempered(tokens: TokenScores, temperature: float) -> TokenScores:
+    """The scores divided by the temperature."""
+    if temperature == 1.0:
+        return tokens
+    factor = np.float32(1 / temperature)
+    null = None if tokens.null is None else tokens.null / temperature
+    return replace(tokens, start=tokens.start * factor, end=tokens.end * factor, null=null)
 
 
 def _mean_scores(members: Sequence[TokenScores], size: int) -> TokenScores:

@@ -17,7 +17,7 @@ from qakit.errors import ConfigError
 from qakit.io import file_error, write_parquet
 from qakit.spans.decoding import Floats, Offsets, TokenScores
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2 adds `temperature` and `length_bonus`
 _METADATA_KEY = "qakit"
 
 
@@ -47,7 +47,9 @@ class ScoresInfo:
         model: where the scores came from, for messages.
         max_answer_length: tokens of the longest answer to look for with this model's tokens.
         max_answer_characters: the same in characters, for where several models' scores are combined.
-        null_threshold: see `DecodingSettings.null_threshold`.
+        null_threshold, temperature: see `DecodingSettings`.
+        length_bonus: what the score of a span of 1, 2, ... of this model's tokens has added to it; longer ones have
+            the last.
     """
 
     schema: str
@@ -55,6 +57,8 @@ class ScoresInfo:
     max_answer_length: int
     max_answer_characters: int
     null_threshold: float = 0.0
+    temperature: float = 1.0
+    length_bonus: tuple[float, ...] = ()
     format_version: int = FORMAT_VERSION
 
 
@@ -124,6 +128,7 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
     if metadata["format_version"] > FORMAT_VERSION:
         message = f"{metadata['format_version']} is newer than this qakit reads ({FORMAT_VERSION}); upgrade qakit"
         raise file_error(path, "format_version", message)
+    metadata["length_bonus"] = tuple(metadata.get("length_bonus", ()))
     return [_question(row) for row in table.to_pylist()], ScoresInfo(**metadata)
 
 

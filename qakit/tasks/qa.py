@@ -20,9 +20,8 @@ from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
-from qakit.spans.answers import Prediction, cut_answers
-from qakit.spans.choosing import chosen, searched
-from qakit.spans.decoding import TokenScores, best_spans_of
+from qakit.spans.answers import Prediction
+from qakit.spans.decoding import TokenScores
 from qakit.spans.teaching import Teacher, token_teacher
 from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import (
@@ -39,8 +38,6 @@ from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
 _CHUNK = 1024  # questions whose logits are in memory at once
-FALLBACK_ANSWER_LENGTH = 64
-"""Tokens, for models of other tools, whose training data nobody knows; the longest ADL answer has 63 characters."""
 
 
 class QaTrainingSet:
@@ -171,19 +168,16 @@ def read_answers(
     Args:
         candidates: position of the paragraph to read in each record; the relevant or only one when not given.
     """
-    info, decoding = loaded.info, config.decoding
-    length = decoding.max_answer_length or info.max_answer_length or FALLBACK_ANSWER_LENGTH
-    threshold = info.null_threshold if decoding.null_threshold is None else decoding.null_threshold
+    info, decoder = loaded.info, loaded.info.decoder(config.decoding)
     places = candidates if candidates is not None else [record.relevant or 0 for record in records]
 
     def answered(share: Sequence[tuple[Record, int]]) -> Iterator[tuple[Prediction, TokenScores]]:
         texts = [(record.question, record.paragraphs[candidate].text) for record, candidate in share]
         pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(config.windows))
         scored = list(score_tokens(loaded, pairs, config.inference, with_null=info.answers_null))
-        found = best_spans_of(scored, max_length=length, nbest=searched(decoding))
-        for (record, candidate), (_, context), scores, spans in zip(share, texts, scored, found, strict=True):
-            answers = cut_answers(context, spans, null=scores.null, null_threshold=threshold)
-            yield Prediction(record.id, candidate, chosen(context, answers, decoding)), scores
+        found = decoder.answers([context for _, context in texts], scored)
+        for (record, candidate), scores, answers in zip(share, scored, found, strict=True):
+            yield Prediction(record.id, candidate, answers), scores
 
     todo = iter(zip(records, places, strict=True))
     while chunk := list(islice(todo, _CHUNK)):

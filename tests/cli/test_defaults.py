@@ -8,8 +8,8 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from qakit.cli import app, ensemble, options, preprocess, train
-from qakit.config import EnsembleConfig, InferenceSettings, PreprocessConfig, TrainingSettings, WindowSettings
+from qakit.cli import app, ensemble, options, predict, preprocess, train
+from qakit.config import DecodingSettings, EnsembleConfig, PreprocessConfig, TrainingSettings, WindowSettings
 
 RECIPE = """
 training: {epochs: 2}
@@ -26,7 +26,7 @@ SHOWN = [
     (options.Seed, TrainingSettings().seed),
     (options.Seed, PreprocessConfig().seed),
     (options.MatchLength, WindowSettings().match_length),
-    (options.BatchTokens, InferenceSettings().batch_tokens),
+    (predict.Shortlist, DecodingSettings().shortlist),
     (options.NBest, EnsembleConfig().nbest),
     (preprocess.Negatives, PreprocessConfig().negatives),
     (preprocess.Questions, PreprocessConfig().cloze.questions),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.config import Negatives
-from qakit.data.negatives import bigrams, with_candidates
+from qakit.data.negatives import with_candidates
 from qakit.data.records import Answer, Paragraph, Record
 
 METHODS: tuple[Negatives, ...] = ("bm25", "article", "random")
@@ -93,10 +93,3 @@ def test_without_a_question_of_one_paragraph_there_is_nothing_to_do():
     whole = Record("w", "何處？", (Paragraph("1", "甲甲"), Paragraph("2", "乙乙")), 1, (Answer("乙", 0),))
     assert with_candidates([whole], count=3, method="bm25", seed=0) == [whole]
     assert with_candidates([], count=3, method="bm25", seed=0) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "pairs"), [("", [""]), ("山", ["山"]), ("山河", ["山河"]), ("山河湖", ["山河", "河湖"])]
-)
-def test_bigrams_overlap_and_one_character_stands_for_itself(text: str, pairs: list[str]):
-    assert bigrams(text) == pairs

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from qakit.data.formats import read_dataset
 from qakit.data.vocabulary import SPECIAL_TOKENS, build_tokenizer, write_tokenizer
 from qakit.errors import ConfigError
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "hw7" / "hw7_train.json"
 PIECES = (

@@ -10,9 +10,10 @@ import transformers
 from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt, head_modules, merged
+from qakit.modeling.building import build_for_training
 from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
-from qakit.modeling.models import build_for_training, load_trained, save_trained
+from qakit.modeling.models import load_trained, save_trained
 from qakit.spans.windowing import covering_windows, encode_pairs
 from qakit.tasks.qa import QuestionAnswering
 from qakit.training.layers import embedding_modules, encoder_layers

@@ -1,8 +1,12 @@
 """Models come from folders, files and configs, and whatever is wrong with those is told in one sentence."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
+from textwrap import dedent
 
 import pytest
 import torch
@@ -10,8 +14,10 @@ import transformers
 
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import CheckpointError, ConfigError
+from qakit.modeling.building import build_for_training
 from qakit.modeling.info import ModelInfo
-from qakit.modeling.models import build_for_training, load_tokenizer, load_trained, save_trained
+from qakit.modeling.loading import load_tokenizer
+from qakit.modeling.models import load_trained, save_trained
 from tests.modeling.tiny import CHOICE, QA, SIZES, TOKENIZER, assert_equal_weights, tiny_bert, tokenizer, weights
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "河", "山", "hel", "##lo", "e", "，"]
@@ -186,7 +192,7 @@ def test_a_model_of_plain_transformers_needs_no_qakit_json(reader, tmp_path):
     reader.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
     loaded = load(tmp_path)
-    assert loaded.info == ModelInfo(task="qa", windows=WindowSettings())
+    assert loaded.info == ModelInfo(task="qa", windows=WindowSettings(max_length=512))
     assert_equal_weights(weights(loaded.model), weights(reader))
 
 
@@ -282,3 +288,20 @@ def test_given_windows_are_held_against_the_models_positions(folder):
     assert loaded.windows_with(WindowSettings(max_length=512)).max_length == 512
     with pytest.raises(ConfigError, match="max_length 513 is more than the 512 positions"):
         loaded.windows_with(WindowSettings(max_length=513))
+
+
+def test_a_model_of_the_hub_has_what_qakit_stored_beside_it(folder, tmp_path):
+    """As `huggingface_hub` keeps what it has downloaded: offline, this is all that there is of the hub."""
+    cached = tmp_path / "hub" / "models--someone--reader"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    shutil.copytree(folder, cached / "snapshots" / ("0" * 40))
+    script = f"""
+        from qakit.modeling.models import load_trained
+        loaded = load_trained("someone/reader", task="qa", auto_class="{QA}")
+        print(loaded.info.max_answer_length, loaded.info.windows.step)
+    """
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", dedent(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5", "7"]

@@ -5,7 +5,7 @@ import torch
 
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError
-from qakit.modeling.models import build_for_training
+from qakit.modeling.building import build_for_training
 
 CLASS = "AutoModelForQuestionAnswering"
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

@@ -8,8 +8,9 @@ from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt, merged
 from qakit.modeling.batching import window_batch
+from qakit.modeling.building import build_for_training
 from qakit.modeling.info import ModelInfo
-from qakit.modeling.models import build_for_training, load_trained, save_trained
+from qakit.modeling.models import load_trained, save_trained
 from qakit.modeling.token_types import add_token_types, token_type_embedding
 from qakit.spans.windowing import covering_windows, encode_pairs
 from tests.modeling.tiny import (

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 
 from qakit.config import TrainConfig, TrainingSettings, TrickSettings
 from qakit.data.records import Answer, Dataset, Paragraph, Record
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.training.objective import batch_loss
 
 TOKENIZER = Path(__file__).resolve().parents[2] / "data" / "tokenizer"

@@ -14,7 +14,7 @@ from qakit.config import ModelSettings, TrainConfig, TrainingSettings, WindowSet
 from qakit.config_files import load_config
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError
-from qakit.modeling.models import build_for_training
+from qakit.modeling.building import build_for_training
 from qakit.runs.dry_run import _timed_steps, dry_run
 from qakit.runs.stand_in import _character_tokenizer, _without_waiting_for_the_hub
 from qakit.runs.train import train

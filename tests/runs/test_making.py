@@ -10,7 +10,7 @@ from qakit.config import PreprocessConfig
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.runs.outputs import PreprocessResult
 from qakit.runs.preprocess import preprocess
 

@@ -20,7 +20,7 @@ from qakit.config import WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
 from qakit.data.vocabulary import build_tokenizer, write_tokenizer
-from qakit.modeling.models import load_tokenizer
+from qakit.modeling.loading import load_tokenizer
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"

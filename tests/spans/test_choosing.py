@@ -18,7 +18,7 @@ from qakit.spans.choosing import (
 LETTERS = st.text("甲乙丙丁「」《》(（）)", min_size=1, max_size=14)
 SETTINGS = st.builds(
     DecodingSettings,
-    choose_by=st.sampled_from(["score", "text", "f1"]),
+    choose_by=st.sampled_from(["score", "windows", "text", "f1"]),
     repair_brackets=st.booleans(),
     distinct=st.booleans(),
     nbest=st.integers(1, 5),

@@ -1,0 +1,133 @@
+"""Building the model that a training starts from: pretrained, or a config and random weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qakit.config import ModelSettings, WindowSettings
+from qakit.errors import CheckpointError, ConfigError, suggestion
+from qakit.modeling.info import read_info
+from qakit.modeling.loading import (
+    agree_on_inputs,
+    check_positions,
+    load_tokenizer,
+    model_folder,
+    pretrained_config,
+    pretrained_model,
+)
+from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
+
+
+def build_for_training(settings: ModelSettings, auto_class: str, windows: WindowSettings) -> tuple[Any, Any, list[str]]:
+    """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
+
+    It has the token types that `windows.match_length` needs; those that are added to a checkpoint change no output yet.
+
+    Returns:
+        The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
+
+    Raises:
+        ConfigError: config fields that are unknown or make no model, windows longer than the model's positions, or a
+            model that cannot have the token types.
+        CheckpointError: nothing to load under that name.
+    """
+    import torch
+    import transformers
+
+    auto = getattr(transformers, auto_class)
+    # transformers takes the dtype that was stored; the small updates of a fine-tuning are lost in 16-bit weights.
+    arguments: dict[str, Any] = {"dtype": torch.float32}
+    if settings.attention:
+        arguments["attn_implementation"] = settings.attention
+    if settings.from_scratch:
+        tokenizer = _scratch_tokenizer(settings)
+        with _explained_attention(settings):
+            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer, windows), **arguments), []
+    else:
+        source = model_folder(settings.name)
+        config = pretrained_config(source)
+        _check_fields(config, settings)
+        tokenizer = load_tokenizer(settings.tokenizer or source)
+        with _explained_attention(settings):
+            model, loading = pretrained_model(auto, source, config=_with_fields(config, settings), **arguments)
+        fresh = sorted(loading["missing_keys"])
+    check_positions(model, tokenizer, windows.max_length)
+    agree_on_inputs(model, tokenizer)
+    if windows.match_length and not settings.from_scratch:
+        info = read_info(source)
+        known = info.windows.match_length if info else 0
+        add_token_types(model, tokenizer, windows.match_length, known=known)
+    check_token_types(model.config, tokenizer, windows.match_length)
+    return model, tokenizer, fresh
+
+
+def _scratch_tokenizer(settings: ModelSettings) -> Any:
+    from transformers import CONFIG_MAPPING
+
+    if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
+        raise ConfigError(
+            f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer, "
+            "a folder, a hub name or a vocab.txt"
+        )
+    return load_tokenizer(settings.tokenizer or settings.name)
+
+
+def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSettings) -> Any:
+    """The config of a model to be built: a type's defaults or a config file, the tokenizer's facts, the overrides."""
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    is_type = settings.name in CONFIG_MAPPING
+    config = AutoConfig.for_model(settings.name) if is_type else pretrained_config(settings.name)
+    _check_fields(config, settings)
+    if windows.match_length:
+        facts["type_vocab_size"] = max(token_types(config), token_types_needed(tokenizer, windows.match_length))
+    if not is_type:
+        return _with_fields(config, settings, **facts)
+    with _explained_fields():  # all at once: some fields follow from others
+        return AutoConfig.for_model(settings.name, **{**facts, **settings.overrides})
+
+
+@contextmanager
+def _explained_attention(settings: ModelSettings) -> Iterator[None]:
+    """Tell what is wrong with `model.attention` as such: nothing else needs a package or differs between models."""
+    try:
+        yield
+    except (ConfigError, CheckpointError, ImportError) as error:
+        if settings.attention is None or not any(word in str(error).lower() for word in ("attention", "attn")):
+            raise
+        raise ConfigError(f"model.attention {settings.attention}: {error}") from None
+
+
+def _from_config(auto: Any, config: Any, **arguments: Any) -> Any:
+    try:
+        return auto.from_config(config, **arguments)
+    except (ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
+        raise ConfigError(f"model: these settings make no {type(config).__name__} model: {error}") from None
+
+
+def _check_fields(config: Any, settings: ModelSettings) -> None:
+    """Make sure that every override is a field of `config`."""
+    for field in settings.overrides:
+        if not hasattr(config, field):
+            near = suggestion(field, [*config.to_dict(), *ModelSettings.model_fields])
+            raise ConfigError(f"model.{field}: {type(config).__name__} has no such field{near}")
+
+
+def _with_fields(config: Any, settings: ModelSettings, **facts: Any) -> Any:
+    """`config` with the facts and the overrides set."""
+    with _explained_fields():
+        for field, value in {**facts, **settings.overrides}.items():
+            setattr(config, field, value)
+    return config
+
+
+@contextmanager
+def _explained_fields() -> Iterator[None]:
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        yield
+    except (StrictDataclassError, ValueError, TypeError) as error:
+        raise ConfigError(f"model: {str(error).splitlines()[-1].strip()}") from None

@@ -1,0 +1,102 @@
+"""`predict --corpus`: answers to questions whose text nobody has named."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qakit.config import ReadConfig
+from qakit.data.corpus import Corpus
+from qakit.data.questions import read_bare_questions
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError
+from qakit.io import write_json
+from qakit.modeling.processes import is_main_process
+from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
+from qakit.runs.predict import Models, checked_reader, read_questions
+from qakit.spans.answers import Prediction
+from qakit.tasks.search import Found, search
+
+
+@dataclass(frozen=True)
+class CorpusResult:
+    """As `PredictResult`; `found` has the answers of each question with the passages that they stand in."""
+
+    predictions: tuple[Prediction, ...]
+    found: tuple[tuple[Found, ...], ...]
+    format: str
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def answers(self) -> dict[str, list[dict[str, Any]]]:
+        """All answers by the id of their question, as JSON."""
+        pairs = zip(self.predictions, self.found, strict=True)
+        return {prediction.id: list(map(_described, found)) for prediction, found in pairs}
+
+
+def _described(found: Found) -> dict[str, Any]:
+    passage = found.passage
+    place = {
+        "document": passage.document,
+        "file": str(passage.file) if passage.file else None,
+        "passage": passage.paragraph.id,
+        "context": passage.text,
+    }
+    return found.answer._asdict() | (place if found.answer.text else dict.fromkeys(place))
+
+
+def questions_for(
+    data: Path | None, question: str | None, *, context: Path | None = None, lenient: bool = False
+) -> Dataset:
+    """The questions of a file, which need no text to look in, or one question.
+
+    Raises:
+        ConfigError: neither, or both.
+        DataError: mistakes in the file, or a question that is empty or was no UTF-8.
+    """
+    if data is not None and question is None:
+        return read_bare_questions(data, context=context, lenient=lenient)
+    if data is not None or question is None:
+        raise ConfigError("--corpus: give --data FILE, or --question, to ask it something")
+    return read_questions(None, question=question, text="-")
+
+
+def predict_from_corpus(
+    dataset: Dataset,
+    corpus: Corpus,
+    models: Models,
+    config: ReadConfig,
+    *,
+    out: Path | None = None,
+    format: str | None = None,
+    nbest_out: Path | None = None,
+    progress: Callable[[Iterable[tuple[Found, ...]]], Iterable[tuple[Found, ...]]] = iter,
+) -> CorpusResult:
+    """Answer the questions of a dataset from a corpus, and write what is asked for, as `predict` does.
+
+    Args:
+        nbest_out: the n-best lists, one JSON object; each answer with document, file, passage and its text.
+
+    Raises:
+        ConfigError: an unknown format, before any question is answered; no reader, or a null threshold for one that
+            was trained without questions that have no answer.
+    """
+    reader = checked_reader(models, config)
+    chosen = chosen_format(format, dataset.schema, out)
+    check_outputs([out, nbest_out], [*dataset.files, *corpus.files])
+    answers = tuple(progress(search(dataset, corpus, reader, config, selector=models.selector)))
+    predictions = tuple(
+        Prediction(record.id, 0, tuple(item.answer for item in found))
+        for record, found in zip(dataset, answers, strict=True)
+    )
+    skipped = (f"{dataset.skipped} bad records skipped",) if dataset.skipped else ()
+    read = f"read through {reader.windows_with(config.windows).description}"
+    result = CorpusResult(predictions, answers, chosen, (), (*corpus.notes, *dataset.notes, *skipped, read))
+    if not is_main_process():
+        return result
+    files = write_outputs(predictions, out=out, format=chosen, nbest_out=None)
+    if nbest_out:
+        write_json(nbest_out, result.answers)
+        files += (nbest_out,)
+    return CorpusResult(predictions, answers, chosen, files, result.notes)

@@ -1,0 +1,116 @@
+"""Two stages as one: paragraphs are chosen, read, and the best of their answers taken."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from math import inf
+
+import numpy as np
+
+from qakit.config import ReadConfig
+from qakit.data.records import Record
+from qakit.errors import ConfigError
+from qakit.modeling.models import LoadedModel
+from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.spans.decoding import TokenScores, log_sum_exp
+from qakit.tasks.qa import read_answers
+from qakit.tasks.select import score_candidates
+
+Selection = tuple[float, ...]
+
+_LEAST = -1e300  # below all logarithms; keeps an infinity from being taken from another
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question's outcome. `selection` holds the candidates' log-probabilities, nothing without a selector."""
+
+    record: Record
+    prediction: Prediction
+    scores: TokenScores
+    selection: Selection
+
+
+def read_paragraphs(
+    records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
+) -> Iterator[list[Answered]]:
+    """Read the `count` likeliest paragraphs of each record, the likeliest first; one where nothing was selected."""
+    chosen = [
+        sorted(range(len(selection)), key=lambda number: -selection[number])[:count]
+        if selection
+        else [_given_candidate(record)]
+        for record, selection in zip(records, selections, strict=True)
+    ]
+    asked = [record for record, candidates in zip(records, chosen, strict=True) for _ in candidates]
+    answers = read_answers(reader, asked, config, candidates=list(chain.from_iterable(chosen)))
+    for record, selection, candidates in zip(records, selections, chosen, strict=True):
+        yield [Answered(record, *next(answers), selection) for _ in candidates]
+
+
+def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
+    """The paragraph whose best answer has the highest score plus `weight` times the paragraph's log-probability.
+
+    Of equal ones it is the first. A paragraph where the reader sees no answer counts with its best span.
+    """
+
+    def joint_score(option: Answered) -> float:
+        spans = [answer.score for answer in option.prediction.answers if answer.text]
+        return max(spans, default=-inf) + _prior(option, weight)
+
+    return max(options, key=joint_score)
+
+
+def _prior(option: Answered, weight: float) -> float:
+    """What the choice of the paragraph adds to the scores of its spans."""
+    return weight * option.selection[option.prediction.candidate] if option.selection else 0.0
+
+
+def ranked_jointly(options: Sequence[Answered], weight: float) -> list[tuple[Answered, PredictedAnswer]]:
+    """The answers of several paragraphs in one list, each with the paragraph it is of; the first is `best_jointly`'s.
+
+    The answers of a paragraph stay in their order. An answer's probability becomes one over the spans of all the
+    paragraphs, each span weighing exp(score + `weight` times the log-probability of its paragraph). "No answer" is
+    listed, first, only where the best paragraph has none.
+    """
+    none = [(best, answer) for best in [best_jointly(options, weight)] for answer in best.prediction.answers[:1]]
+    listed: list[tuple[float, Answered, PredictedAnswer]] = []
+    for option, share in zip(options, _shares(options, weight), strict=True):
+        spans = [answer for answer in option.prediction.answers if answer.text]
+        # Settings may put a lower score first: an answer stands where the best of those behind it would.
+        reached = list(accumulate(reversed([answer.score for answer in spans]), max))[::-1]
+        listed += [
+            (score + _prior(option, weight), option, answer._replace(probability=share * answer.probability))
+            for score, answer in zip(reached, spans, strict=True)
+        ]
+    ranked = sorted(listed, key=lambda item: -item[0])
+    return [*(item for item in none if not item[1].text), *((option, answer) for _, option, answer in ranked)]
+
+
+def _shares(options: Sequence[Answered], weight: float) -> list[float]:
+    """The probability that each paragraph's spans have together, 0 without any; they sum to 1."""
+    logs = [
+        log_sum_exp(option.scores.start) + log_sum_exp(option.scores.end) + _prior(option, weight)
+        if option.prediction.answers
+        else -inf
+        for option in options
+    ]
+    shares: list[float] = np.exp(np.array(logs) - max(np.logaddexp.reduce(logs), _LEAST)).tolist()
+    return shares
+
+
+def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:
+    """The log-probabilities of each record's candidates; empty where there is but one, or no selector."""
+    several = [record for record in records if len(record.paragraphs) > 1]
+    if selector is None or not several:
+        return [()] * len(records)
+    scored = score_candidates(selector, several, config)
+    return [tuple(next(scored).tolist()) if len(record.paragraphs) > 1 else () for record in records]
+
+
+def _given_candidate(record: Record) -> int:
+    if record.relevant is None and len(record.paragraphs) > 1:
+        raise ConfigError(
+            f"question {record.id} has {len(record.paragraphs)} paragraphs and does not tell which one holds the "
+            "answer; give --selector, a model trained by train-select"
+        )
+    return record.relevant or 0
