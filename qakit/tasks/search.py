@@ -66,9 +66,10 @@ def _search_chunk(
         selections = [log_softmax([score for _, score in shortlist]) for shortlist in shortlists if shortlist]
         count, default = decoding.shortlist, BM25_WEIGHT
     weight = default if decoding.joint_weight is None else decoding.joint_weight
+    decoder = reader.info.decoder(decoding)
     readings = read_paragraphs(asked, selections, reader, config, count=count)
     for shortlist in shortlists:
-        ranked = ranked_jointly(next(readings), weight) if shortlist else []
+        ranked = ranked_jointly(next(readings), weight, decoder) if shortlist else []
         found = [Found(answer, shortlist[option.prediction.candidate][0]) for option, answer in ranked]
         has_none = bool(found) and not found[0].answer.text
         yield tuple(found[: decoding.nbest + has_none])

@@ -12,7 +12,8 @@ from qakit.data.records import Record
 from qakit.errors import ConfigError
 from qakit.modeling.models import LoadedModel
 from qakit.spans.answers import PredictedAnswer, Prediction
-from qakit.spans.decoding import TokenScores, log_sum_exp
+from qakit.spans.decoder import Decoder
+from qakit.spans.decoding import TokenScores, log_normalisers
 from qakit.tasks.qa import read_answers
 from qakit.tasks.select import score_candidates
 
@@ -65,16 +66,21 @@ def _prior(option: Answered, weight: float) -> float:
     return weight * option.selection[option.prediction.candidate] if option.selection else 0.0
 
 
-def ranked_jointly(options: Sequence[Answered], weight: float) -> list[tuple[Answered, PredictedAnswer]]:
+def ranked_jointly(
+    options: Sequence[Answered], weight: float, decoder: Decoder
+) -> list[tuple[Answered, PredictedAnswer]]:
     """The answers of several paragraphs in one list, each with the paragraph it is of; the first is `best_jointly`'s.
 
     The answers of a paragraph stay in their order. An answer's probability becomes one over the spans of all the
-    paragraphs, each span weighing exp(score + `weight` times the log-probability of its paragraph). "No answer" is
-    listed, first, only where the best paragraph has none.
+    paragraphs, each span weighing exp((score + `weight` times the log-probability of its paragraph) / temperature).
+    "No answer" is listed, first, only where the best paragraph has none.
+
+    Args:
+        decoder: by which the answers were found.
     """
     none = [(best, answer) for best in [best_jointly(options, weight)] for answer in best.prediction.answers[:1]]
     listed: list[tuple[float, Answered, PredictedAnswer]] = []
-    for option, share in zip(options, _shares(options, weight), strict=True):
+    for option, share in zip(options, _shares(options, weight, decoder), strict=True):
         spans = [answer for answer in option.prediction.answers if answer.text]
         # Settings may put a lower score first: an answer stands where the best of those behind it would.
         reached = list(accumulate(reversed([answer.score for answer in spans]), max))[::-1]
@@ -86,13 +92,13 @@ def ranked_jointly(options: Sequence[Answered], weight: float) -> list[tuple[Ans
     return [*(item for item in none if not item[1].text), *((option, answer) for _, option, answer in ranked)]
 
 
-def _shares(options: Sequence[Answered], weight: float) -> list[float]:
+def _shares(options: Sequence[Answered], weight: float, decoder: Decoder) -> list[float]:
     """The probability that each paragraph's spans have together, 0 without any; they sum to 1."""
+    scores, temperature = [option.scores for option in options], decoder.temperature
+    spans = log_normalisers(scores, max_length=decoder.max_length, temperature=temperature, bonus=decoder.bonus)
     logs = [
-        log_sum_exp(option.scores.start) + log_sum_exp(option.scores.end) + _prior(option, weight)
-        if option.prediction.answers
-        else -inf
-        for option in options
+        log + _prior(option, weight) / temperature if option.prediction.answers else -inf
+        for option, log in zip(options, spans.tolist(), strict=True)
     ]
     shares: list[float] = np.exp(np.array(logs) - max(np.logaddexp.reduce(logs), _LEAST)).tolist()
     return shares

@@ -14,6 +14,7 @@ from qakit.modeling.models import LoadedModel
 from qakit.reader import Reader
 from qakit.runs.predict import load_models
 from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import TokenScores
 from qakit.tasks.qa import read_answers
 from qakit.tasks.search import BM25_WEIGHT, Found, search
@@ -22,6 +23,7 @@ from tests.modeling.tiny import text_of
 from tests.runs.models import save_reader, save_selector
 
 CORPUS = Corpus.of([(f"題{number}", text_of(20 + 7 * number, number)) for number in range(12)])
+DECODER = Decoder(DecodingSettings(), max_length=12)
 ASKED = [Record(f"q{n}", text_of(6, 100 + n), (Paragraph("own", "不讀"),), relevant=0) for n in range(5)]
 
 
@@ -84,6 +86,18 @@ def test_probabilities_are_over_all_passages(reader: LoadedModel):
     assert values == sorted(values, reverse=True)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_counts_between_passages_as_within_them(reader: LoadedModel, temperature: float):
+    found = next(
+        search(ASKED, CORPUS, reader, config(shortlist=12, nbest=40, joint_weight=0.1, temperature=temperature))
+    )
+    nearest = {passage.text: score for passage, score in CORPUS.shortlist(ASKED[0].question, 12)}
+    sums = np.array([item.answer.score + 0.1 * nearest[item.passage.text] for item in found])
+    logs = np.log([item.answer.probability for item in found])
+    assert len({item.passage.text for item in found}) > 1
+    np.testing.assert_allclose(logs - logs[0], (sums - sums[0]) / temperature, rtol=1e-3, atol=1e-3)
+
+
 def test_a_selector_takes_the_place_of_the_bm25_scores(reader: LoadedModel, selector: LoadedModel):
     alone = [next(search([record], CORPUS, reader, config(shortlist=6), selector=selector)) for record in ASKED]
     together = list(search(ASKED, CORPUS, reader, config(shortlist=6), selector=selector))
@@ -127,10 +141,10 @@ def span(text: str, score: float, probability: float = 0.5) -> PredictedAnswer:
 def test_the_first_answer_is_that_of_the_best_paragraph_and_orders_are_kept():
     first = option(0, [span("甲", 1.0), span("乙", 3.0)], [0.0, 1.0])  # as expected F1 may order them
     second = option(1, [span("丁", 3.5), span("戊", 2.0)], [0.0, 1.0])
-    ranked = ranked_jointly([first, second], 1.0)
+    ranked = ranked_jointly([first, second], 1.0, DECODER)
     assert best_jointly([first, second], 1.0) is first
     assert [answer.text for _, answer in ranked] == ["甲", "乙", "丁", "戊"]
-    assert [answer.text for _, answer in ranked_jointly([first, second], 0.0)] == ["丁", "甲", "乙", "戊"]
+    assert [answer.text for _, answer in ranked_jointly([first, second], 0.0, DECODER)] == ["丁", "甲", "乙", "戊"]
     share = 1 / (1 + np.exp(-1.0))  # the logits are equal, the log-probabilities differ by one
     assert isclose(ranked[0][1].probability, 0.5 * share, rel_tol=1e-6)
     assert isclose(ranked[2][1].probability, 0.5 * (1 - share), rel_tol=1e-6)
@@ -139,16 +153,16 @@ def test_the_first_answer_is_that_of_the_best_paragraph_and_orders_are_kept():
 def test_no_answer_is_said_where_the_best_paragraph_has_none():
     none = PredictedAnswer("", 0, 0, 9.0, 0.0)
     first, second = option(0, [none, span("甲", 3.0)], [0.0]), option(1, [span("丁", 2.0)], [0.0])
-    assert [answer.text for _, answer in ranked_jointly([first, second], 1.0)] == ["", "甲", "丁"]
+    assert [answer.text for _, answer in ranked_jointly([first, second], 1.0, DECODER)] == ["", "甲", "丁"]
     first, second = option(0, [span("甲", 3.0)], [0.0]), option(1, [none, span("丁", 2.0)], [0.0])
-    assert [answer.text for _, answer in ranked_jointly([first, second], 1.0)] == ["甲", "丁"]
+    assert [answer.text for _, answer in ranked_jointly([first, second], 1.0, DECODER)] == ["甲", "丁"]
 
 
 def test_paragraphs_without_a_token_are_passed_over():
     empty, other = option(0, [], []), option(1, [span("丁", -50.0)], [-25.0])
-    assert [answer.text for _, answer in ranked_jointly([empty, other], 1.0)] == ["丁"]
-    assert ranked_jointly([other, empty], 1.0)[0][1].probability == pytest.approx(0.5)
-    assert ranked_jointly([empty], 1.0) == []
+    assert [answer.text for _, answer in ranked_jointly([empty, other], 1.0, DECODER)] == ["丁"]
+    assert ranked_jointly([other, empty], 1.0, DECODER)[0][1].probability == pytest.approx(0.5)
+    assert ranked_jointly([empty], 1.0, DECODER) == []
 
 
 def test_a_reader_searches_as_predict_does(reader: LoadedModel, tmp_path_factory: pytest.TempPathFactory):
