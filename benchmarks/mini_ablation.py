@@ -44,7 +44,7 @@ def make_data(data: Path, out: Path) -> tuple[list[Path], dict[str, Path]]:
     return labelled, {name: out / name / "cloze.json" for name in MADE}
 
 
-def score(name: str, data: Path, out: Path, files: list[Path], steps: int, **changes: Any) -> None:
+def score(name: str, data: Path, out: Path, files: list[Path], steps: int, /, **changes: Any) -> None:
     """Train once and print the scores.
 
     Args:
