@@ -3,10 +3,13 @@
 `python benchmarks/epoch_time.py [DATA] [--epochs N] [--seeds N]` trains a small RoFormer from random weights on the
 training and development parts of HW7's files (2,969 questions of DRCD) and reads its test part (555 questions), with
 
-- the loop of transformers' `run_qa_no_trainer.py` (`plain_loop.py`): every window of every question in each epoch;
-- qakit: one window a question and epoch, holding the answer at a random place, bf16, batches by length.
+- the loop of transformers' `run_qa_no_trainer.py` (`plain_loop.py`): every window of 384 tokens of every question in
+  each epoch, fp32;
+- qakit: one window a question and epoch, of 256 tokens, holding the answer at a random place, and for half of the
+  questions one without it; bf16, batches by length.
 
-Both have the same batch size, learning rate and number of epochs. Each training is a process of its own.
+Both have the same model, exact-match token types, batch size, learning rate and number of epochs, and are read through
+the same windows of 384 tokens. Each training is a process of its own.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from statistics import mean, median
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 SIZES = {"num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
 WINDOWS = {"max_length": 384, "overlap": 128, "match_length": 2}
+SHORT, NEGATIVES = WINDOWS | {"max_length": 256}, 0.5
 BATCH, RATE, WARMUP = 8, 1e-3, 0.1
 
 
@@ -28,7 +32,7 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
     import plain_loop
     from transformers import set_seed
 
-    from qakit.config import ReadConfig, TrainConfig
+    from qakit.config import ReadConfig, TrainConfig, WindowSettings
     from qakit.data.formats import read_dataset
     from qakit.data.predictions import read_predictions
     from qakit.metrics.presets import evaluate
@@ -49,7 +53,8 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
                 "embedding_size": SIZES["hidden_size"],
                 **SIZES,
             },
-            "windows": WINDOWS,
+            "windows": SHORT if way == "qakit" else WINDOWS,
+            "tricks": {"negative_windows": NEGATIVES},
             "training": {
                 "batch_size": BATCH,
                 "learning_rate": RATE,
@@ -80,7 +85,8 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
         )
     seconds = time.perf_counter() - began
     test = read_dataset([data / "hw7" / "hw7_test.json"]).records
-    answers = read_answers(LoadedModel(model, tokenizer, prepared.info, way), test, ReadConfig())
+    reading = ReadConfig(windows=WindowSettings.model_validate(WINDOWS))
+    answers = read_answers(LoadedModel(model, tokenizer, prepared.info, way), test, reading)
     predictions = {prediction.id: prediction.text for prediction, _ in answers}
     golds = {name: (text,) for name, text in read_predictions(data / "hw7" / "hw7_test_gold.csv").items()}
     scores = evaluate(predictions, golds, "drcd")

@@ -58,9 +58,10 @@ def outputs_of(model, match_length, auto_class=QA):
 
 
 def assert_equal(found, expected):
+    """The same, but for the last bits: some processors round sums otherwise where numbers lie elsewhere."""
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        assert torch.equal(one, other)
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
 
 
 def test_these_pairs_have_types_of_all_lengths():
