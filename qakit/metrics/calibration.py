@@ -1,24 +1,51 @@
 """Whether answers that are said to be right with a probability of 0.7 are right in 70 of 100 cases."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 BINS = 15
 
 
-def expected_calibration_error(probabilities: Sequence[float], right: Sequence[float], *, bins: int = BINS) -> float:
-    """How far probability and share of right answers are apart, in percent, the mean over bins of equal width.
+@dataclass(frozen=True)
+class Bin:
+    """The answers whose probability is above `low` and at most `high`; 0 belongs to the first bin.
 
-    Each bin (low, high] counts by the number of its answers; 0 belongs to the first (Guo et al., 2017, equation 3).
+    Attributes:
+        probability, right: mean probability and mean of what was right, in percent.
+        total: the number of answers, above 0.
+    """
+
+    low: float
+    high: float
+    probability: float
+    right: float
+    total: int
+
+
+def reliability_curve(probabilities: Sequence[float], right: Sequence[float], *, bins: int = BINS) -> list[Bin]:
+    """How often answers are right, by their probability, in bins of equal width of which empty ones are left out.
 
     Args:
         probabilities: in [0, 1], one an answer.
         right: 1 for an answer that is right, 0 for one that is not, or a score between.
     """
     sure, score = np.array(probabilities, dtype=np.float64), np.array(right, dtype=np.float64)
-    if not len(sure):
-        return 0.0
     place = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
-    gaps = np.bincount(place, sure - score, bins)
-    return float(100.0 * np.abs(gaps).sum() / len(sure))
+    totals = np.bincount(place, minlength=bins)
+    sums = zip(np.bincount(place, sure, bins).tolist(), np.bincount(place, score, bins).tolist(), strict=True)
+    return [
+        Bin(number / bins, (number + 1) / bins, 100.0 * of_sure / total, 100.0 * of_score / total, total)
+        for number, (total, (of_sure, of_score)) in enumerate(zip(totals.tolist(), sums, strict=True))
+        if total
+    ]
+
+
+def expected_calibration_error(probabilities: Sequence[float], right: Sequence[float], *, bins: int = BINS) -> float:
+    """How far probability and share of right answers are apart, in percent, the mean over the bins of the curve.
+
+    Each bin counts by the number of its answers (Guo et al., 2017, equation 3). 0 without an answer.
+    """
+    gaps = [one.total * abs(one.probability - one.right) for one in reliability_curve(probabilities, right, bins=bins)]
+    return sum(gaps) / max(1, len(probabilities))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from qakit.metrics.calibration import expected_calibration_error
-from qakit.metrics.intervals import bootstrap
+from qakit.metrics.calibration import Bin, expected_calibration_error, reliability_curve
+from qakit.metrics.intervals import bootstrap, bootstrap_each, resampled_means
 
 # Intervals
 
@@ -68,6 +68,36 @@ def test_equal_scores_have_no_width():
     assert bootstrap([50.0] * 4, "aabb") == (50.0, 50.0, 50.0)
 
 
+def test_columns_of_the_same_questions_share_their_draws():
+    random = np.random.default_rng(3)
+    one, other = random.normal(size=(2, 60)).tolist()
+    groups = [number // 3 for number in range(60)]
+    assert bootstrap_each([one, other], groups) == [bootstrap(one, groups), bootstrap(other, groups)]
+    means = resampled_means([one, [2 * value for value in one]], groups)
+    assert np.allclose(2 * means[:, 0], means[:, 1], rtol=0, atol=1e-12)
+
+
+def test_a_slice_is_the_mean_of_its_own_questions_over_draws_of_all_groups():
+    # Of groups p and q only p has questions in the slice, so each draw that has any has both of them.
+    values = [1.0, 0.0, float("nan"), 1.0]
+    columns = bootstrap_each([values, [1.0, 0.0, float("nan"), float("nan")]], "ppqq")
+    assert columns[0].mean == pytest.approx(2 / 3)
+    assert columns[1] == (0.5, 0.5, 0.5)
+    means = resampled_means([[1.0, 0.0, float("nan"), float("nan")]], "ppqq", resamples=400)
+    assert 60 < np.isnan(means).sum() < 140  # both draws are q in a quarter of all cases
+
+
+def test_more_groups_are_drawn_less_often():
+    assert len(resampled_means([[1.0] * 50], range(50))) == 10_000
+    assert len(resampled_means([[1.0] * 10_000], range(10_000))) == 2_000
+    assert len(resampled_means([[1.0] * 50], range(50), resamples=7)) == 7
+
+
+def test_a_column_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="NaN alone"):
+        bootstrap_each([[1.0], [float("nan")]], "a")
+
+
 @pytest.mark.parametrize(("scores", "groups"), [([], ""), ([1.0], "ab")])
 def test_scores_need_a_group_each(scores: list[float], groups: str):
     with pytest.raises(ValueError, match="a group for each"):
@@ -102,3 +132,13 @@ def test_the_edge_of_a_bin_belongs_to_the_bin_below_and_zero_to_the_first():
 
 def test_no_answer_has_no_calibration_error():
     assert expected_calibration_error([], []) == 0.0
+
+
+def test_the_curve_tells_each_bin_that_has_answers():
+    curve = reliability_curve([0.0, 0.25, 0.5, 0.9, 1.0], [0, 1, 1, 1, 0.5], bins=4)
+    assert curve == [
+        Bin(0.0, 0.25, pytest.approx(12.5), pytest.approx(50.0), 2),
+        Bin(0.25, 0.5, pytest.approx(50.0), pytest.approx(100.0), 1),
+        Bin(0.75, 1.0, pytest.approx(95.0), pytest.approx(75.0), 2),
+    ]
+    assert reliability_curve([], []) == []
