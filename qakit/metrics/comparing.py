@@ -1,0 +1,135 @@
+"""Whether one system is better than another on the same questions, or only happened to score higher."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from qakit.metrics.intervals import Interval, resampled_means
+from qakit.metrics.presets import QuestionScore
+
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """This system's mean score less the other's, in percent, and the p-value of there being none (two-sided)."""
+
+    interval: Interval
+    p_value: float
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON."""
+        mean, low, high = self.interval
+        return {"difference": mean, "interval": [low, high], "p_value": self.p_value}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same questions.
+
+    Attributes:
+        name: the other system.
+        other_em, other_f1: its scores, in percent.
+        missing: questions without a prediction of the other system; each scores 0.
+        em, f1: by how much this one's are higher: paired bootstrap over groups of questions.
+        only_this, only_other: questions that only the one, or only the other, gets right.
+        mcnemar: p-value of McNemar's exact test on these two counts.
+    """
+
+    name: str
+    other_em: float
+    other_f1: float
+    missing: int
+    em: Difference
+    f1: Difference
+    only_this: int
+    only_other: int
+    mcnemar: float
+
+    @property
+    def sentence(self) -> str:
+        """What it means: the exact match by both tests, as each can be fooled where the other is not."""
+        mean, low, high = self.em.interval
+        by = f"EM {mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, McNemar p = {self.mcnemar:.2g}"
+        found = [not low <= 0 <= high, self.mcnemar < _ALPHA]
+        if all(found):
+            return f"{'better' if mean > 0 else 'worse'} than {self.name}, by more than chance explains ({by})"
+        if any(found):
+            return f"not surely {'better' if mean > 0 else 'worse'} than {self.name}: the two tests disagree ({by})"
+        return f"no better and no worse than {self.name} as far as these questions can tell ({by})"
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "other": self.name,
+            "other_em": self.other_em,
+            "other_f1": self.other_f1,
+            "missing": self.missing,
+            "em": self.em.summary(),
+            "f1": self.f1.summary(),
+            "only_this": self.only_this,
+            "only_other": self.only_other,
+            "mcnemar_p_value": self.mcnemar,
+            "meaning": self.sentence,
+        }
+
+
+def compare(
+    name: str,
+    this: Sequence[QuestionScore],
+    other: Sequence[QuestionScore],
+    groups: Sequence[Hashable],
+    *,
+    missing: int = 0,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two systems, question by question.
+
+    Args:
+        this, other: their scores of the same questions in the same order.
+        groups: what each question belongs to, such as its paragraph.
+    """
+    columns = [
+        [100.0 * (getattr(a, field) - getattr(b, field)) for a, b in zip(this, other, strict=True)]
+        for field in ("em", "f1")
+    ]
+    means = resampled_means(columns, groups, seed=seed)
+    em, f1 = (_difference(column, drawn) for column, drawn in zip(columns, means.T, strict=True))
+    only_this = sum(a.em > b.em for a, b in zip(this, other, strict=True))
+    only_other = sum(a.em < b.em for a, b in zip(this, other, strict=True))
+    return Comparison(
+        name=name,
+        other_em=100.0 * sum(score.em for score in other) / len(other),
+        other_f1=100.0 * sum(score.f1 for score in other) / len(other),
+        missing=missing,
+        em=em,
+        f1=f1,
+        only_this=only_this,
+        only_other=only_other,
+        mcnemar=mcnemar(only_this, only_other),
+    )
+
+
+def _difference(column: Sequence[float], drawn: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    # One resample more on either side, so that no p-value is 0 (Davison and Hinkley, 1997, section 4.2).
+    tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum())) + 1
+    return Difference(Interval(float(np.mean(column)), low, high), min(1.0, 2.0 * tail / (len(drawn) + 1)))
+
+
+def mcnemar(only_this: int, only_other: int) -> float:
+    """The p-value of McNemar's exact test: that a fair coin falls at least as unevenly (McNemar, 1947; two-sided).
+
+    Questions that both systems, or neither, get right say nothing. Questions are taken as independent of each other.
+
+    Example:
+        >>> mcnemar(5, 0)
+        0.0625
+    """
+    total = only_this + only_other
+    tail: int = sum(comb(total, count) for count in range(min(only_this, only_other) + 1))
+    power: int = 2**total
+    return min(1.0, 2 * tail / power)
