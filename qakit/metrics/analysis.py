@@ -1,0 +1,134 @@
+"""What an evaluation says of all its questions together: scores with intervals, slices, losses, calibration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import nan
+from typing import Any
+
+from qakit.metrics.agreement import Agreement, agreement
+from qakit.metrics.calibration import Bin, expected_calibration_error, reliability_curve
+from qakit.metrics.intervals import Interval, bootstrap_each
+from qakit.metrics.presets import Scores
+from qakit.metrics.questions import QuestionResult
+from qakit.metrics.slices import DIMENSIONS
+from qakit.metrics.verdicts import losses
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The questions that have one label in one dimension."""
+
+    dimension: str
+    label: str
+    total: int
+    em: Interval
+    f1: Interval
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far the probabilities of answers can be trusted, over the answers that have one.
+
+    `error` is the expected calibration error in percent; `curve` its bins.
+    """
+
+    error: float
+    curve: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Scores by one preset and the questions behind them, in the same order; all figures in percent.
+
+    What is costly is worked out when it is first asked for.
+    """
+
+    metric: str
+    scores: Scores
+    questions: tuple[QuestionResult, ...]
+
+    @property
+    def groups(self) -> list[str]:
+        """What is drawn as one for intervals, a question each."""
+        return [question.group for question in self.questions]
+
+    @cached_property
+    def intervals(self) -> tuple[Interval, Interval]:
+        """EM and F1 with their 95 % intervals."""
+        em, f1 = bootstrap_each(self._columns(), self.groups)
+        return em, f1
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """Every slice that has a question, in the order of `DIMENSIONS`."""
+        found = {
+            (name, label): [question.slices.get(name) == label for question in self.questions]
+            for name, labels in DIMENSIONS.items()
+            for label in labels
+        }
+        found = {key: members for key, members in found.items() if any(members)}
+        if not found:
+            return ()
+        em, f1 = self._columns()
+        columns = [
+            [value if is_in else nan for value, is_in in zip(column, members, strict=True)]
+            for members in found.values()
+            for column in (em, f1)
+        ]
+        intervals = iter(bootstrap_each(columns, self.groups))
+        return tuple(
+            Slice(name, label, sum(members), next(intervals), next(intervals))
+            for (name, label), members in found.items()
+        )
+
+    @cached_property
+    def losses(self) -> dict[str, float]:
+        """The share of questions lost to each cause; with EM they are 100."""
+        return losses(question.verdict for question in self.questions)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """None where no answer has a probability."""
+        known = [(question.probability, question.em / 100.0) for question in self.questions]
+        sure = [(probability, right) for probability, right in known if probability is not None]
+        if not sure:
+            return None
+        columns = [one for one, _ in sure], [one for _, one in sure]
+        return Calibration(expected_calibration_error(*columns), tuple(reliability_curve(*columns)))
+
+    @cached_property
+    def human(self) -> Agreement | None:
+        """What annotators score against each other; None where no question has two answers."""
+        golds: Mapping[str, Sequence[str]] = {question.id: question.references for question in self.questions}
+        return agreement(golds, {question.id: question.group for question in self.questions}, self.metric)
+
+    def _columns(self) -> list[list[float]]:
+        return [[question.em for question in self.questions], [question.f1 for question in self.questions]]
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON, without the questions."""
+        summary: dict[str, Any] = {
+            "em": self.scores.em,
+            "f1": self.scores.f1,
+            **_bounds(*self.intervals),
+            "total": self.scores.total,
+            "missing": self.scores.missing,
+            **self.scores.extra,
+            "losses": self.losses,
+        }
+        if self.human:
+            em, f1 = self.human.em, self.human.f1
+            summary["human"] = {"em": em.mean, "f1": f1.mean, **_bounds(em, f1), "total": self.human.total}
+        if self.calibration:
+            curve = [asdict(one) for one in self.calibration.curve]
+            summary["calibration"] = {"error": self.calibration.error, "curve": curve}
+        slices: dict[str, dict[str, Any]] = {}
+        for one in self.slices:
+            figures = {"total": one.total, "em": one.em.mean, "f1": one.f1.mean, **_bounds(one.em, one.f1)}
+            slices.setdefault(one.dimension, {})[one.label] = figures
+        return summary | {"slices": slices}
+
+
+def _bounds(em: Interval, f1: Interval) -> dict[str, list[float]]:
+    return {"em_interval": [em.low, em.high], "f1_interval": [f1.low, f1.high]}
