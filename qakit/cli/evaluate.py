@@ -7,7 +7,8 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import guarded, say_if_remote
-from qakit.cli.results import show_evaluation, show_files
+from qakit.cli.results import show_files
+from qakit.cli.scored import show_evaluation
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
 Scores = Annotated[Path | None, typer.Option(help="A scores file to score.")]
@@ -24,6 +25,11 @@ Tune = Annotated[
         help="Find what scores best on --data, and keep it with --model; repeatable.",
     ),
 ]
+Compare = Annotated[
+    list[Path] | None,
+    typer.Option(help="Predictions or a scores file of the same questions to compare with; repeatable."),
+]
+Slices = Annotated[bool, typer.Option("--slices", help="Show the scores of groups of questions that are alike.")]
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
@@ -37,6 +43,8 @@ def evaluate(
     gold: Gold = None,
     context: opt.Context = None,
     metric: Metric = None,
+    compare: Compare = None,
+    slices: Slices = False,
     details: Details = None,
     tune: Tune = None,
     joint_paragraphs: opt.JointParagraphs = None,
@@ -81,12 +89,13 @@ def evaluate(
         context=context,
         metric=metric,
         details=details,
+        compare=tuple(compare or ()),
         lenient=lenient,
         tune=tuple(tune or ()),
     )
     say_if_remote(*([] if quiet else [model, selector]))
     result = run.evaluate(request, settings)
-    show_evaluation(result, json=json)
+    show_evaluation(result, json=json, slices=slices)
     show_files([details] if details and not quiet else [])
 
 

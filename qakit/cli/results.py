@@ -7,11 +7,9 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qakit.cli.console import emit, emit_json, say
-from qakit.cli.tuning import tuning_lines
 
 if TYPE_CHECKING:
     from qakit.runs.dry_run import DryRun
-    from qakit.runs.evaluate import EvaluateResult
     from qakit.runs.events import TrainResult
     from qakit.runs.folds import FoldsResult
     from qakit.runs.outputs import PreprocessResult
@@ -71,31 +69,6 @@ def show_files(files: Sequence[Path]) -> None:
     """Name the files that a command wrote."""
     for file in files:
         say(f"wrote {file}")
-
-
-def show_evaluation(result: "EvaluateResult", *, json: bool) -> None:
-    """The scores as a table, or as JSON; both are results and go to standard output."""
-    if json:
-        emit_json(result.summary())
-        return
-    for line in tuning_lines(result.tuned):
-        emit(line)
-    rows = [(name.replace("_", " "), value) for name, value in _flat(result.summary()) if isinstance(value, float)]
-    missing = f", {result.scores.missing} without a prediction" if result.scores else ""
-    missing += f", {result.unknown} predictions for other questions" if result.unknown else ""
-    emit(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        emit(f"{name:<{width}}  {value:7.3f}")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a nested mapping by their spaced names."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name} ")
-        else:
-            yield prefix + name, value
 
 
 def show_training(result: "TrainResult", *, json: bool, quiet: bool) -> None:
@@ -205,6 +178,15 @@ def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for first, *cells in table:
         padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         yield "  ".join([first.ljust(widths[0]), *padded])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a nested mapping by their spaced names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name} ")
+        else:
+            yield prefix + name, value
 
 
 def _cell(value: Any) -> str:

@@ -132,6 +132,17 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
     return [_question(row) for row in table.to_pylist()], ScoresInfo(**metadata)
 
 
+def is_scores_file(path: Path) -> bool:
+    """Whether a file is a scores file, and not one of predictions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _METADATA_KEY.encode() in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def _question(row: dict[str, Any]) -> QuestionScores:
     tokens = TokenScores(
         start=np.asarray(row["start"], dtype=np.float32),

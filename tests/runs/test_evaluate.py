@@ -7,15 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import qakit.runs.predict
-from qakit.config import ReadConfig
+from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
+from qakit.metrics.intervals import Interval
 from qakit.metrics.presets import DEFAULT_PRESET
+from qakit.modeling.info import ModelInfo
 from qakit.runs.details import write_details
 from qakit.runs.evaluate import (
     EvaluateRequest,
@@ -24,7 +27,9 @@ from qakit.runs.evaluate import (
     evaluate_predictions,
     references_of,
 )
-from qakit.runs.predict import Models
+from qakit.runs.predict import Answered, Models
+from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.spans.decoding import TokenScores
 from tests.runs.models import save_reader, save_selector
 
 CONFIG = ReadConfig()
@@ -57,16 +62,43 @@ def test_predictions_are_scored_question_by_question(tmp_path: Path):
         "prediction": None,
         "em": 0,
         "f1": 0,
+        "verdict": "missing",
+        "title": "",
+        "paragraph": "1",
+        "relevant": 1,
+        "read": None,
+        "gold_start": 0,
+        "gold_end": 1,
+        "start": None,
+        "end": None,
+        "probability": None,
+        "windows": None,
+        "answer_length": "1 to 2",
+        "question_word": "who",
+        "answer_type": "person",
+        "context_length": "1 to 250",
+        "position": "first quarter",
+        "candidates": "2",
+        "occurrences": "once",
+        "window_boundary": None,
     }
-    assert result.summary() == {
+    summary = result.summary()
+    slices, human = summary.pop("slices"), summary.pop("human")
+    assert summary == {
         "metric": "adl",
         "source": "predictions",
-        "total": 4,
         "em": 50,
         "f1": pytest.approx((200 + 200 / 3) / 4),
+        "em_interval": [50, 50],  # each of the two paragraphs has one right and one lost
+        "f1_interval": [50, pytest.approx((100 + 200 / 3) / 2)],
+        "total": 4,
         "missing": 1,
+        "losses": {"missing": 25, "boundary": 25},
         "unknown": 1,
     }
+    assert (human["total"], human["em"], human["f1"]) == (1, 0, pytest.approx(40))
+    assert slices["question_word"]["who"]["em"] == slices["question_word"]["where"]["em"] == 50
+    assert list(result.frame()["verdict"]) == ["right", "missing", "boundary", "right"]
 
 
 def test_predictions_of_other_questions_are_refused_with_an_id_of_each(tmp_path: Path):
@@ -128,35 +160,52 @@ def test_metric_and_details_are_checked_before_anything_is_read(tmp_path: Path):
 def fake_answers(chosen: dict[str, tuple[int, str]], from_gold: dict[str, str]) -> Any:
     """What `answer_dataset` would yield: with a selector a choice and an answer, without one an answer."""
 
-    def answer(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Any]:
+    def answer(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Answered]:
         for record in dataset:
             candidate, text = chosen[record.id] if models.selector else (record.relevant, from_gold[record.id])
-            prediction = SimpleNamespace(id=record.id, candidate=candidate, text=text)
-            yield SimpleNamespace(record=record, prediction=prediction, selection=(0.0, 0.0) if models.selector else ())
+            context = record.paragraphs[candidate].text
+            start = context.index(text)
+            found = PredictedAnswer(text, start, start + len(text), 1.0, 0.5)
+            selection = (0.0, 0.0) if models.selector else ()
+            yield Answered(record, Prediction(record.id, candidate, (found,)), one_window(context), selection)
 
     return answer
+
+
+def one_window(context: str) -> TokenScores:
+    """Each character a token."""
+    index = np.arange(len(context), dtype=np.int32)
+    scores = np.zeros(len(context), dtype=np.float32)
+    return TokenScores(scores, scores, index, index + 1, np.array([0, len(context)]))
+
+
+def fake_model() -> Any:
+    return SimpleNamespace(info=ModelInfo(task="qa", windows=WindowSettings(), max_answer_length=10), source="fake")
 
 
 def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.MonkeyPatch):
     chosen = {"1": (0, "甲"), "2": (0, "甲"), "3": (0, "山"), "4": (1, "河邊")}
     from_gold = {"1": "甲", "2": "乙", "3": "山", "4": "河邊"}
     monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers(chosen, from_gold))
-    both = Models(reader=object(), selector=object())
+    both = Models(reader=fake_model(), selector=object())
     result = evaluate_models(DATASET, references_of(DATASET, None), both, CONFIG)
     assert (result.source, result.scores.em, result.gold_paragraph.em) == ("end-to-end", 50, 75)
-    assert result.selection_accuracy == 75
+    assert (result.selection_accuracy, result.selection) == (75, Interval(75, 50, 100))
+    assert result.analysis.losses == {"selection": 25, "boundary": 25}
+    assert result.gold_analysis.losses == {"boundary": 25}
+    assert [row["read"] for row in result.rows] == [0, 0, 0, 1]
     assert [row["prediction"] for row in result.rows] == ["甲", "甲", "山", "河邊"]
     summary = result.summary()
     assert (summary["em"], summary["gold_paragraph"]["em"], summary["selection_accuracy"]) == (50, 75, 75)
-    alone = evaluate_models(DATASET, references_of(DATASET, None), Models(reader=object()), CONFIG)
+    alone = evaluate_models(DATASET, references_of(DATASET, None), Models(reader=fake_model()), CONFIG)
     assert (alone.source, alone.scores.em, alone.gold_paragraph) == ("gold-paragraph", 75, None)
 
 
 def test_only_labelled_questions_are_answered(monkeypatch: pytest.MonkeyPatch):
     dataset = Dataset((*RECORDS, Record("5", "誰？", PARAGRAPHS)), "jsonl")
-    from_gold = {record.id: "甲" for record in RECORDS}
+    from_gold = {record.id: record.context[0] for record in RECORDS}
     monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers({}, from_gold))
-    result = evaluate_models(dataset, references_of(dataset, None), Models(reader=object()), CONFIG)
+    result = evaluate_models(dataset, references_of(dataset, None), Models(reader=fake_model()), CONFIG)
     assert [row["id"] for row in result.rows] == ["1", "2", "3", "4"]
 
 

@@ -1,0 +1,110 @@
+"""How an evaluation looks: a short table of scores with their intervals, and longer ones where they are asked for."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from qakit.cli.console import emit, emit_json
+from qakit.cli.tuning import tuning_lines
+
+if TYPE_CHECKING:
+    from qakit.metrics.analysis import Analysis
+    from qakit.metrics.comparing import Comparison
+    from qakit.metrics.intervals import Interval
+    from qakit.runs.evaluation import EvaluateResult
+
+_INTERVAL = "95 % interval"
+
+
+def show_evaluation(result: "EvaluateResult", *, json: bool, slices: bool = False) -> None:
+    """The scores as a table, or as JSON; both are results and go to standard output.
+
+    Args:
+        slices: with the scores of each slice and the reliability curve, which JSON always has.
+    """
+    if json:
+        emit_json(result.summary())
+        return
+    for line in tuning_lines(result.tuned):
+        emit(line)
+    missing = f", {result.scores.missing} without a prediction" if result.scores else ""
+    missing += f", {result.unknown} predictions for other questions" if result.unknown else ""
+    emit(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
+    for line in _table([["", "score", _INTERVAL], *_score_rows(result)]):
+        emit(line)
+    for name, analysis in (("lost", result.analysis), ("lost with the gold paragraph", result.gold_analysis)):
+        if analysis and analysis.losses:
+            emit(f"{name}: {', '.join(f'{cause} {share:.2f}' for cause, share in analysis.losses.items())}")
+    for comparison in result.comparisons:
+        for line in _comparison_lines(comparison):
+            emit(line)
+    if slices and result.analysis:
+        for line in _slice_lines(result.analysis):
+            emit(line)
+
+
+def _score_rows(result: "EvaluateResult") -> Iterator[list[str]]:
+    for prefix, analysis in (("", result.analysis), ("gold paragraph ", result.gold_analysis)):
+        if analysis:
+            em, f1 = analysis.intervals
+            yield from ([f"{prefix}em", *_interval(em)], [f"{prefix}f1", *_interval(f1)])
+            extra = analysis.scores.extra.items()
+            yield from ([prefix + name.replace("_", " "), f"{value:.3f}", ""] for name, value in extra)
+            if analysis.calibration:
+                yield [f"{prefix}calibration error", f"{analysis.calibration.error:.3f}", ""]
+    if result.selection:
+        yield ["selection accuracy", *_interval(result.selection)]
+    if result.analysis and (human := result.analysis.human):
+        yield from (["human em", *_interval(human.em)], ["human f1", *_interval(human.f1)])
+
+
+def _interval(interval: "Interval") -> list[str]:
+    mean, low, high = interval
+    return [f"{mean:.3f}", f"{low:.2f} to {high:.2f}"]
+
+
+def _comparison_lines(comparison: "Comparison") -> Iterator[str]:
+    missing = f", {comparison.missing} without a prediction" if comparison.missing else ""
+    yield ""
+    yield f"compared with {comparison.name}{missing}"
+    rows = [["", "other", "difference", _INTERVAL, "p"]]
+    scores = ("em", comparison.other_em, comparison.em), ("f1", comparison.other_f1, comparison.f1)
+    for name, other, difference in scores:
+        mean, low, high = difference.interval
+        rows.append([name, f"{other:.3f}", f"{mean:+.3f}", f"{low:+.2f} to {high:+.2f}", f"{difference.p_value:.2g}"])
+    yield from _table(rows)
+    yield (
+        f"only this is right: {comparison.only_this}, only the other: {comparison.only_other}; "
+        f"McNemar's exact test: p = {comparison.mcnemar:.2g}"
+    )
+    yield comparison.sentence
+
+
+def _slice_lines(analysis: "Analysis") -> Iterator[str]:
+    for dimension, slices in groupby(analysis.slices, key=lambda one: one.dimension):
+        yield ""
+        title = [dimension.replace("_", " "), "questions", "em", _INTERVAL, "f1", _INTERVAL]
+        rows = [[one.label, str(one.total), *_interval(one.em), *_interval(one.f1)] for one in slices]
+        yield from _table([title, *rows])
+    if analysis.calibration:
+        yield ""
+        title = ["probability", "answers", "mean", "right"]
+        curve = analysis.calibration.curve
+        bins = [
+            [
+                f"{100 * one.low:.1f} to {100 * one.high:.1f}",
+                str(one.total),
+                f"{one.probability:.2f}",
+                f"{one.right:.2f}",
+            ]
+            for one in curve
+        ]
+        yield from _table([title, *bins])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns padded to their widest cell: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *cells in rows:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *padded]).rstrip()

@@ -1,0 +1,50 @@
+"""`evaluate --compare`: what was scored beside other predictions or scores files of the same questions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qakit.data.predictions import read_predictions
+from qakit.io import file_error
+from qakit.metrics.analysis import Analysis
+from qakit.metrics.comparing import Comparison, compare
+from qakit.metrics.presets import evaluate
+from qakit.runs.references import References
+from qakit.spans.ensembling import decode_scores
+from qakit.spans.scores import is_scores_file, read_scores
+
+
+def compare_with(path: Path, analysis: Analysis, references: References) -> Comparison:
+    """Compare what was scored with another file, by the same preset.
+
+    Raises:
+        DataError: the file cannot be read, or shares no id with the references.
+    """
+    texts = _predicted(path)
+    check_ids(texts, references, path)
+    other = evaluate(texts, references.golds, analysis.metric)
+    this = analysis.scores.per_question
+    return compare(
+        str(path),
+        [this[question.id] for question in analysis.questions],
+        [other.per_question[question.id] for question in analysis.questions],
+        analysis.groups,
+        missing=other.missing,
+    )
+
+
+def _predicted(path: Path) -> Mapping[str, str]:
+    if not is_scores_file(path):
+        return read_predictions(path)
+    questions, info = read_scores(path)
+    return {question.id: decode_scores(question, info, 1).text for question in questions}
+
+
+def check_ids(predictions: Mapping[str, object], references: References, file: Path) -> None:
+    """Make sure that predictions are of these questions.
+
+    Raises:
+        DataError: no predicted id is one of the references'; `file` names the culprit.
+    """
+    if not predictions.keys() & references.golds.keys():
+        some = next(iter(predictions), None), next(iter(references.golds))
+        raise file_error(file, "id", f"no id is one of the data's: it has {some[0]!r}, the data {some[1]!r}")
