@@ -1,0 +1,226 @@
+"""The error report of many questions in a real browser: size of the file, time until it is usable, errors, requests.
+
+`python benchmarks/report_page.py [DATA] [--questions N ...] [--keep DIR]` makes predictions for DRCD's dev file out of
+its references (half of them right, the others moved, cut or taken from elsewhere), writes the report, and opens it in
+headless Chromium, `--rounds` times. More questions than the file has are its own again, with new ids. Needs selenium,
+chromium and its driver.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from qakit.data.formats import read_dataset
+from qakit.data.records import Record
+from qakit.metrics.presets import get_preset
+from qakit.report.html import render
+from qakit.report.page import (
+    Bin,
+    Candidate,
+    Card,
+    Comparison,
+    Context,
+    Difference,
+    Estimate,
+    Fact,
+    Gold,
+    Page,
+    Question,
+    Ranked,
+    SliceGroup,
+    SliceRow,
+    Window,
+)
+
+DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+NBEST = 10
+LENGTHS = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 10**6))
+WORDS = ("誰", "哪", "何", "什麼", "多少", "幾")
+VIEWS = {"wide": (1280, 900, 1), "phone": (390, 844, 3)}
+
+
+def moved(record: Record, random_: random.Random) -> tuple[int, int]:
+    """A span near or far from the reference."""
+    span, length = record.span, len(record.context)
+    start, end = span.start, span.end
+    kind = random_.random()
+    if kind < 0.5:
+        return start, end
+    if kind < 0.75:
+        start = max(0, start + random_.randint(-3, 2))
+        return start, min(length, max(start + 1, end + random_.randint(-1, 4)))
+    start = random_.randrange(length)
+    return start, min(length, start + random_.randint(1, 12))
+
+
+def question_of(record: Record, number: int, place: dict[str, int], random_: random.Random) -> Question:
+    context = record.context
+    spans = [moved(record, random_) for _ in range(NBEST)]
+    weights = sorted((random_.random() ** 4 for _ in spans), reverse=True)
+    shares = [round(weight / sum(weights), 4) for weight in weights]
+    (start, end), text = spans[0], context[spans[0][0] : spans[0][1]]
+    score = get_preset("drcd").score(text, record.references)
+    gold = record.span
+    is_near = start < gold.end and gold.start < end
+    windows = range(0, max(1, len(context) - 128), 256)
+    return Question(
+        id=f"{record.id}-{number}" if number else record.id,
+        question=record.question,
+        golds=tuple(Gold(answer.text, answer.start) for answer in record.answers),
+        prediction=text,
+        verdict="right" if score.em else "boundary" if is_near else "wrong span",
+        em=100 * score.em,
+        f1=100 * score.f1,
+        confidence=shares[0],
+        slices=(
+            next(row for row, (_, most) in enumerate(LENGTHS) if len(gold.text) <= most),
+            next((row for row, word in enumerate(WORDS) if word in record.question), None),
+        ),
+        candidates=(Candidate(place[context]),),
+        chosen=0,
+        relevant=0,
+        start=start,
+        end=end,
+        ranked=tuple(Ranked(0, *span, share) for span, share in zip(spans, shares, strict=True)),
+        windows=tuple(Window(0, first, min(first + 384, len(context))) for first in windows),
+        other=gold.text if random_.random() < 0.55 else text,
+        other_em=100.0 * (random_.random() < 0.55),
+    )
+
+
+def slice_group(name: str, labels: list[str], questions: list[Question], number: int) -> SliceGroup:
+    rows = []
+    for row, label in enumerate(labels):
+        inside = [question for question in questions if question.slices[number] == row]
+        em = statistics.fmean(question.em for question in inside)
+        spread = 98 * (em / 100 * (1 - em / 100) / len(inside)) ** 0.5 * 2
+        f1 = statistics.fmean(question.f1 for question in inside)
+        rows.append(SliceRow(label, len(inside), Estimate(em, max(0, em - spread), min(100, em + spread)), f1))
+    return SliceGroup(name, tuple(rows))
+
+
+def bins_of(questions: list[Question]) -> Iterator[Bin]:
+    for number in range(10):
+        low, high = number / 10, (number + 1) / 10
+        inside = [question for question in questions if low < question.confidence <= high]
+        if inside:
+            mean = statistics.fmean(question.confidence for question in inside)
+            yield Bin(low, high, len(inside), mean, statistics.fmean(question.em / 100 for question in inside))
+
+
+def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page:
+    random_ = random.Random(1)
+    contexts = list(dict.fromkeys(record.context for record in records))
+    place = {context: number for number, context in enumerate(contexts)}
+    titles = {record.context: record.paragraphs[0].title for record in records}
+    questions = [
+        question_of(records[number % len(records)], number // len(records), place, random_) for number in range(count)
+    ]
+    em = statistics.fmean(question.em for question in questions)
+    f1 = statistics.fmean(question.f1 for question in questions)
+    lengths = ["1 to 2", "3 to 4", "5 to 8", "9 to 16", "17 and more"]
+    return Page(
+        title="Error report: DRCD_dev.json",
+        questions=tuple(questions),
+        contexts=tuple(Context(context, titles[context]) for context in contexts),
+        facts=(Fact("Data", "DRCD_dev.json"), Fact("Model", "none: references, perturbed"), Fact("Metric", "drcd")),
+        cards=(
+            Card("EM", Estimate(em, em - 1.6, em + 1.7), "end to end"),
+            Card("F1", Estimate(f1, f1 - 1.4, f1 + 1.5), "end to end"),
+            Card("Human agreement", Estimate(84.2, 82.9, 85.4), "each annotator against the others"),
+            Card("ECE", Estimate(12.34), "15 bins"),
+        ),
+        overall=Estimate(em, em - 1.6, em + 1.7),
+        slices=(
+            slice_group("Length of the answer", lengths, questions, 0),
+            slice_group("Question word", list(WORDS), questions, 1),
+        ),
+        curves=curves,
+        reliability=tuple(bins_of(questions)),
+        comparison=Comparison("other.json", (Difference("EM", Estimate(1.2, -0.4, 2.9), 0.14),), 400, 350, 1500, 1274),
+        notes=("Intervals: 95 %, bootstrap over paragraphs.",),
+    )
+
+
+def start_browser() -> Any:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+
+
+def requests(browser: Any) -> Iterator[str]:
+    """What the browser asked for since the last call, beside pages that it was sent to and data URLs."""
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["type"] != "Document":
+            url = message["params"]["request"]["url"]
+            if not url.startswith("data:"):
+                yield url
+
+
+def open_page(browser: Any, file: Path) -> tuple[float, int, int]:
+    """Milliseconds from navigation until the table can be used, console messages, and requests beside the page."""
+    browser.get("about:blank")
+    browser.get_log("performance")
+    browser.get(file.as_uri())
+    usable = browser.execute_script("return performance.getEntriesByName('usable')[0].startTime")
+    return usable, len(browser.get_log("browser")), len(list(requests(browser)))
+
+
+def take_pictures(browser: Any, folder: Path) -> None:
+    for name, (width, height, scale) in VIEWS.items():
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": name == "phone"}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        for scheme in ("light", "dark"):
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            time.sleep(0.2)
+            browser.save_screenshot(str(folder / f"{name}-{scheme}.png"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", default=DEFAULT)
+    parser.add_argument("--questions", type=int, nargs="+", default=[3524, 5000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--curves", type=Path, help="an SVG of learning curves to put in")
+    parser.add_argument("--keep", type=Path, help="folder to keep the pages in, with screenshots")
+    arguments = parser.parse_args()
+    records = read_dataset([arguments.data / "drcd" / "DRCD_dev.json"]).records
+    curves = arguments.curves.read_text(encoding="utf-8") if arguments.curves else None
+    browser = start_browser()
+    with TemporaryDirectory() as name:
+        folder = arguments.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for count in arguments.questions:
+            page, file = page_of(records, count, curves), folder / f"{count}.html"
+            began = time.perf_counter()
+            file.write_text(render(page), encoding="utf-8")
+            seconds = time.perf_counter() - began
+            opened = [open_page(browser, file) for _ in range(arguments.rounds)]
+            times = [usable for usable, _, _ in opened]
+            print(
+                f"{count} questions, {len(page.contexts)} contexts: {file.stat().st_size / 1e6:.2f} MB, written in "
+                f"{seconds:.1f} s; usable after {statistics.median(times):.0f} ms (at most {max(times):.0f}); "
+                f"{sum(errors for _, errors, _ in opened)} console messages, "
+                f"{sum(sent for _, _, sent in opened)} requests",
+                flush=True,
+            )
+        if arguments.keep:
+            take_pictures(browser, folder)
+    browser.quit()
+
+
+if __name__ == "__main__":
+    main()
