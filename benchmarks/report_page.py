@@ -19,10 +19,10 @@ from typing import Any
 
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
+from qakit.metrics.calibration import reliability_curve
 from qakit.metrics.presets import get_preset
 from qakit.report.html import render
 from qakit.report.page import (
-    Bin,
     Candidate,
     Card,
     Comparison,
@@ -30,13 +30,12 @@ from qakit.report.page import (
     Difference,
     Estimate,
     Fact,
-    Gold,
+    Other,
     Page,
     Question,
     Ranked,
     SliceGroup,
     SliceRow,
-    Window,
 )
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -73,7 +72,7 @@ def question_of(record: Record, number: int, place: dict[str, int], random_: ran
     return Question(
         id=f"{record.id}-{number}" if number else record.id,
         question=record.question,
-        golds=tuple(Gold(answer.text, answer.start) for answer in record.answers),
+        references=tuple(record.references),
         prediction=text,
         verdict="right" if score.em else "boundary" if is_near else "wrong span",
         em=100 * score.em,
@@ -84,14 +83,13 @@ def question_of(record: Record, number: int, place: dict[str, int], random_: ran
             next((row for row, word in enumerate(WORDS) if word in record.question), None),
         ),
         candidates=(Candidate(place[context]),),
-        chosen=0,
+        read=0,
         relevant=0,
-        start=start,
-        end=end,
-        ranked=tuple(Ranked(0, *span, share) for span, share in zip(spans, shares, strict=True)),
-        windows=tuple(Window(0, first, min(first + 384, len(context))) for first in windows),
-        other=gold.text if random_.random() < 0.55 else text,
-        other_em=100.0 * (random_.random() < 0.55),
+        gold_spans=tuple((answer.start, answer.end) for answer in record.answers),
+        span=(start, end),
+        ranked=tuple(Ranked(*span, share) for span, share in zip(spans, shares, strict=True)),
+        windows=tuple((first, min(first + 384, len(context))) for first in windows),
+        others=(Other(gold.text, 100.0) if random_.random() < 0.55 else Other("", 0.0),),
     )
 
 
@@ -106,15 +104,6 @@ def slice_group(name: str, labels: list[str], questions: list[Question], number:
     return SliceGroup(name, tuple(rows))
 
 
-def bins_of(questions: list[Question]) -> Iterator[Bin]:
-    for number in range(10):
-        low, high = number / 10, (number + 1) / 10
-        inside = [question for question in questions if low < question.confidence <= high]
-        if inside:
-            mean = statistics.fmean(question.confidence for question in inside)
-            yield Bin(low, high, len(inside), mean, statistics.fmean(question.em / 100 for question in inside))
-
-
 def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page:
     random_ = random.Random(1)
     contexts = list(dict.fromkeys(record.context for record in records))
@@ -125,6 +114,7 @@ def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page
     ]
     em = statistics.fmean(question.em for question in questions)
     f1 = statistics.fmean(question.f1 for question in questions)
+    right = [question.em / 100 for question in questions]
     lengths = ["1 to 2", "3 to 4", "5 to 8", "9 to 16", "17 and more"]
     return Page(
         title="Error report: DRCD_dev.json",
@@ -143,8 +133,12 @@ def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page
             slice_group("Question word", list(WORDS), questions, 1),
         ),
         curves=curves,
-        reliability=tuple(bins_of(questions)),
-        comparison=Comparison("other.json", (Difference("EM", Estimate(1.2, -0.4, 2.9), 0.14),), 400, 350, 1500, 1274),
+        reliability=tuple(
+            reliability_curve([one.confidence for one in questions], [one.em / 100 for one in questions])
+        ),
+        comparisons=(
+            Comparison("other.json", (Difference("EM", Estimate(1.2, -0.4, 2.9), 0.14),), "no better, no worse"),
+        ),
         notes=("Intervals: 95 %, bootstrap over paragraphs.",),
     )
 

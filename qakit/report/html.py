@@ -10,7 +10,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields, is_dataclass
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -19,15 +19,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from qakit.report.page import VERDICTS, Candidate, Context, Gold, Page, Question, Ranked, Window
+from qakit.metrics.verdicts import VERDICTS
+from qakit.report.page import Candidate, Context, Other, Page, Question, Ranked
 
 _SCRIPTS = ("text.js", "state.js", "detail.js", "table.js", "main.js")
 _PACKED = {
     "context": Context,
     "candidate": Candidate,
-    "gold": Gold,
     "ranked": Ranked,
-    "window": Window,
+    "other": Other,
     "question": Question,
 }
 _UNSAFE_IN_JSON = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
@@ -66,9 +66,9 @@ def page_data(page: Page) -> dict[str, Any]:
         "fields": {name: [field.name for field in fields(kind)] for name, kind in _PACKED.items()},
         "verdicts": list(page.counts),
         "slices": [{"name": group.name, "rows": [row.label for row in group.rows]} for group in page.slices],
-        "other": page.comparison and page.comparison.other,
-        "contexts": [_listed(astuple(context)) for context in page.contexts],
-        "questions": [_listed(astuple(question)) for question in page.questions],
+        "others": [comparison.other for comparison in page.comparisons],
+        "contexts": _packed(page.contexts),
+        "questions": _packed(page.questions),
     }
 
 
@@ -101,9 +101,11 @@ def _is_unseen(character: str) -> bool:
     return _UNSEEN.match(character) is not None or not (character.isprintable() or character == _IDEOGRAPHIC_SPACE)
 
 
-def _listed(value: Any) -> Any:
-    """Tuples as lists, all the way down: what JSON gives back."""
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+def _packed(value: Any) -> Any:
+    """Tuples and dataclasses as lists, all the way down: what JSON gives back."""
+    if isinstance(value, tuple):
+        return [_packed(item) for item in value]
+    return [_packed(getattr(value, field.name)) for field in fields(value)] if is_dataclass(value) else value
 
 
 def _score(value: float) -> str:

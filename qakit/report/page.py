@@ -5,21 +5,12 @@ All numbers are finite. Texts may hold anything: the page shows it and runs none
 """
 
 from dataclasses import dataclass
-from types import MappingProxyType
 
-VERDICTS = MappingProxyType(
-    {
-        "right": "exact match with a reference",
-        "boundary": "the place is right, the edges are not",
-        "wrong span": "the right paragraph was read, the answer stands elsewhere in it",
-        "selection": "another paragraph than the relevant one was read",
-        "unreachable": "no span that the model may give is a reference",
-        "empty": "no answer was given where there is one",
-        "answered": "an answer was given where there is none",
-        "missing": "the predictions lack the question",
-    }
-)
-"""What a question can come to, in the order in which the page lists it, and what each means."""
+from qakit.metrics.calibration import Bin
+from qakit.metrics.places import Span
+from qakit.metrics.verdicts import VERDICTS
+
+_RIGHT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +59,6 @@ class SliceGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Answers whose probability lies in (low, high]: how many, its mean, and the share of them that are right."""
-
-    low: float
-    high: float
-    count: int
-    probability: float
-    right: float
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """How far a score is above (or, negative, below) that of the other system, in points; `p` where it was tested."""
 
@@ -89,14 +69,19 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """This system against `other` on the same questions, and how many each alone has right."""
+    """This system against `other` on the same questions; `meaning` says in a sentence what came out."""
 
     other: str
     differences: tuple[Difference, ...]
-    only_this: int
-    only_other: int
-    both: int
-    neither: int
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What another system answered, None where it has no answer, and its EM."""
+
+    prediction: str | None
+    em: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +101,9 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
-    """A reference, and where it starts in the relevant paragraph; None for one that is no span of it."""
-
-    text: str
-    start: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ranked:
-    """An answer of the n-best list: a span of the question's candidate of that position, or `text` where given."""
+    """An answer of the n-best list: a span of the paragraph that was read, or `text` where given."""
 
-    candidate: int
     start: int
     end: int
     probability: float | None = None
@@ -135,35 +111,28 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Characters of a candidate that the model read at once."""
-
-    candidate: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """A question and what came of it.
 
     Attributes:
-        golds: the references; none for a question without an answer.
+        question: empty where it is not known.
+        references: the texts that count as right; none for a question without an answer.
         prediction: None where it is missing, an empty text where "no answer" was predicted.
-        verdict: a name in `VERDICTS`.
+        verdict: a name in `qakit.metrics.verdicts.VERDICTS`.
         confidence: probability of the prediction, where known.
         slices: for each of `Page.slices` the number of the row that the question belongs to, None for no row.
         candidates: its paragraphs, none where they are not known.
-        chosen, relevant: positions in `candidates` of the paragraph that was read and of that with the answer.
-        start, end: place of the prediction in the chosen paragraph, where known.
-        ranked: the n-best list, best first.
-        windows: what was read at once.
-        other: the prediction of the other system of `Page.comparison`, and `other_em` its EM.
+        read, relevant: positions in `candidates` of the paragraph that was read and of that with the answer.
+        gold_spans: places of right answers in the relevant paragraph.
+        span: place of the prediction in the paragraph that was read, where known.
+        ranked: the n-best list, best first, from the paragraph that was read.
+        windows: parts of that paragraph that were read at once.
+        others: for each of `Page.comparisons` what the other system made of it.
     """
 
     id: str
     question: str
-    golds: tuple[Gold, ...]
+    references: tuple[str, ...]
     prediction: str | None
     verdict: str
     em: float
@@ -171,14 +140,13 @@ class Question:
     confidence: float | None = None
     slices: tuple[int | None, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    chosen: int | None = None
+    read: int | None = None
     relevant: int | None = None
-    start: int | None = None
-    end: int | None = None
+    gold_spans: tuple[Span, ...] = ()
+    span: Span | None = None
     ranked: tuple[Ranked, ...] = ()
-    windows: tuple[Window, ...] = ()
-    other: str | None = None
-    other_em: float | None = None
+    windows: tuple[Span, ...] = ()
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +157,6 @@ class Page:
         facts: what was evaluated, and when.
         overall: EM of all questions, which the slices are seen against.
         curves: the learning curves as an SVG document.
-        reliability: bins of ascending probability.
         notes: sentences on how the numbers came about.
 
     Raises:
@@ -205,7 +172,7 @@ class Page:
     slices: tuple[SliceGroup, ...] = ()
     curves: str | None = None
     reliability: tuple[Bin, ...] = ()
-    comparison: Comparison | None = None
+    comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -215,16 +182,15 @@ class Page:
                     raise ValueError(f"question {question.id!r}: {name} refers to nothing on the page")
 
     def _references(self, question: Question) -> list[tuple[str, bool]]:
-        positions = range(len(question.candidates))
         rows = zip(question.slices, self.slices, strict=False)
-        places = [question.chosen, question.relevant, *(one.candidate for one in question.ranked)]
-        places += [one.candidate for one in question.windows]
+        places = [place for place in (question.read, question.relevant) if place is not None]
         return [
             ("verdict", question.verdict in VERDICTS),
             ("slices", len(question.slices) == len(self.slices)),
             ("slices", all(row is None or 0 <= row < len(group.rows) for row, group in rows)),
             ("candidates", all(0 <= one.context < len(self.contexts) for one in question.candidates)),
-            ("chosen, relevant, ranked or windows", all(place is None or place in positions for place in places)),
+            ("read or relevant", all(0 <= place < len(question.candidates) for place in places)),
+            ("others", len(question.others) == len(self.comparisons)),
         ]
 
     @property
@@ -232,3 +198,9 @@ class Page:
         """How many questions came to each verdict, in the order of `VERDICTS`, those that none came to left out."""
         verdicts = [question.verdict for question in self.questions]
         return {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}
+
+    def shared(self, number: int) -> dict[str, int]:
+        """How many questions are right here only, there only, in both and in neither, by comparison."""
+        pairs = [(one.em >= _RIGHT, one.others[number].em >= _RIGHT) for one in self.questions]
+        kinds = {"this": (True, False), "other": (False, True), "both": (True, True), "neither": (False, False)}
+        return {name: pairs.count(pair) for name, pair in kinds.items()}

@@ -1,7 +1,7 @@
 """Pages to test with: a plausible one, and one that has the same text wherever it has a text."""
 
+from qakit.metrics.calibration import Bin
 from qakit.report.page import (
-    Bin,
     Candidate,
     Card,
     Comparison,
@@ -9,13 +9,12 @@ from qakit.report.page import (
     Difference,
     Estimate,
     Fact,
-    Gold,
+    Other,
     Page,
     Question,
     Ranked,
     SliceGroup,
     SliceRow,
-    Window,
 )
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><path d="M0 0L10 10" stroke="#000"/></svg>'
@@ -87,7 +86,7 @@ def page_of(text: str) -> Page:
     question = Question(
         id=text,
         question=text,
-        golds=(Gold(text, 0), Gold(text, None)),
+        references=(text, text),
         prediction=text,
         verdict="boundary",
         em=0.0,
@@ -95,14 +94,13 @@ def page_of(text: str) -> Page:
         confidence=0.5,
         slices=(0,),
         candidates=(Candidate(0, 0.75), Candidate(0, 0.25)),
-        chosen=0,
+        read=0,
         relevant=0,
-        start=0,
-        end=length,
-        ranked=(Ranked(0, 0, length, 0.5, text), Ranked(1, 0, length, 0.25)),
-        windows=(Window(0, 0, length),),
-        other=text,
-        other_em=100.0,
+        gold_spans=((0, length),),
+        span=(0, length),
+        ranked=(Ranked(0, length, 0.5, text), Ranked(0, length, 0.25)),
+        windows=((0, length),),
+        others=(Other(text, 100.0),),
     )
     return Page(
         title=text,
@@ -113,8 +111,8 @@ def page_of(text: str) -> Page:
         overall=half,
         slices=(SliceGroup(text, (SliceRow(text, 1, half, 50.0),)),),
         curves=SVG,
-        reliability=(Bin(0.0, 0.5, 1, 0.5, 0.0),),
-        comparison=Comparison(text, (Difference(text, half, 0.5),), 0, 1, 0, 0),
+        reliability=(Bin(0.0, 0.5, 50.0, 0.0, 1),),
+        comparisons=(Comparison(text, (Difference(text, half, 0.5),), text),),
         notes=(text,),
     )
 
@@ -132,7 +130,7 @@ def sample_page(count: int = 300) -> Page:
             Question(
                 id=f"q{number}",
                 question=f"第{number}題：𠮷野家是哪國的？",
-                golds=(Gold("日本", 4),),
+                references=("日本",),
                 prediction=body[start:end],
                 verdict=verdict,
                 em=100.0 * (verdict == "right"),
@@ -140,12 +138,12 @@ def sample_page(count: int = 300) -> Page:
                 confidence=(number * 37 % count) / count,
                 slices=(number % 2,),
                 candidates=(Candidate(number % 10),),
-                chosen=0,
+                read=0,
                 relevant=0,
-                start=start,
-                end=end,
-                ranked=(Ranked(0, start, end, 0.5), Ranked(0, 0, 3, 0.25)),
-                windows=(Window(0, 0, 20), Window(0, 10, 28)),
+                gold_spans=((4, 6),),
+                span=(start, end),
+                ranked=(Ranked(start, end, 0.5), Ranked(0, 3, 0.25)),
+                windows=((0, 20), (10, 28)),
             )
         )
     even = SliceRow("even", count // 2, Estimate(33.0, 25.0, 41.0), 60.0)
@@ -159,5 +157,5 @@ def sample_page(count: int = 300) -> Page:
         overall=Estimate(33.33, 28.0, 38.0),
         slices=(SliceGroup("Number", (even, odd)),),
         curves=SVG,
-        reliability=(Bin(0.0, 0.5, 150, 0.25, 0.3), Bin(0.5, 1.0, 149, 0.75, 0.4)),
+        reliability=(Bin(0.0, 0.5, 25.0, 30.0, 150), Bin(0.5, 1.0, 75.0, 40.0, 149)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qakit.report.html import render
-from qakit.report.page import Candidate, Comparison, Context, Difference, Estimate, Gold, Page, Question, Ranked
+from qakit.report.page import Candidate, Comparison, Context, Difference, Estimate, Other, Page, Question, Ranked
 from tests.report.browser import Tab, start_browser
 from tests.report.pages import HOSTILE, page_of, sample_page
 
@@ -206,36 +206,38 @@ def test_printing_shows_the_rows_that_pass_and_not_the_tools(tab: Tab):
 
 
 def test_questions_that_are_compared_can_be_told_apart(browser: Any, tmp_path: Path):
-    asked = Question("q", "?", (Gold("a"),), "a", "right", 100.0, 100.0, other="b", other_em=0.0)
+    asked = Question("q", "?", ("a",), "a", "right", 100.0, 100.0, others=(Other("b", 0.0), Other("a", 100.0)))
     wrong = replace(asked, id="r", verdict="wrong span", em=0.0, f1=0.0, prediction="c")
-    comparison = Comparison("b.json", (Difference("EM", Estimate(0.0, -1.0, 1.0), 1.0),), 1, 0, 0, 1)
-    tab = Tab(browser, written(Page("x", (asked, wrong), comparison=comparison), tmp_path / "x.html"))
-    tab.one('[data-versus="this"]').click()
+    b, c = (Comparison(name, (Difference("EM", Estimate(0.0, -1.0, 1.0), 1.0),)) for name in ("b.json", "c.json"))
+    tab = Tab(browser, written(Page("x", (asked, wrong), comparisons=(b, c)), tmp_path / "x.html"))
+    tab.one('[data-versus="0.this"]').click()
     assert tab.texts(".id") == ["q"]
-    tab.choose("versus", "neither")
+    tab.choose("versus", "0.neither")
     assert tab.texts(".id") == ["r"]
-    assert tab.hash == "#versus=neither"
+    assert tab.hash == "#versus=0.neither"
+    tab.choose("versus", "1.other")
+    assert tab.texts(".id") == ["r"]
     tab.one("button.open").click()
-    assert "Other's prediction\nb" in tab.one("tr.details").text
+    assert "b.json\nb\nc.json\na" in tab.one("tr.details").text
 
 
 def test_of_several_paragraphs_those_that_matter_are_unfolded(browser: Any, tmp_path: Path):
     question = Question(
-        "q", "?", (Gold("乙", 1),), "甲", "selection", 0.0, 0.0, 0.5,
-        candidates=(Candidate(0, 0.1), Candidate(1, 0.7), Candidate(2, 0.2)),
-        chosen=1, relevant=2, start=0, end=1, ranked=(Ranked(1, 0, 1, 0.5), Ranked(0, 0, 1, 0.1)),
+        "q", "?", ("乙",), "甲", "selection", 0.0, 0.0, 0.5,
+        candidates=(Candidate(0, 0.1), Candidate(1, 0.7), Candidate(2, 0.2)), read=1, relevant=2,
+        gold_spans=((1, 2),), span=(0, 1), ranked=(Ranked(0, 1, 0.5), Ranked(0, 2, 0.1)), windows=((0, 2),),
     )  # fmt: skip
     contexts = (Context("丙丁", "一"), Context("甲乙", "二"), Context("甲乙", "三"))
     tab = Tab(browser, written(Page("x", (question,), contexts), tmp_path / "x.html"))
     tab.one("button.open").click()
     assert tab.do("return [...document.querySelectorAll('details')].map(one => one.open)") == [False, True, True]
-    assert tab.texts("summary .tag") == ["chosen", "relevant"]
+    assert tab.texts("summary .tag") == ["read", "relevant"]
     assert tab.texts("mark.predicted") == ["prediction", "both", "甲"][2:] or tab.texts("details mark.predicted") == [
         "甲"
     ]
     assert tab.texts("details mark.gold") == ["乙"]
     tab.all(".answer")[1].click()
-    assert tab.texts("details mark.picked") == ["丙"]
+    assert tab.texts("details mark.picked") == ["甲", "乙"]
 
 
 def test_hostile_texts_are_shown_and_do_nothing(browser: Any, tmp_path: Path):

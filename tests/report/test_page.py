@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from qakit.metrics.verdicts import VERDICTS
 from qakit.report.html import json_block, page_data, render
-from qakit.report.page import VERDICTS, Bin, Candidate, Comparison, Difference, Estimate, Page, Question
+from qakit.report.page import Candidate, Comparison, Difference, Estimate, Other, Page, Question
 from tests.report.pages import HOSTILE, SVG, page_of, sample_page
 
 
@@ -117,7 +118,7 @@ def test_the_hostile_texts_are_many_and_in_every_text_field_there_is():
     assert len(set(HOSTILE)) == len(HOSTILE) >= 40
     found = dict(texts_of(page_of("mark")))
     assert {name for name, text in found.items() if text != "mark"} == {"Page.curves", "Question.verdict"}
-    assert len(found) == 21
+    assert len(found) == 22
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -200,25 +201,23 @@ def test_characters_that_do_not_show_are_written_out():
 
 
 def test_scores_intervals_and_counts_are_told():
+    page = sample_page()
     page = replace(
-        sample_page(),
-        comparison=Comparison("b.json", (Difference("EM", Estimate(-1.25, -3.0, 0.5), 0.0004),), 7, 11, 1100, 13),
+        page,
+        questions=tuple(replace(question, others=(Other("日本", 100.0),)) for question in page.questions),
+        comparisons=(Comparison("b.json", (Difference("EM", Estimate(-1.25, -3.0, 0.5), 0.0004),), "no better"),),
     )
     html = render(page)
-    for text in ("33.33", "28.00 to 38.00", "−1.25", "−3.00 to 0.50", "&lt; 0.001", "1,100", "right: 100"):
+    assert page.shared(0) == {"this": 0, "other": 200, "both": 100, "neither": 0}
+    for text in ("33.33", "28.00 to 38.00", "−1.25", "−3.00 to 0.50", "&lt; 0.001", "no better", ">200<", "right: 100"):
         assert text in html
     assert page.counts == {"right": 100, "boundary": 100, "wrong span": 100}
 
 
 def test_parts_that_a_page_does_not_have_are_left_out():
     html = render(Page("empty", ()))
-    for heading in ("Scores", "Where the points are lost", "Slices", "Compared with", "Reliability", "Learning curves"):
+    for heading in ("Scores", "Where the points are lost", "Slices", "Compared on", "Reliability", "Learning curves"):
         assert f">{heading}" not in html.split("</style>")[1].split("<script")[0]
-
-
-def test_bins_without_answers_are_not_drawn():
-    page = replace(sample_page(), reliability=(Bin(0.0, 0.5, 0, 0.0, 0.0), Bin(0.5, 1.0, 4, 0.75, 0.5)))
-    assert render(page).count('<circle class="point"') == 1
 
 
 ASKED = Question("q", "?", (), "", "right", 100.0, 100.0)
@@ -230,7 +229,8 @@ ASKED = Question("q", "?", (), "", "right", 100.0, 100.0)
         (replace(ASKED, verdict="lucky"), "verdict"),
         (replace(ASKED, slices=(0,)), "slices"),
         (replace(ASKED, candidates=(Candidate(0),)), "candidates"),
-        (replace(ASKED, chosen=0), "chosen"),
+        (replace(ASKED, read=0), "read"),
+        (replace(ASKED, others=(Other("a", 0.0),)), "others"),
     ],
 )
 def test_a_question_that_refers_to_nothing_is_refused(question: Question, named: str):

@@ -17,13 +17,12 @@ function makeDetail(question) {
 function makeFacts(question) {
   const facts = [
     ["id", question.id],
-    ["Reference", question.golds.length ? distinct(question.golds.map((gold) => gold.text)) : ["no answer"]],
-    ["Prediction", question.prediction ?? "missing"],
+    ["Reference", question.references.length ? distinct(question.references) : "no answer"],
+    ["Prediction", predicted(question.prediction)],
     ["EM, F1", `${percent(question.em)}, ${percent(question.f1)}`],
   ];
-  if (question.prediction === "") facts[2][1] = "no answer";
   if (question.confidence !== null) facts.push(["Confidence", question.confidence.toFixed(3)]);
-  if (data.other !== null && question.other !== null) facts.push(["Other's prediction", question.other || "no answer"]);
+  question.others.forEach(({ prediction }, number) => facts.push([data.others[number], predicted(prediction)]));
   const slices = question.slices.flatMap((row, group) => (row === null ? [] : [sliceName(group, row)]));
   if (slices.length) facts.push(["Slices", slices]);
   const list = make("dl", "facts");
@@ -34,6 +33,7 @@ function makeFacts(question) {
   return list;
 }
 
+const predicted = (prediction) => (prediction === null ? "missing" : prediction || "no answer");
 const distinct = (texts) => [...new Set(texts)];
 const sliceName = (group, row) => `${data.slices[group].name}: ${data.slices[group].rows[row]}`;
 
@@ -45,14 +45,14 @@ function makeKey() {
 }
 
 /** The paragraphs, one behind the other; of several only those that matter are unfolded. */
-function makeParagraphs(question, { candidates, windows }, picked) {
+function makeParagraphs(question, { candidates }, picked) {
   return candidates.map(({ context, probability }, place) => {
-    const body = make("div", "paragraph", makeWindows(question, context, place, windows), makeText(question, context, place, picked));
+    const windows = place === question.read && question.windows.length ? makeWindows(question, context, place) : null;
+    const body = make("div", "paragraph", windows, makeText(question, context, place, picked));
     const { title } = data.contexts[context];
     if (candidates.length === 1) return make("div", "", title ? make("p", "title text", title) : null, body);
-    const isMain = place === question.chosen || place === question.relevant || place === picked?.candidate;
     const fold = make("details", "", makeSummary(question, place, title, probability), body);
-    fold.open = isMain;
+    fold.open = place === question.read || place === question.relevant;
     return fold;
   });
 }
@@ -62,7 +62,7 @@ function makeSummary(question, place, title, probability) {
     "summary", "",
     `Paragraph ${place + 1}`,
     title ? make("span", "title text", title) : null,
-    place === question.chosen ? make("span", "tag chosen", "chosen") : null,
+    place === question.read ? make("span", "tag read", "read") : null,
     place === question.relevant ? make("span", "tag relevant", "relevant") : null,
     probability === null ? null : make("span", "number", `probability ${probability.toFixed(3)}`),
   );
@@ -70,16 +70,9 @@ function makeSummary(question, place, title, probability) {
 
 /** Spans of a candidate as [kind, start, end]. */
 function spansOf(question, place, picked) {
-  const spans = [];
-  if (place === question.relevant || (question.relevant === null && question.candidates.length === 1)) {
-    for (const { text, start } of question.golds) {
-      if (start !== null) spans.push(["gold", start, start + Array.from(text).length]);
-    }
-  }
-  if (place === question.chosen && question.start !== null && question.end !== null) {
-    spans.push(["predicted", question.start, question.end]);
-  }
-  if (place === picked?.candidate) spans.push(["picked", picked.start, picked.end]);
+  const spans = place === question.relevant ? question.gold_spans.map((span) => ["gold", ...span]) : [];
+  if (place === question.read && question.span) spans.push(["predicted", ...question.span]);
+  if (place === question.read && picked) spans.push(["picked", picked.start, picked.end]);
   return spans;
 }
 
@@ -109,18 +102,17 @@ function markPiece(marks, words) {
 }
 
 /** Bars that show which characters were read at once, and where reference and prediction are among them. */
-function makeWindows(question, context, place, windows) {
-  const mine = windows.filter((window) => window.candidate === place);
-  const length = characters(context).length;
-  if (!mine.length || !length) return null;
+function makeWindows(question, context, place) {
+  const { windows } = question;
+  const length = Math.max(characters(context).length, 1);
   const at = (position) => `${(100 * position) / length}%`;
   const row = 7;
-  const picture = makeSvg("svg", { class: "windows", width: "100%", height: row * mine.length + 8, role: "img" });
-  const ranges = mine.map(({ start, end }) => `${start}–${end}`).join(", ");
-  const words = `read in ${mine.length} ${mine.length === 1 ? "window" : "windows"}: characters ${ranges}`;
+  const picture = makeSvg("svg", { class: "windows", width: "100%", height: row * windows.length + 8, role: "img" });
+  const ranges = windows.map(([start, end]) => `${start}–${end}`).join(", ");
+  const words = `read in ${windows.length} ${windows.length === 1 ? "window" : "windows"}: characters ${ranges}`;
   picture.setAttribute("aria-label", words);
-  mine.forEach((window, number) => {
-    const bar = { x: at(window.start), width: at(window.end - window.start), y: row * number + 6, height: 4, rx: 2, class: "window" };
+  windows.forEach(([start, end], number) => {
+    const bar = { x: at(start), width: at(end - start), y: row * number + 6, height: 4, rx: 2, class: "window" };
     picture.append(makeSvg("rect", bar));
   });
   for (const [kind, start, end] of spansOf(question, place, null)) {
@@ -132,17 +124,16 @@ function makeWindows(question, context, place, windows) {
 
 /** The n-best list. Pressing an answer marks its place in the paragraph. */
 function makeRanked(question, { candidates, ranked }, show) {
+  const context = candidates[question.read]?.context;
   const list = make("ol", "ranked");
   ranked.forEach((answer, number) => {
-    const { context } = candidates[answer.candidate] ?? {};
     const words = answer.text ?? (context === undefined ? "" : cut(context, answer.start, answer.end));
-    const several = candidates.length > 1 ? `¶${answer.candidate + 1} ` : "";
     const button = make(
       "button", "answer",
       make("span", "number", String(number + 1)),
       make("span", "text", words || "no answer"),
       answer.probability === null ? make("span") : makeShare(answer.probability),
-      make("span", "number place", `${several}${answer.start}–${answer.end}`),
+      make("span", "number place", `${answer.start}–${answer.end}`),
     );
     button.type = "button";
     button.setAttribute("aria-pressed", "false");

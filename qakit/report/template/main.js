@@ -10,16 +10,24 @@ function option(value, label) {
   return one;
 }
 
+function optionGroup(label, options) {
+  const group = document.createElement("optgroup");
+  group.label = label;
+  group.append(...options);
+  return group;
+}
+
 function fillControls() {
   tools.verdict.append(option("", "all"), ...data.verdicts.map((verdict) => option(verdict, verdict)));
-  tools.versus.append(option("", "all"), ...Object.entries(VERSUS).map(([key, label]) => option(key, label)));
+  tools.versus.append(option("", "all"));
+  data.others.forEach((other, number) => {
+    const values = versusValues().filter(([, , of]) => of === number);
+    tools.versus.append(optionGroup(other, values.map(([value, label]) => option(value, label))));
+  });
   tools.sort.append(...Object.entries(SORTS).map(([key, { label }]) => option(key, label)));
   tools.slice.append(option("", "add …"));
   data.slices.forEach((group, number) => {
-    const options = document.createElement("optgroup");
-    options.label = group.name;
-    options.append(...group.rows.map((row, place) => option(`${number}.${place}`, row)));
-    tools.slice.append(options);
+    tools.slice.append(optionGroup(group.name, group.rows.map((row, place) => option(`${number}.${place}`, row))));
   });
 }
 

@@ -2,7 +2,7 @@
 
 const data = readData();
 
-/** What is shown. `slices` maps a group's number to a row's; `versus` is this, other, both, neither or "". */
+/** What is shown. `slices` maps a group's number to a row's; `versus` is a comparison's number with a name in VERSUS, or "". */
 const state = { q: "", verdict: "", versus: "", slices: new Map(), sort: "order", open: new Set(), shown: [] };
 
 const SORTS = {
@@ -24,40 +24,43 @@ function readData() {
   const questions = raw.questions.map(named("question"));
   questions.forEach((question, index) => {
     question.index = index;
-    question.golds = question.golds.map(named("gold"));
+    question.others = question.others.map(named("other"));
   });
   return { ...raw, named, contexts: raw.contexts.map(named("context")), questions };
 }
 
 /** A question's parts that only its details show; made into objects when it is opened. */
 function details(question) {
-  return {
-    candidates: question.candidates.map(data.named("candidate")),
-    ranked: question.ranked.map(data.named("ranked")),
-    windows: question.windows.map(data.named("window")),
-  };
+  return { candidates: question.candidates.map(data.named("candidate")), ranked: question.ranked.map(data.named("ranked")) };
 }
 
 function haystack(question) {
   question.haystack ??= folded(
-    [question.id, question.question, question.prediction ?? "", ...question.golds.map((gold) => gold.text)].join("\n"),
+    [question.id, question.question, question.prediction ?? "", ...question.references].join("\n"),
   );
   return question.haystack;
 }
 
-function versusOf(question) {
-  const here = question.em >= 100, there = question.other_em >= 100;
+/** How a question stands in a comparison: a name in VERSUS. */
+function versusOf(question, number) {
+  const here = question.em >= 100, there = question.others[number].em >= 100;
   return here ? (there ? "both" : "this") : there ? "other" : "neither";
+}
+
+/** The values of `state.versus`, with what they say. */
+function versusValues() {
+  return data.others.flatMap((_, number) => Object.entries(VERSUS).map(([key, label]) => [`${number}.${key}`, label, number]));
 }
 
 /** Works out `state.shown`: the questions that pass all filters, in the order asked for; equal ones as in the file. */
 function choose() {
   const needle = folded(state.q.trim());
   const slices = [...state.slices];
+  const [number, versus] = state.versus.split(".");
   state.shown = data.questions.filter(
     (question) =>
       (!state.verdict || question.verdict === state.verdict) &&
-      (!state.versus || versusOf(question) === state.versus) &&
+      (!versus || versusOf(question, number) === versus) &&
       slices.every(([group, row]) => question.slices[group] === row) &&
       (!needle || haystack(question).includes(needle)),
   );
@@ -90,7 +93,7 @@ function readHash(hash) {
   const known = (name, values, otherwise) => (values.includes(entries.get(name)) ? entries.get(name) : otherwise);
   state.q = entries.get("q") ?? "";
   state.verdict = known("verdict", data.verdicts, "");
-  state.versus = data.other === null ? "" : known("versus", Object.keys(VERSUS), "");
+  state.versus = known("versus", versusValues().map(([value]) => value), "");
   state.sort = known("sort", Object.keys(SORTS), "order");
   state.slices = new Map();
   for (const pair of (entries.get("slice") ?? "").split(",")) {

@@ -21,11 +21,11 @@ function makeRow(question, place) {
   row.dataset.index = question.index;
   setAttributes(row, { role: "row", "aria-rowindex": place + 2 });
   const badge = make("span", `badge ${verdictClass(question.verdict)}`, question.verdict);
-  const button = make("button", "open text", question.question);
+  const button = make("button", "open text", question.question || question.id);
   button.type = "button";
   button.tabIndex = place === 0 ? 0 : -1; // one stop for the tab key; arrows do the rest
   setAttributes(button, { "aria-expanded": "false" });
-  const references = distinct(question.golds.map((gold) => gold.text));
+  const references = distinct(question.references);
   const cells = [
     cell("verdict", badge),
     cell("asked", button, make("span", "id text", question.id)),
