@@ -4,11 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from qakit.config import DecodingSettings
+from qakit.data.brackets import CLOSING_OF, OPENING_OF, halves
 from qakit.spans.answers import PredictedAnswer
 from qakit.spans.tokenizing import trim
 
-_CLOSING = dict(zip("「『《〈（【〔“‘([{", "」』》〉）】〕”’)]}", strict=True))
-_OPENING = {closing: opening for opening, closing in _CLOSING.items()}
 _NEAR = 10  # characters in which the other half of a pair is looked for
 _SAME = 0.5  # share of all characters of two answers that near-duplicates have in common
 
@@ -97,36 +96,20 @@ def repaired(context: str, answer: PredictedAnswer) -> PredictedAnswer:
     neither be completed nor dropped stays as it is.
     """
     start, end = answer.start, answer.end
-    opened, closed = _halves(context, start, end)
+    opened, closed = halves(context, start, end)
     for place in closed:
-        found = context.rfind(_OPENING[context[place]], max(0, start - _NEAR), start)
+        found = context.rfind(OPENING_OF[context[place]], max(0, start - _NEAR), start)
         if found >= 0:
             start = found
         elif place == end - 1:
             end -= 1
     for place in opened:
-        found = context.find(_CLOSING[context[place]], end, end + _NEAR)
+        found = context.find(CLOSING_OF[context[place]], end, end + _NEAR)
         if found >= 0:
             end = found + 1
         elif place == start:
             start += 1
     start, end = trim(context, start, end)
-    if (start, end) == (answer.start, answer.end) or start >= end or any(_halves(context, start, end)):
+    if (start, end) == (answer.start, answer.end) or start >= end or any(halves(context, start, end)):
         return answer
     return answer._replace(text=context[start:end], start=start, end=end)
-
-
-def _halves(context: str, start: int, end: int) -> tuple[list[int], list[int]]:
-    """Places of opening and of closing characters in `start` to `end` (exclusive) whose other half is not there."""
-    opened: list[int] = []
-    closed: list[int] = []
-    for place in range(start, end):
-        character = context[place]
-        if character in _CLOSING:
-            opened.append(place)
-        elif character in _OPENING:
-            if opened and context[opened[-1]] == _OPENING[character]:
-                opened.pop()
-            else:
-                closed.append(place)
-    return opened, closed
