@@ -7,6 +7,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import guarded, say_if_remote
+from qakit.cli.linting import check_lint, lint_predictions
 from qakit.cli.results import show_files
 from qakit.cli.scored import show_evaluation
 
@@ -30,6 +31,19 @@ Compare = Annotated[
     typer.Option(help="Predictions or a scores file of the same questions to compare with; repeatable."),
 ]
 Slices = Annotated[bool, typer.Option("--slices", help="Show the scores of groups of questions that are alike.")]
+Lint = Annotated[bool, typer.Option("--lint", help="Do not score --pred, but list what is wrong with it.")]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="hw7|adl2022|adl2021|squad|csv|jsonl|parquet",
+        help="With --lint, what --pred is to be; what the contest of --metric or of the data takes when not given.",
+    ),
+]
+Longest = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --lint, characters of the longest answer; of the longest right one, or 30."),
+]
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
@@ -47,6 +61,9 @@ def evaluate(
     slices: Slices = False,
     details: Details = None,
     tune: Tune = None,
+    lint: Lint = False,
+    format: Form = None,
+    longest: Longest = None,
     joint_paragraphs: opt.JointParagraphs = None,
     joint_weight: opt.JointWeight = None,
     max_length: opt.MaxLength = None,
@@ -62,7 +79,14 @@ def evaluate(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score predictions, a scores file, or what models answer."""
+    """Score predictions, a scores file, or what models answer; or look for faults in predictions (--lint)."""
+    if lint or format or longest:
+        from qakit.runs.lint import LintRequest
+
+        others = {"scores": scores, "model": model, "selector": selector, "details": details, "tune": tune}
+        check_lint(others, lint=lint)
+        lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
+        return
     from qakit.config import ReadConfig
     from qakit.config_files import load_config
     from qakit.runs import evaluate as run

@@ -48,6 +48,7 @@ def show_predictions(
     Args:
         answers: what JSON is to tell of them, by question; the predictions as they are when not given.
     """
+    from qakit.runs.lint import fault_note
     from qakit.runs.outputs import document
 
     if json:
@@ -62,6 +63,9 @@ def show_predictions(
         for note in notes:
             say(note)
         say(f"{len(result.predictions)} questions answered" + (f", {empty} of them with nothing" if empty else ""))
+        doubt = fault_note(result.predictions)
+        if doubt:
+            say(doubt, "yellow")
         show_files(result.files)
 
 

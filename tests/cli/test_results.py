@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from qakit.cli.progress import training_progress
-from qakit.cli.results import _duration, _size, show_folds
+from qakit.cli.results import _duration, _size, show_folds, show_predictions
 from qakit.config import TrainingSettings
+from qakit.runs.ensemble import EnsembleResult
 from qakit.runs.events import Started, TrainResult
 from qakit.runs.folds import FoldsResult
+from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.training.loop import StepEvent
 from qakit.training.order import make_plan
 
@@ -81,3 +83,18 @@ def test_durations_are_told_in_fitting_units(seconds: float, shown: str):
 @pytest.mark.parametrize(("count", "shown"), [(999_000, "1.0 MB"), (4_200_000_000, "4.20 GB")])
 def test_sizes_are_told_in_fitting_units(count: int, shown: str):
     assert _size(count) == shown
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_answers_that_may_be_wrong_are_told_of_unless_quiet(quiet: bool, capsys: pytest.CaptureFixture[str]):
+    answer = PredictedAnswer("「甲", 0, 2, 1.0, 0.5)
+    predictions = (Prediction("1", 0, (answer,)), Prediction("2", 0, ()))
+    show_predictions(EnsembleResult(predictions, "jsonl", (), (Path("p.jsonl"),)), json=False, quiet=quiet)
+    out, err = capsys.readouterr()
+    assert out == ""
+    expected = [
+        "2 questions answered, 1 of them with nothing",
+        "answers that may be wrong: 1 with half a pair of brackets or quotation marks; see qakit evaluate --lint",
+        "wrote p.jsonl",
+    ]
+    assert err.splitlines() == ([] if quiet else expected)

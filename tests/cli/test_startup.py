@@ -79,8 +79,9 @@ def test_scoring_and_combining_files_needs_no_torch(scores: Path, tmp_path: Path
         [*pred, "--details", str(tmp_path / "d.parquet")],
         ["evaluate", "--scores", str(scores), "--gold", str(tmp_path / "p.csv"), "--json"],
         ["ensemble", str(scores), "--out", str(tmp_path / "e.csv")],
+        [*pred, "--lint"],
     ]
-    assert drive(*steps, watched=TORCH) == [(0, [])] * 3
+    assert drive(*steps, watched=TORCH) == [(0, [])] * 4
 
 
 def test_preprocessing_needs_no_torch(sample_data: Path, tmp_path: Path):
