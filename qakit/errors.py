@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import field as field_of
 
 SHOWN_PROBLEMS = 20
 WHOLE_FILE = "whole file"
@@ -37,13 +38,15 @@ class Problem:
     """One mistake in one input file.
 
     `record` names the record as a person would look for it (`questions[3] (id "abc")`), or says `whole file`;
-    `field` names the field inside the record, or the aspect of the file (`encoding`, `JSON`).
+    `field` names the field inside the record, or the aspect of the file (`encoding`, `JSON`). `repairable` tells that a
+    reader which repairs answers may put it right.
     """
 
     file: str
     record: str
     field: str
     message: str
+    repairable: bool = field_of(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}: {self.record}: {self.field}: {self.message}"

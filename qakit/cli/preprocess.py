@@ -7,7 +7,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import guarded
-from qakit.cli.results import show_preprocessing
+from qakit.cli.data_report import show_preprocessing
 
 Inputs = Annotated[
     list[Path],
@@ -37,6 +37,10 @@ Vocabulary = Annotated[int | None, typer.Option(help="Entries of the tokenizer, 
 FirstAnswer = Annotated[
     bool | None, typer.Option("--first-answer", help="Keep the first of several annotators' answers only.")
 ]
+Repair = Annotated[
+    bool | None,
+    typer.Option("--repair", help="Put misplaced answers where their text stands, and list every change."),
+]
 Tokenizer = Annotated[
     str | None, typer.Option(help="Report windows in this model's tokens: a name, folder or vocab.txt.")
 ]
@@ -51,6 +55,7 @@ def preprocess(
     candidates: Candidates = None,
     negatives: Negatives = None,
     first_answer: FirstAnswer = None,
+    repair: Repair = None,
     questions: Questions = None,
     vocabulary: Vocabulary = None,
     context: opt.Context = None,
@@ -76,6 +81,7 @@ def preprocess(
         "candidates": candidates,
         "negatives": negatives,
         "first_answer": first_answer,
+        "repair": repair,
         "cloze.questions": questions,
         "vocabulary": vocabulary,
         "seed": seed,

@@ -1,6 +1,6 @@
 """How results look: on standard output the document, on standard error what it says in short."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from qakit.runs.dry_run import DryRun
     from qakit.runs.events import TrainResult
     from qakit.runs.folds import FoldsResult
-    from qakit.runs.outputs import PreprocessResult
     from qakit.spans.answers import Prediction
 
 
@@ -155,43 +154,3 @@ def _duration(seconds: float) -> str:
 def _size(count: int) -> str:
     """Bytes in decimal units, as disks are sold."""
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -> None:
-    """The report: as a table with one column for each part of the data, or as JSON."""
-    if json:
-        emit_json({"report": result.report, "files": list(map(str, result.files)), "notes": result.notes})
-    else:
-        for line in _columns(result.report):
-            emit(line)
-    if not quiet:
-        for note in result.notes:
-            say(note)
-        show_files(result.files)
-
-
-def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line a number, one column a part."""
-    columns = [dict(_flat(part)) for part in report.values()]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    table = [
-        ["", *report],
-        *([name.replace("_", " "), *(_cell(column.get(name)) for column in columns)] for name in names),
-    ]
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for first, *cells in table:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *padded])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a nested mapping by their spaced names."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name} ")
-        else:
-            yield prefix + name, value
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -44,6 +44,10 @@ class PreprocessConfig(Settings):
     negatives: Negatives = "bm25"
     first_answer: bool = False
     """Keep the first of several annotators' answers only."""
+    repair: bool = False
+    """Put answers that are not where their file says where their text stands, and list every change."""
+    repair_threshold: float = Field(90.0, gt=50, le=100)
+    """How much alike, in percent, an answer and what stands in its place must be where the text itself is not found."""
     seed: int = Field(42, ge=0)
     tokenizer: str | None = None
     """For the part of the report that counts tokens and windows."""

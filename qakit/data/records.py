@@ -128,13 +128,14 @@ class Record:
 
 def _where(text: str, context: str) -> str:
     """Where `text` really is in `context`, for a message."""
-    places = list(_occurrences(text, context))
+    places = list(occurrences(text, context))
     if not places:
         return "the context does not contain it"
     return "the context has it at " + ", ".join(map(str, places[:5])) + (" ..." if len(places) > 5 else "")
 
 
-def _occurrences(text: str, context: str) -> Iterator[int]:
+def occurrences(text: str, context: str) -> Iterator[int]:
+    """Offsets at which `text` stands in `context`, ascending; they may overlap."""
     start = context.find(text)
     while start >= 0:
         yield start
@@ -142,11 +143,28 @@ def _occurrences(text: str, context: str) -> Iterator[int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """One field of one record that a reader changed, and how it knew what to put there."""
+
+    file: str
+    record: str
+    field: str
+    before: int | str
+    after: int | str
+    how: str
+
+    def __str__(self) -> str:
+        shown = (shorten(value) if isinstance(value, str) else str(value) for value in (self.before, self.after))
+        return f"{self.file}: {self.record}: {self.field}: {' -> '.join(shown)} ({self.how})"
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """The records of one or more files.
 
     `schema` is the name of the schema they were read from (`qakit.data.formats.SCHEMAS`); `skipped` counts the bad
-    records that a lenient reader left out; `notes` say, in sentences for the user, what the reader did to the data.
+    records that a lenient reader left out; `notes` say, in sentences for the user, what the reader did to the data;
+    `repairs` are all the fields that it changed because it was asked to.
     """
 
     records: tuple[Record, ...]
@@ -154,6 +172,7 @@ class Dataset:
     files: tuple[Path, ...] = ()
     skipped: int = 0
     notes: tuple[str, ...] = field(default=())
+    repairs: tuple[Repair, ...] = ()
 
     def __len__(self) -> int:
         return len(self.records)

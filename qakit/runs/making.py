@@ -29,9 +29,9 @@ def make(
     """
     if out is None:
         raise ConfigError(f"--to {config.to} makes files: give --out, the folder for them")
-    if config.split or config.candidates or config.tokenizer:
+    if config.split or config.candidates or config.tokenizer or config.repair:
         raise ConfigError(
-            f"--to {config.to} goes with none of --split, --candidates, --tokenizer: use a second command"
+            f"--to {config.to} goes with none of --split, --candidates, --tokenizer, --repair: use a second command"
         )
     check_outputs([out / _CLOZE_FILE], inputs)
     texts = read_texts(inputs, context=context, lenient=lenient)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.predictions import CONTESTS, PREDICTION_FORMATS, render_predictions, write_predictions
+from qakit.data.records import Repair
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.spans.answers import Prediction
@@ -15,11 +16,12 @@ _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
 
 @dataclass(frozen=True)
 class PreprocessResult:
-    """Numbers on each part of the data, the files written, and sentences on what the readers did."""
+    """Numbers on each part of the data, the files written, sentences on what the readers did, and what they changed."""
 
     report: Mapping[str, Mapping[str, Any]]
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    repairs: tuple[Repair, ...] = ()
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:

@@ -1,7 +1,8 @@
 """`preprocess`: check files, say what is in them, convert between schemas, split by article, add candidates."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from qakit.data.records import Dataset, Record
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.errors import ConfigError, DataError, Problem
+from qakit.io import write_jsonl
 from qakit.runs.making import MADE, make
 from qakit.runs.outputs import PreprocessResult, check_outputs
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
+_REPAIRS = "repairs.jsonl"
 _ADL_PARTS = ("train", "valid", "test")
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
 
@@ -55,19 +58,27 @@ def preprocess(
         return make(inputs, config, context=context, lenient=lenient, out=out)
     if config.to and config.to not in SCHEMAS:
         raise ConfigError(f"--to {config.to}: expected one of {', '.join((*SCHEMAS, *MADE))}")
-    parts = _split(inputs, config, context, lenient) if config.split else _each(inputs, context, lenient)
+    read = partial(
+        read_dataset, context=context, lenient=lenient, repair=config.repair_threshold if config.repair else None
+    )
+    parts = _split(read(inputs), config) if config.split else _each(inputs, read)
+    repairs = tuple(dict.fromkeys(repair for part in parts.values() for repair in part.repairs))
     parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
     outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []
-    check_outputs([path for output in outputs for path in (output.path, output.gold_path)], inputs)
+    listing = out / _REPAIRS if out and config.repair else None
+    check_outputs([listing, *(path for output in outputs for path in (output.path, output.gold_path))], inputs)
     for output in outputs:
         check_capacity(output.records, output.schema)
     report = {name: {"schema": part.schema, **_report(part, config)} for name, part in parts.items()}
     files = [file for output in outputs for file in _write(output)]
+    if listing:
+        write_jsonl(listing, map(asdict, repairs))
+        files.append(listing)
     notes = tuple(dict.fromkeys(note for part in parts.values() for note in _notes(part)))
-    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes)
+    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes, repairs)
 
 
-def _each(inputs: Sequence[Path], context: Path | None, lenient: bool) -> dict[str, Dataset]:
+def _each(inputs: Sequence[Path], read: Callable[[Sequence[Path]], Dataset]) -> dict[str, Dataset]:
     names = [path.stem for path in inputs]
     if len(set(names)) < len(names):
         raise ConfigError("two inputs have the same name, and their outputs would too: " + ", ".join(map(str, inputs)))
@@ -75,7 +86,7 @@ def _each(inputs: Sequence[Path], context: Path | None, lenient: bool) -> dict[s
     problems: list[Problem] = []
     for path in inputs:
         try:
-            parts[path.stem] = read_dataset([path], context=context, lenient=lenient)
+            parts[path.stem] = read([path])
         except DataError as error:
             problems += error.problems
     if problems:
@@ -83,8 +94,7 @@ def _each(inputs: Sequence[Path], context: Path | None, lenient: bool) -> dict[s
     return parts
 
 
-def _split(inputs: Sequence[Path], config: PreprocessConfig, context: Path | None, lenient: bool) -> dict[str, Dataset]:
-    dataset = read_dataset(inputs, context=context, lenient=lenient)
+def _split(dataset: Dataset, config: PreprocessConfig) -> dict[str, Dataset]:
     shares = config.split or (0.8, 0.1, 0.1)
     parts = split_by_article(dataset.records, shares, seed=config.seed)
     names = _PARTS.get(config.to or dataset.schema, _ADL_PARTS)

@@ -1,5 +1,6 @@
 """Preprocessing: conversion loses nothing, splits hide what contestants must not see, and all is written or nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,26 @@ def test_skipped_records_are_told(tmp_path: Path):
     result = preprocess([source], PreprocessConfig(), lenient=True)
     assert "1 bad records skipped" in result.notes
     assert result.report["a"]["questions"] == 3
+
+
+def test_repairs_are_listed_beside_the_outputs_and_nothing_is_repaired_unasked(tmp_path: Path):
+    source = tmp_path / "a.jsonl"
+    row = {"id": "1", "question": "何？", "context": "第一段話。", "answers": [{"text": "段", "start": 7}]}
+    source.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="the context has it at 2"):
+        preprocess([source], PreprocessConfig(), out=tmp_path / "out")
+    result = preprocess([source], PreprocessConfig(repair=True), out=tmp_path / "out")
+    assert [str(repair) for repair in result.repairs] == [f"{source}: 1: answers.start: 7 -> 2 (its only place, -5)"]
+    listing = tmp_path / "out" / "repairs.jsonl"
+    assert result.files == (tmp_path / "out" / "a.jsonl", listing)
+    assert [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()] == [
+        {"file": str(source), "record": "1", "field": "answers.start", "before": 7, "after": 2}
+        | {"how": "its only place, -5"}
+    ]
+    assert read_dataset([tmp_path / "out" / "a.jsonl"]).records[0].span == Answer("段", 2)
+    preprocess([tmp_path / "out" / "a.jsonl"], PreprocessConfig(repair=True), out=tmp_path / "again")
+    assert (tmp_path / "again" / "repairs.jsonl").read_bytes() == b""  # so that no older list is taken for this one's
+    assert (tmp_path / "again" / "a.jsonl").read_bytes() == (tmp_path / "out" / "a.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -47,18 +47,22 @@ _FORMATS: Mapping[str, _Format] = {
 SCHEMAS: tuple[str, ...] = tuple(_FORMATS)
 
 
-def read_dataset(paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False) -> Dataset:
+def read_dataset(
+    paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False, repair: float | None = None
+) -> Dataset:
     """The records of one or more files, whose schemas are told from their content; the dataset's is the first one's.
 
     The only paragraph of a question is always its relevant one (`relevant` is 0), with or without an answer. Ids must
     differ over all the files; those of hw7, which count from 0 in each file, get the file's name in front where there
-    are several. Nothing is repaired but the UTF-16 offsets of CMRC 2018. `Dataset.notes` say what was
+    are several. Without `repair` nothing is repaired but the UTF-16 offsets of CMRC 2018. `Dataset.notes` say what was
     done.
 
     Args:
         context: ADL's list of texts; by default the `context.json` beside each file.
         lenient: leave out bad records, counting them, and accept a byte order mark. What is wrong with a file as a
             whole is still an error.
+        repair: put answers that are not where the file says where they stand (`qakit.data.doctor.find_answer`, whose
+            threshold this is) and list each change in `Dataset.repairs`; what is found nowhere is bad as ever.
 
     Raises:
         DataError: with all the mistakes of all the files; or no record is left.
@@ -66,7 +70,7 @@ def read_dataset(paths: Sequence[Path], *, context: Path | None = None, lenient:
     """
     if not paths:
         raise ConfigError("no data file was named")
-    journal = Journal(lenient=lenient, files=len(paths))
+    journal = Journal(lenient=lenient, files=len(paths), repair=repair)
     records: list[Record] = []
     schemas: dict[str, None] = {}
     for path in paths:
@@ -82,7 +86,7 @@ def read_dataset(paths: Sequence[Path], *, context: Path | None = None, lenient:
     journal.raise_problems()
     mixed = [f"files of several schemas are read as one dataset: {', '.join(schemas)}"] if len(schemas) > 1 else []
     notes = (*mixed, *_unlabelled(records), *(f"{count} {sentence}" for sentence, count in journal.notes.items()))
-    return Dataset(tuple(records), next(iter(schemas)), tuple(paths), journal.skipped, notes)
+    return Dataset(tuple(records), next(iter(schemas)), tuple(paths), journal.skipped, notes, tuple(journal.repairs))
 
 
 def _read(document: Document, schema: str, journal: Journal, context: Path | None) -> list[Record]:

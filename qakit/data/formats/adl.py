@@ -68,7 +68,7 @@ def read(document: Document, source: Source, *, schema: str) -> Iterator[Record]
     paragraphs = _paragraphs(source)
     required = keys_in_use(document.value, ("relevant", shape.answer_key))
     for number, value in enumerate(document.value):
-        build = partial(_build, value, shape, paragraphs, required)
+        build = partial(_build, value, shape, paragraphs, required, source)
         record = source.record(label(f"[{number}]", value), build)
         if record is not None:
             yield record
@@ -95,13 +95,19 @@ def _texts(path: Path, *, allow_bom: bool = False) -> list[Any]:
 
 
 def _build(
-    value: Any, shape: type[_Question], paragraphs: Sequence[Paragraph | None], required: Collection[str]
+    value: Any,
+    shape: type[_Question],
+    paragraphs: Sequence[Paragraph | None],
+    required: Collection[str],
+    source: Source,
 ) -> Record:
     question = parse(shape, value, required=required)
     ids = question.paragraphs
     candidates = tuple(paragraph_at(paragraphs, number, "paragraphs", CONTEXT_FILE) for number in ids)
     answers = tuple(Answer(span.text, span.start) for span in question.spans())
     relevant = _position(question, has_answer=bool(answers))
+    if relevant is not None:
+        answers = source.mend(question.id, candidates[relevant].text, answers)
     return Record(question.id, question.question, candidates, relevant, answers)
 
 

@@ -42,13 +42,19 @@ def read(document: Document, source: Source) -> Iterator[Record]:
     prefix = f"{document.path.stem}:" if source.journal.files > 1 else ""
     for number, value in enumerate(questions):
         record = source.record(
-            label(f"questions[{number}]", value), partial(_build, value, paragraphs, required, prefix)
+            label(f"questions[{number}]", value), partial(_build, value, paragraphs, required, prefix, source)
         )
         if record is not None:
             yield record
 
 
-def _build(value: Any, paragraphs: Sequence[Paragraph | None], required: Collection[str], prefix: str) -> Record:
+def _build(
+    value: Any,
+    paragraphs: Sequence[Paragraph | None],
+    required: Collection[str],
+    prefix: str,
+    source: Source,
+) -> Record:
     question = parse(_Question, value, required=required)
     paragraph = paragraph_at(paragraphs, question.paragraph_id, "paragraph_id", "the file")
     text, start, end = question.answer_text, question.answer_start, question.answer_end
@@ -57,10 +63,12 @@ def _build(value: Any, paragraphs: Sequence[Paragraph | None], required: Collect
     if text is None or start is None or end is None:
         empty = next(key for key in _ANSWER_KEYS if getattr(question, key) is None)
         raise RecordError(empty, "is null while the rest of the answer is given; expected all three or none")
-    answers = (Answer(text, start),)
-    record = Record(prefix + question.id, question.question_text, (paragraph,), relevant=0, answers=answers)
-    last = start + len(text) - 1
-    if end != last:
+    (answer,) = source.mend(prefix + question.id, paragraph.text, [Answer(text, start)])
+    record = Record(prefix + question.id, question.question_text, (paragraph,), relevant=0, answers=(answer,))
+    last = (answer.end or 0) - 1
+    if source.journal.repair is not None:
+        source.repaired(record.id, "answer_end", end, last, "answer_start + length - 1")
+    elif end != last:
         rule = "this schema names the last character of the answer itself"
         raise RecordError("answer_end", f"is {end}, expected {last} (answer_start + length - 1): {rule}")
     return record

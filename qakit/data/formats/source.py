@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qakit.data.doctor import find_answer
 from qakit.data.formats.shapes import ShapeError
-from qakit.data.records import Paragraph, Record
+from qakit.data.records import Answer, Paragraph, Record, Repair
 from qakit.errors import DataError, Problem, RecordError
 
 _SHOWN_ID = 40
+_REPAIRABLE = ("answer start", "answer_end")
 
 Built = TypeVar("Built")
 
@@ -27,6 +29,8 @@ class Journal:
 
     lenient: bool = False
     files: int = 1
+    repair: float | None = None  # likeness in percent that an answer needs to be put elsewhere; None: leave all
+    repairs: list[Repair] = field(default_factory=list)
     faults: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     skipped: int = 0
@@ -62,11 +66,14 @@ class Source:
 
     def record(self, label: str, build: Callable[[], Record]) -> Record | None:
         """The record that `build` returns, or None when it raises or its id was used before."""
+        repairs = len(self.journal.repairs)
         record = self.attempt(label, build)
         if record is None:
+            del self.journal.repairs[repairs:]
             return None
         earlier = self.journal.places.get(record.id)
         if earlier is not None:
+            del self.journal.repairs[repairs:]
             name = self.names.get("id", "id")
             self.reject(label, [(name, f"{record.id!r} is already the id of {earlier}; ids must differ")])
             return None
@@ -80,8 +87,37 @@ class Source:
         except ShapeError as error:
             self.reject(label, error.faults, records=records)
         except RecordError as error:
-            self.reject(label, [(self.names.get(error.field, error.field), error.message)], records=records)
+            name = self.names.get(error.field, error.field)
+            repairable = self.journal.repair is None and error.field in _REPAIRABLE
+            self.journal.problems.append(Problem(str(self.path), label, name, error.message, repairable))
+            self.journal.skipped += records
         return None
+
+    def mend(self, name: str, context: str, answers: Iterable[Answer]) -> tuple[Answer, ...]:
+        """The answers of the record of this name; where repairs are wanted, each where its text stands.
+
+        What is found nowhere stays as it is, so that the record refuses it.
+        """
+        if self.journal.repair is None:
+            return tuple(answers)
+        return tuple(self._mended(name, context, answer, self.journal.repair) for answer in answers)
+
+    def _mended(self, name: str, context: str, answer: Answer, threshold: float) -> Answer:
+        if answer.start is None or (answer.start >= 0 and context.startswith(answer.text, answer.start)):
+            return answer
+        place = find_answer(answer.text, context, answer.start, threshold=threshold)
+        if place is None:
+            return answer
+        text = context[place.start : place.end]
+        self.repaired(name, "answer start", answer.start, place.start, place.how)
+        self.repaired(name, "answer text", answer.text, text, place.how)
+        return Answer(text, place.start)
+
+    def repaired(self, name: str, field: str, before: int | str, after: int | str, how: str) -> None:
+        """List a change to a field of the record of this name, if it is one."""
+        if before != after:
+            change = Repair(str(self.path), name, self.names.get(field, field), before, after, how)
+            self.journal.repairs.append(change)
 
     def reject(self, label: str, faults: Iterable[tuple[str, str]], *, records: int = 1) -> None:
         """Note problems, as (field, message) pairs, that cost `records` records."""

@@ -97,7 +97,8 @@ def _build(value: Any, paragraph: Paragraph, source: Source, required: Collectio
         places = [_cmrc_start(paragraph.text, span) for span in question.answers]
         converted = sum(new is not None and new != old for new, old in zip(places, starts, strict=True))
         starts = places
-    answers = tuple(Answer(span.text, start) for span, start in zip(question.answers, starts, strict=True))
+    stated = [Answer(span.text, start) for span, start in zip(question.answers, starts, strict=True)]
+    answers = source.mend(question.id, paragraph.text, stated)
     record = Record(question.id, question.question, (paragraph,), 0, answers, question.is_impossible)
     source.note(_CONVERTED, converted)
     source.note(_FREE, starts.count(None))

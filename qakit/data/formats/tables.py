@@ -82,7 +82,10 @@ def _build(row: Row, kind: str, source: Source, required: frozenset[str], number
     paragraphs = _paragraphs(shape, source)
     relevant = 0 if shape.relevant is None and len(paragraphs) == 1 else shape.relevant
     name = shape.id if "id" in required else number
-    return Record(name, shape.question, paragraphs, relevant, _answers(shape), shape.is_impossible or False)
+    answers = _answers(shape)
+    if relevant is not None and 0 <= relevant < len(paragraphs):
+        answers = source.mend(name, paragraphs[relevant].text, answers)
+    return Record(name, shape.question, paragraphs, relevant, answers, shape.is_impossible or False)
 
 
 def _decode(row: Row, path: Path) -> dict[str, Any]:
