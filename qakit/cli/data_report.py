@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from qakit.cli.console import emit, emit_json, say
 from qakit.cli.results import show_files
 
 if TYPE_CHECKING:
+    from qakit.data.leakage import Leak, Shared
     from qakit.data.records import Repair
     from qakit.runs.outputs import PreprocessResult
 
-_SHOWN_REPAIRS = 5
+_SHOWN_REPAIRS, _SHOWN_EXAMPLES, _SHOWN_TEXT = 5, 3, 40
+_SHARED = "shared, and % of the first and of the second"
 
 
 def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -> None:
@@ -20,13 +23,14 @@ def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -
         emit_json(
             {
                 "report": result.report,
+                "leakage": list(map(_leak, result.leaks)),
                 "repairs": list(map(asdict, result.repairs)),
                 "files": list(map(str, result.files)),
                 "notes": result.notes,
             }
         )
     else:
-        for line in _columns(result.report):
+        for line in chain(_columns(result.report), _leak_lines(result.leaks)):
             emit(line)
     if not quiet:
         for note in result.notes:
@@ -34,6 +38,42 @@ def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -
         for line in _repaired(result.repairs):
             say(line)
         show_files(result.files)
+
+
+def _leak(leak: "Leak") -> dict[str, Any]:
+    """Named tuples as objects, which `asdict` leaves as they are."""
+    kinds = {name: getattr(leak, name) for name in ("questions", "paragraphs")}
+    counts = {
+        name: {**asdict(shared), "examples": [example._asdict() for example in shared.examples]}
+        for name, shared in kinds.items()
+    }
+    return {"first": leak.first, "second": leak.second, **counts}
+
+
+def _leak_lines(leaks: "Sequence[Leak]") -> Iterator[str]:
+    """A line for each two parts that share something, with its shares of either; then some of what they share."""
+    found = [leak for leak in leaks if leak.questions.count or leak.paragraphs.count]
+    if leaks and not found:
+        yield "\nno two parts share a question or a paragraph"
+    if not found:
+        return
+    pairs = [f"{leak.first}, {leak.second}" for leak in found]
+    width = max(map(len, [_SHARED, *pairs]))
+    yield f"\n{_SHARED:<{width}}   questions    %    %  paragraphs    %    %"
+    for pair, leak in zip(pairs, found, strict=True):
+        yield f"{pair:<{width}}  {_share(leak.questions)}  {_share(leak.paragraphs)}"
+    for leak in found[:_SHOWN_EXAMPLES]:
+        shared = leak.questions if leak.questions.count else leak.paragraphs
+        text, first, second = shared.examples[0]
+        yield f"such as {_cut(text)} ({leak.first} {first}, {leak.second} {second})"
+
+
+def _share(shared: "Shared") -> str:
+    return f"{shared.count:>10}  {shared.first:>3.0f}  {shared.second:>3.0f}"
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…")
 
 
 def _repaired(repairs: "Sequence[Repair]") -> Iterator[str]:

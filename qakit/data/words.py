@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from qakit.data.script import converter
 from qakit.errors import ConfigError
 
 _OPENING, _CLOSING, _PARTING = "《「『“（(〈【", "》」』”）)〉】", "，。！？；：、,!?;:\n"
+_PURPOSE = "telling scripts apart"
 _NOUNS = frozenset(["n", "nr", "nrt", "ns", "nt", "nz", "ng", "eng"])
 
 
@@ -51,7 +53,7 @@ def words_of(text: str) -> Sequence[Word]:
     Raises:
         ConfigError: `rjieba` or `opencc` is not installed.
     """
-    simplified = _converter("t2s").convert(text)
+    simplified = converter("t2s", _PURPOSE)(text)
     words, start = [], 0
     # The dictionary is of Simplified words; where a conversion moves characters, the text has to do as it is.
     for word, tag in _segmenter().tag(simplified if len(simplified) == len(text) else text):
@@ -63,13 +65,13 @@ def words_of(text: str) -> Sequence[Word]:
 @lru_cache(maxsize=4096)
 def is_traditional(text: str) -> bool:
     """Whether a text has characters that Simplified Chinese writes otherwise."""
-    return bool(_converter("t2s").convert(text) != text)
+    return converter("t2s", _PURPOSE)(text) != text
 
 
 @cache
 def traditional(phrase: str) -> str:
     """A Simplified phrase in Traditional characters, in the forms that Taiwan uses (`為`, `裡`)."""
-    return str(_converter("s2tw").convert(phrase))
+    return converter("s2tw", _PURPOSE)(phrase)
 
 
 def has_words_of_its_own(text: str) -> bool:
@@ -84,12 +86,3 @@ def _segmenter() -> Any:
     except ImportError:
         raise ConfigError("finding words needs the package rjieba: pip install 'qakit[text]'") from None
     return rjieba
-
-
-@cache
-def _converter(name: str) -> Any:
-    try:
-        from opencc import OpenCC
-    except ImportError:
-        raise ConfigError("telling scripts apart needs the package opencc: pip install 'qakit[text]'") from None
-    return OpenCC(name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qakit.data.leakage import Leak
 from qakit.data.predictions import CONTESTS, PREDICTION_FORMATS, render_predictions, write_predictions
 from qakit.data.records import Repair
 from qakit.errors import ConfigError, suggestion
@@ -16,12 +17,13 @@ _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
 
 @dataclass(frozen=True)
 class PreprocessResult:
-    """Numbers on each part of the data, the files written, sentences on what the readers did, and what they changed."""
+    """Numbers on each part, the files written, what readers did and changed, and what each two parts share."""
 
     report: Mapping[str, Mapping[str, Any]]
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     repairs: tuple[Repair, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:

@@ -10,9 +10,11 @@ from qakit.config import PreprocessConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.formats.capacity import check_capacity
 from qakit.data.formats.hw7 import is_decimal
+from qakit.data.leakage import find_leaks
 from qakit.data.negatives import with_candidates
 from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record
+from qakit.data.script import simplifier
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.errors import ConfigError, DataError, Problem
@@ -21,6 +23,7 @@ from qakit.runs.making import MADE, make
 from qakit.runs.outputs import PreprocessResult, check_outputs
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
+_SCRIPTS_APART = "what parts share was looked for within each script of Chinese: pip install 'qakit[text]' for both"
 _REPAIRS = "repairs.jsonl"
 _ADL_PARTS = ("train", "valid", "test")
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
@@ -61,7 +64,7 @@ def preprocess(
     read = partial(
         read_dataset, context=context, lenient=lenient, repair=config.repair_threshold if config.repair else None
     )
-    parts = _split(read(inputs), config) if config.split else _each(inputs, read)
+    parts = _split(read(inputs), config) if config.split else _each(inputs, read, out)
     repairs = tuple(dict.fromkeys(repair for part in parts.values() for repair in part.repairs))
     parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
     outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []
@@ -75,23 +78,41 @@ def preprocess(
         write_jsonl(listing, map(asdict, repairs))
         files.append(listing)
     notes = tuple(dict.fromkeys(note for part in parts.values() for note in _notes(part)))
-    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes, repairs)
+    simplify = simplifier()
+    if len(parts) > 1 and simplify is None:
+        notes += (_SCRIPTS_APART,)
+    leaks = find_leaks({name: part.records for name, part in parts.items()}, simplify=simplify)
+    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes, repairs, leaks)
 
 
-def _each(inputs: Sequence[Path], read: Callable[[Sequence[Path]], Dataset]) -> dict[str, Dataset]:
-    names = [path.stem for path in inputs]
-    if len(set(names)) < len(names):
+def _each(inputs: Sequence[Path], read: Callable[[Sequence[Path]], Dataset], out: Path | None) -> dict[str, Dataset]:
+    names = _part_names(inputs)
+    if out and any("/" in name for name in names):
         raise ConfigError("two inputs have the same name, and their outputs would too: " + ", ".join(map(str, inputs)))
     parts: dict[str, Dataset] = {}
     problems: list[Problem] = []
-    for path in inputs:
+    for name, path in zip(names, inputs, strict=True):
         try:
-            parts[path.stem] = read([path])
+            parts[name] = read([path])
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError(problems)
     return parts
+
+
+def _part_names(inputs: Sequence[Path]) -> list[str]:
+    """The files' names without endings, with as many of their folders as it takes to tell them apart.
+
+    Raises:
+        ConfigError: the same file twice.
+    """
+    paths = [path.absolute().with_suffix("") for path in inputs]
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise ConfigError("an input is given twice: " + ", ".join(map(str, inputs)))
 
 
 def _split(dataset: Dataset, config: PreprocessConfig) -> dict[str, Dataset]:

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qakit.data import words
+from qakit.data.script import converter
 from qakit.data.words import Word, has_words_of_its_own, is_traditional, traditional, words_of
 from qakit.errors import ConfigError
 
@@ -95,7 +96,7 @@ def test_a_text_has_words_where_it_has_letters_digits_or_chinese_characters(text
 @pytest.fixture
 def _nothing_kept() -> Iterator[None]:
     """Neither words nor packages are kept from one test to the next."""
-    kept = (words.words_of, words.is_traditional, words.traditional, words._segmenter, words._converter)
+    kept = (words.words_of, words.is_traditional, words.traditional, words._segmenter, converter)
     for function in kept:
         function.cache_clear()
     yield

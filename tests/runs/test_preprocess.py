@@ -160,6 +160,27 @@ def test_skipped_records_are_told(tmp_path: Path):
     assert result.report["a"]["questions"] == 3
 
 
+def test_files_of_one_name_are_compared_but_not_written_and_a_file_is_not_given_twice(tmp_path: Path):
+    paths = [save(tmp_path / name / "a.jsonl", records_of(3)) for name in ("one", "two")]
+    result = preprocess(paths, PreprocessConfig())
+    assert list(result.report) == ["one/a", "two/a"]
+    assert [(leak.first, leak.second, leak.questions.count) for leak in result.leaks] == [("one/a", "two/a", 3)]
+    with pytest.raises(ConfigError, match="same name"):
+        preprocess(paths, PreprocessConfig(), out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="twice"):
+        preprocess([paths[0], paths[0]], PreprocessConfig())
+
+
+def test_the_parts_of_a_split_are_compared(tmp_path: Path):
+    source = save(tmp_path / "a.jsonl", [*records_of(30, articles=10)])
+    result = preprocess([source], PreprocessConfig(split=SPLIT))
+    assert [(leak.first, leak.second, leak.paragraphs.count) for leak in result.leaks] == [
+        ("train", "valid", 0),
+        ("train", "test", 0),
+        ("valid", "test", 0),
+    ]
+
+
 def test_repairs_are_listed_beside_the_outputs_and_nothing_is_repaired_unasked(tmp_path: Path):
     source = tmp_path / "a.jsonl"
     row = {"id": "1", "question": "何？", "context": "第一段話。", "answers": [{"text": "段", "start": 7}]}
