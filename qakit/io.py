@@ -176,14 +176,20 @@ class _Lines(list[str]):
         self.append(row.removesuffix("\r\n") + "\n")
 
 
-def write_parquet(path: Path, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Write columns of equal length as parquet, atomically, with `metadata` in the file's schema."""
+def write_parquet(
+    path: Path, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None, **options: Any
+) -> None:
+    """Write columns of equal length as parquet, atomically, with `metadata` in the file's schema.
+
+    Args:
+        options: of `pyarrow.parquet.write_table`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.table(dict(columns)).replace_schema_metadata(dict(metadata or {}))
     with atomic_write(path, "wb") as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", **options)
 
 
 def sha256_of(path: Path) -> str:

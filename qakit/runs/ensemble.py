@@ -1,14 +1,17 @@
 """`ensemble`: one set of predictions from several models' scores files; runs without torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from qakit.config import EnsembleConfig
 from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
-from qakit.spans.ensembling import METHODS
-from qakit.spans.scores import read_members
+from qakit.spans.ensembling import Combined, combine
+from qakit.spans.members import Members, open_members
+
+_TOGETHER = 256  # questions: their arrays for ten members take some 40 MB
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,16 @@ def ensemble(
         ConfigError: an unknown format, or members that cannot be combined.
         DataError: a file that is no scores file, or one of other questions.
     """
-    combine = METHODS[config.method]
     check_outputs([out, nbest_out], paths)
-    questions, infos = read_members(paths)
-    chosen = chosen_format(format, infos[0].schema, out)
-    predictions = tuple(combine(members, infos, config.nbest) for members in questions)
+    members = open_members(paths)
+    chosen = chosen_format(format, members.infos[0].schema, out)
+    predictions = tuple(_combined(members, Combined(config.method, nbest=config.nbest)))
     files = write_outputs(predictions, out=out, format=chosen, nbest_out=nbest_out)
-    return EnsembleResult(predictions, chosen, tuple(info.model for info in infos), files)
+    return EnsembleResult(predictions, chosen, tuple(info.model for info in members.infos), files)
+
+
+def _combined(members: Members, how: Combined) -> Iterator[Prediction]:
+    """The combined answers, some questions at a time."""
+    rows = iter(members)
+    while questions := list(islice(rows, _TOGETHER)):
+        yield from combine(questions, members.infos, how)

@@ -6,19 +6,31 @@ by character. Read and written without torch.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qakit.errors import ConfigError
+from qakit.errors import DataError
 from qakit.io import file_error, write_parquet
 from qakit.spans.decoding import Floats, Offsets, TokenScores
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FORMAT_VERSION = 2  # 2 adds `temperature` and `length_bonus`
 _METADATA_KEY = "qakit"
+_ROWS = 256  # questions that are written, and decoded, at a time
+_TOKEN_COLUMNS = {
+    "start": np.float32,
+    "end": np.float32,
+    "char_start": np.int32,
+    "char_end": np.int32,
+    "bounds": np.int64,
+}
 
 
 @dataclass(frozen=True)
@@ -104,8 +116,17 @@ def write_scores(path: Path, questions: Iterable[QuestionScores], info: ScoresIn
     columns |= {
         name: pa.array([getattr(row.tokens, name) for row in rows], type=kind) for name, kind in of_tokens.items()
     }
-    columns["context"] = columns["context"].dictionary_encode()
-    write_parquet(path, columns, metadata={_METADATA_KEY: json.dumps(asdict(info))})
+    # Small groups can be read one at a time. Hardly two logits are equal, but their upper bytes are much alike.
+    of_lists = {name: f"{name}.list.element" for name in _TOKEN_COLUMNS}
+    logits = {of_lists.pop(name): "BYTE_STREAM_SPLIT" for name in ("start", "end")}
+    write_parquet(
+        path,
+        columns,
+        metadata={_METADATA_KEY: json.dumps(asdict(info))},
+        row_group_size=_ROWS,
+        use_dictionary=["context", *of_lists.values()],
+        column_encoding=logits,
+    )
 
 
 def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
@@ -114,14 +135,59 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
     Raises:
         DataError: the file is missing, is no scores file, or was written by a newer qakit.
     """
+    file = open_scores(path)
+    return list(file.questions()), file.info
+
+
+@dataclass(frozen=True)
+class ScoresFile:
+    """A scores file of which nothing is held in memory but what all its questions have in common."""
+
+    path: Path
+    info: ScoresInfo
+
+    def ids(self) -> list[str]:
+        """The ids of the questions, in the order of the file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            found: list[str] = pq.read_table(self.path, columns=["id"])["id"].to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(self.path, error) from None
+        return found
+
+    def questions(self) -> Iterator[QuestionScores]:
+        """The questions in the order of the file; their arrays are views of what was decoded, and cannot be written to.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for group in range(file.num_row_groups):  # asked for several, pyarrow decodes far ahead
+                    for batch in file.iter_batches(_ROWS, row_groups=[group]):
+                        yield from _questions(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(self.path, error) from None
+
+
+def open_scores(path: Path) -> ScoresFile:
+    """Read what a scores file says of itself.
+
+    Raises:
+        DataError: the file is missing, is no scores file, or was written by a newer qakit.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        packed = (pq.read_schema(path).metadata or {}).get(_METADATA_KEY.encode())
     except (OSError, pa.ArrowException) as error:
-        raise file_error(path, "file", f"is not a readable parquet file: {error}") from None
-    packed = (table.schema.metadata or {}).get(_METADATA_KEY.encode())
+        raise _unreadable(path, error) from None
     if packed is None:
         raise file_error(path, "metadata", "is not a scores file; `qakit predict --scores FILE` writes one")
     metadata = json.loads(packed)
@@ -129,7 +195,7 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
         message = f"{metadata['format_version']} is newer than this qakit reads ({FORMAT_VERSION}); upgrade qakit"
         raise file_error(path, "format_version", message)
     metadata["length_bonus"] = tuple(metadata.get("length_bonus", ()))
-    return [_question(row) for row in table.to_pylist()], ScoresInfo(**metadata)
+    return ScoresFile(path, ScoresInfo(**metadata))
 
 
 def is_scores_file(path: Path) -> bool:
@@ -143,57 +209,21 @@ def is_scores_file(path: Path) -> bool:
         return False
 
 
-def _question(row: dict[str, Any]) -> QuestionScores:
-    tokens = TokenScores(
-        start=np.asarray(row["start"], dtype=np.float32),
-        end=np.asarray(row["end"], dtype=np.float32),
-        char_start=np.asarray(row["char_start"], dtype=np.int32),
-        char_end=np.asarray(row["char_end"], dtype=np.int32),
-        bounds=np.asarray(row["bounds"], dtype=np.int64),
-        null=row["null"],
-    )
-    return QuestionScores(row["id"], row["context"], row["candidate"], tuple(row["selection"]), tokens)
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return file_error(path, "file", f"is not a readable parquet file: {error}")
 
 
-def read_members(paths: Sequence[Path]) -> tuple[list[list[QuestionScores]], list[ScoresInfo]]:
-    """Read scores files of the same questions.
-
-    Returns:
-        For every question, in the order of the first file, its scores in each file; and what each file says of itself.
-
-    Raises:
-        DataError: a file lacks questions of the first one, has others, or another text as the paragraph of one: two
-            files that number their questions from 0 may have the same ids.
-        ConfigError: the same file twice.
-    """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise ConfigError("the same scores file is named twice: " + ", ".join(map(str, paths)))
-    members, infos = zip(*(read_scores(path) for path in paths), strict=True)
-    order = [question.id for question in members[0]]
-    indexed = [{question.id: question for question in member} for member in members]
-    for path, member in zip(paths[1:], indexed[1:], strict=True):
-        _check_same_questions(order, list(member), paths[0], path)
-        _check_same_texts(indexed[0], member, paths[0], path)
-    return [[member[question] for member in indexed] for question in order], list(infos)
+def _questions(batch: "pa.RecordBatch") -> Iterator[QuestionScores]:
+    """The rows of a batch. Lists become views of their column: a Python number a token would take most of the time."""
+    columns = {name: _lists(batch.column(name), kind) for name, kind in _TOKEN_COLUMNS.items()}
+    own = [batch.column(name).to_pylist() for name in ("id", "context", "candidate", "selection", "null")]
+    for number, (name, context, candidate, selection, null) in enumerate(zip(*own, strict=True)):
+        tokens = TokenScores(**{column: lists[number] for column, lists in columns.items()}, null=null)
+        yield QuestionScores(name, context, candidate, tuple(selection), tokens)
 
 
-def _check_same_questions(expected: Sequence[str], found: Sequence[str], first: Path, other: Path) -> None:
-    missing = sorted(set(expected) - set(found))
-    extra = sorted(set(found) - set(expected))
-    if missing or extra:
-        message = f"has other questions than {first}: {_some(missing)} missing, {_some(extra)} more"
-        raise file_error(other, "id", message)
-
-
-def _check_same_texts(
-    expected: Mapping[str, QuestionScores], found: Mapping[str, QuestionScores], first: Path, other: Path
-) -> None:
-    for question, scores in expected.items():
-        member = found[question]
-        if member.candidate == scores.candidate and member.context != scores.context:
-            message = f"paragraph {scores.candidate} of {question} is another text than in {first}: not the same data"
-            raise file_error(other, "context", message)
-
-
-def _some(ids: Sequence[str]) -> str:
-    return f"{len(ids)} ({', '.join(ids[:3])})" if ids else "none"
+def _lists(column: Any, kind: Any) -> list[Any]:
+    """The lists of a column as arrays."""
+    values = column.flatten().to_numpy(zero_copy_only=False).astype(kind, copy=False)
+    bounds = column.offsets.to_numpy() - column.offsets[0].as_py()
+    return [values[first:stop] for first, stop in pairwise(bounds.tolist())]

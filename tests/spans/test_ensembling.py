@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from qakit.spans import ensembling
 from qakit.spans.answers import Prediction, cut_answers
 from qakit.spans.decoding import TokenScores, best_spans
-from qakit.spans.ensembling import METHODS, decode_scores
+from qakit.spans.ensembling import Combined, Method, decode_scores
 from qakit.spans.scores import QuestionScores, ScoresInfo
 from qakit.spans.tokenizing import tokenize_texts
 from tests.spans.cases import INFO, TEXTS, question_scores, token_scores
@@ -23,8 +24,20 @@ SHORT = replace(INFO, max_answer_length=3, max_answer_characters=3)
 MARGIN = 1e-3
 
 
-def combine(method: str, *members: QuestionScores, info: ScoresInfo = INFO, nbest: int = 1) -> Prediction:
-    return METHODS[method](members, [info] * len(members), nbest)
+METHODS: tuple[Method, ...] = ("mean", "vote")
+
+
+def combine(
+    method: Method,
+    *members: QuestionScores,
+    info: ScoresInfo | Sequence[ScoresInfo] = INFO,
+    weights: Sequence[float] | None = None,
+    **how: Any,
+) -> Prediction:
+    """One question, combined."""
+    infos = [info] * len(members) if isinstance(info, ScoresInfo) else info
+    (found,) = ensembling.combine([members], infos, Combined(method, **how), weights)
+    return found
 
 
 def pointing(
@@ -157,7 +170,7 @@ def test_members_of_all_kinds_of_tokenizers_combine_on_any_text(text: str, seed:
 def test_answers_are_no_longer_than_the_longest_that_a_member_looks_for() -> None:
     member = pointing(0, 6)
     assert len(combine("mean", member, info=SHORT).text) <= 3
-    assert METHODS["mean"]([member, member], [SHORT, INFO], 1).text == "臺北車站在中"
+    assert combine("mean", member, member, info=[SHORT, INFO]).text == "臺北車站在中"
 
 
 def test_no_answer_wins_where_the_members_hold_it_likelier_on_average() -> None:
@@ -166,7 +179,7 @@ def test_no_answer_wins_where_the_members_hold_it_likelier_on_average() -> None:
     assert combine("mean", pointing(0, 2, 10, null=-5.0), pointing(0, 2, 1, null=-5.0)).text == "臺北"
     assert combine("mean", pointing(0, 2, 10, null=25.0), pointing(0, 2, 1)).text == "臺北"  # one was never taught it
     strict = replace(INFO, null_threshold=60.0)
-    assert METHODS["mean"](none_of_both, [INFO, strict], 1).text == "臺北"  # a mean threshold of 30
+    assert combine("mean", *none_of_both, info=[INFO, strict]).text == "臺北"  # a mean threshold of 30
 
 
 @pytest.mark.parametrize(("null", "text"), [(19.5, "臺北"), (20.5, "")])

@@ -8,7 +8,7 @@ import pytest
 from qakit.config import DecodingSettings
 from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import Spans, TokenScores, best_spans, best_spans_of
-from qakit.spans.ensembling import METHODS, decode_scores
+from qakit.spans.ensembling import Combined, combine, decode_scores
 from qakit.spans.overlap import summed_over_windows
 from tests.spans.cases import INFO, all_spans, question_scores, random_scores, token_scores
 
@@ -129,7 +129,7 @@ def test_one_scores_file_decodes_by_its_temperature_and_lengths():
         )
     )
     assert decode_scores(question, told, 4).answers == expected
-    assert METHODS["mean"]([question], [told], 4).answers == expected
+    assert combine([[question]], [told], Combined(nbest=4))[0].answers == expected
 
 
 def test_the_mean_takes_each_member_at_its_temperature_and_leaves_lengths_out():
@@ -141,8 +141,9 @@ def test_the_mean_takes_each_member_at_its_temperature_and_leaves_lengths_out():
         replace(INFO, null_threshold=-1.0),
         replace(INFO, null_threshold=-2.0, temperature=4.0, length_bonus=(0.0, -9.0)),
     ]
-    found = METHODS["mean"]([question_scores(one, context) for one in tokens], infos, 5)
+    found = combine([[question_scores(one, context) for one in tokens]], infos, Combined(nbest=5))[0]
     plain = [replace(INFO, null_threshold=-1.0), replace(INFO, null_threshold=-0.5)]
-    expected = METHODS["mean"]([question_scores(one, context) for one in (tokens[0], divided)], plain, 5)
+    members = [question_scores(one, context) for one in (tokens[0], divided)]
+    expected = combine([members], plain, Combined(nbest=5))[0]
     assert [answer[:3] for answer in found.answers] == [answer[:3] for answer in expected.answers]
     assert [answer.score for answer in found.answers] == pytest.approx([answer.score for answer in expected.answers])

@@ -14,13 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qakit.errors import ConfigError, DataError
+from qakit.errors import DataError
 from qakit.spans.scores import (
     FORMAT_VERSION,
     QuestionScores,
     ScoresInfo,
     by_character,
-    read_members,
     read_scores,
     write_scores,
 )
@@ -30,10 +29,10 @@ FLOATS = st.floats(allow_nan=False, width=32)
 READ_AND_COMBINE = """
 import sys
 from pathlib import Path
-from qakit.spans.ensembling import METHODS
-from qakit.spans.scores import read_members
-questions, infos = read_members([Path(name) for name in sys.argv[1:]])
-print(METHODS["mean"](questions[0], infos, 1).text)
+from qakit.spans.ensembling import combine
+from qakit.spans.members import open_members
+members = open_members([Path(name) for name in sys.argv[1:]])
+print(combine(list(members), members.infos)[0].text)
 heavy = {"torch", "transformers", "accelerate", "tokenizers"} & set(sys.modules)
 sys.exit(f"loaded {heavy}" if heavy else 0)
 """
@@ -89,43 +88,6 @@ def test_each_position_counts_once_at_its_highest_logit() -> None:
     starts, start, ends, end = by_character(tokens)
     assert (starts.tolist(), start.tolist()) == ([2, 4], [2.0, 5.0])
     assert (ends.tolist(), end.tolist()) == ([4, 5], [3.0, 8.0])  # the empty token at 6 is white space
-
-
-def test_members_come_in_the_order_of_the_first_file(tmp_path: Path) -> None:
-    first, second = written(tmp_path / "a", "q1", "q2", "q3"), written(tmp_path / "b", "q3", "q1", "q2")
-    members, infos = read_members([first, second])
-    assert [[question.id for question in row] for row in members] == [["q1"] * 2, ["q2"] * 2, ["q3"] * 2]
-    assert infos == [INFO, INFO]
-
-
-def test_a_file_with_other_questions_is_refused(tmp_path: Path) -> None:
-    first, other = written(tmp_path / "a", "q1", "q2"), written(tmp_path / "b", "q2", "q8", "q9")
-    with pytest.raises(DataError, match=r"b: .* other questions than .*a: 1 \(q1\) missing, 2 \(q8, q9\) more"):
-        read_members([first, other])
-
-
-def test_a_file_that_read_another_text_as_the_same_paragraph_is_refused(tmp_path: Path) -> None:
-    first = written(tmp_path / "a", "q1", "q2")
-    texts = {"q1": "甲乙丙", "q2": "丁戊"}
-    rows = [question_scores(token_scores([1, 2], [1, 2]), text, name=name) for name, text in texts.items()]
-    write_scores(tmp_path / "b", rows, INFO)
-    with pytest.raises(DataError, match=r"b: .*paragraph 0 of q2 is another text than in .*a"):
-        read_members([first, tmp_path / "b"])
-
-
-def test_a_file_may_have_read_another_paragraph(tmp_path: Path) -> None:
-    first = written(tmp_path / "a", "q1")
-    write_scores(tmp_path / "b", [question_scores(token_scores([1], [1]), "丁", name="q1", candidate=2)], INFO)
-    members, _ = read_members([first, tmp_path / "b"])
-    assert [question.context for question in members[0]] == ["甲乙丙", "丁"]
-
-
-def test_the_same_file_twice_is_refused_under_any_name(tmp_path: Path) -> None:
-    path = written(tmp_path / "a", "q1")
-    (tmp_path / "link").symlink_to(path)
-    for again in (path, tmp_path / "x" / ".." / "a", tmp_path / "link"):
-        with pytest.raises(ConfigError, match="the same scores file is named twice"):
-            read_members([path, again])
 
 
 @pytest.mark.parametrize("content", [b"", b"id,answer\nq1,x\n", b'{"q1": "x"}', b"PAR1 and nothing else PAR1"])

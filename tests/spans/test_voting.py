@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from qakit.errors import ConfigError
-from qakit.spans.ensembling import METHODS
 from tests.spans.cases import question_scores, token_scores
 from tests.spans.test_ensembling import CONTEXT, combine, pointing
 
@@ -106,7 +105,3 @@ def test_the_mean_of_different_paragraphs_needs_the_selection_scores_of_all(sele
 def test_the_mean_of_one_paragraph_needs_no_selection_scores() -> None:
     members = [pointing(0, 2, candidate=1), pointing(0, 2, candidate=1)]
     assert combine("mean", *members).candidate == 1
-
-
-def test_there_are_two_methods() -> None:
-    assert sorted(METHODS) == ["mean", "vote"]

@@ -1,0 +1,168 @@
+"""What several models say of the same questions, laid out by character: where different tokenizers meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isnan
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.spans.decoding import TokenScores
+from qakit.spans.probability import log_sums
+from qakit.spans.scores import QuestionScores, ScoresInfo
+
+Average = Literal["log", "probability"]
+Doubles = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_LEAST = 5e-324  # of a probability that is rounded to 0
+
+
+class Page(NamedTuple):
+    """A paragraph of a question that some member read: `candidate` is its position among the question's candidates."""
+
+    question: int
+    candidate: int
+    context: str
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What M members say of P pages, whose N characters stand one behind the other.
+
+    A question's pages are neighbours, in the order of its candidates.
+
+    Attributes:
+        average: of what `values` are to be averaged.
+        bounds: first character of each page, and N, shape (P + 1,).
+        reads: whether a member has scores for the tokens of a page, shape (M, P).
+        values: for starts and for ends (the answer's last character), of each member, by character, shape (2, M, N): of
+            "log" its log-probability, the member's lowest where it has no token boundary; of "probability" its
+            probability, there 0. 0 on pages that it did not read.
+        known: whether a member has a boundary there, shape (2, M, N).
+        nulls: the same of "no answer", shape (M, P); NaN where a member has no score for it.
+        selection: log-probability of each page among its question's candidates, shape (M, P); NaN where a member's
+            file has none.
+    """
+
+    average: Average
+    pages: tuple[Page, ...]
+    bounds: NDArray[np.int64]
+    reads: Bools
+    values: NDArray[np.floating]
+    known: Bools
+    nulls: Doubles
+    selection: Doubles
+
+    def averaged(self, members: Sequence[int], weights: Sequence[float]) -> tuple[TokenScores, ...]:
+        """Each page as one window of characters, with the weighted average of those of the members that read it.
+
+        A character at which none of them has a boundary has -inf.
+
+        Args:
+            members: positions of those that count, with the weight of each.
+        """
+        weight = np.array(weights)[:, None] * self.reads[members]
+        total = np.maximum(weight.sum(axis=0), _LEAST)  # of a page that nobody read everything is 0
+        sides = [self._side(side, members, weights, np.repeat(total, np.diff(self.bounds))) for side in (0, 1)]
+        nulls = (weight * np.where(self.reads[members], self.nulls[members], 0.0)).sum(axis=0) / total
+        nulls = self._scores(nulls)
+        index = np.arange(np.diff(self.bounds).max(initial=0) + 1, dtype=np.int32)
+        scores = []
+        for page, (first, stop) in enumerate(pairwise(self.bounds.tolist())):
+            size, null = stop - first, float(nulls[page])
+            start, end = (side[first:stop] for side in sides)
+            window = np.array([0, size])
+            null_score = None if isnan(null) else null
+            scores.append(TokenScores(start, end, index[:size], index[1 : size + 1], window, null_score))
+        return tuple(scores)
+
+    def preferences(self, members: Sequence[int], weights: Sequence[float]) -> Doubles:
+        """The members' average of the selectors' log-probabilities of each page, shape (P,); NaN where one has none."""
+        shares = np.array(weights)[:, None] / sum(weights)
+        selection = self.selection[members]
+        with np.errstate(divide="ignore"):
+            averaged = np.log((shares * np.exp(selection)).sum(axis=0)) if self.average == "probability" else None
+        return np.asarray((shares * selection).sum(axis=0) if averaged is None else averaged)
+
+    def _side(self, side: int, members: Sequence[int], weights: Sequence[float], total: Doubles) -> NDArray[np.float32]:
+        summed, known = np.zeros(total.shape), np.zeros(total.shape, dtype=np.bool_)
+        for member, weight in zip(members, weights, strict=True):
+            summed += weight * self.values[side, member]
+            known |= self.known[side, member]
+        return np.where(known, self._scores(summed / total), -np.inf).astype(np.float32)
+
+    def _scores(self, averaged: Doubles) -> Doubles:
+        """Averages as logarithms, which the decoder adds."""
+        return averaged if self.average == "log" else np.log(np.maximum(averaged, _LEAST))
+
+
+def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[ScoresInfo], average: Average) -> Pages:
+    """Lay out questions, of each of which every member has scores.
+
+    Each member's logits are divided by its temperature, and are normalised over the page, so that no member counts for
+    more because its logits are larger. Where windows overlap a character has the highest of its logits.
+    """
+    pages = _pages_of(questions)
+    number = {(page.question, page.candidate): place for place, page in enumerate(pages)}
+    bounds = np.cumsum([0, *(len(page.context) for page in pages)])
+    count = len(infos)
+    reads = np.zeros((count, len(pages)), dtype=np.bool_)
+    nulls, selection = np.full((2, count, len(pages)), np.nan)
+    values = np.zeros((2, count, int(bounds[-1])), dtype=np.float32 if average == "log" else np.float64)
+    known = np.zeros(values.shape, dtype=np.bool_)
+    for member, info in enumerate(infos):
+        own = [row[member] for row in questions]
+        place = np.array([number[question, scores.candidate] for question, scores in enumerate(own)], dtype=np.int64)
+        reads[member, place] = [len(scores.tokens.start) > 0 for scores in own]
+        sums = np.zeros(len(pages))
+        for side in (0, 1):
+            values[side, member], known[side, member], added = _laid_out(side, own, place, bounds, info, average)
+            sums += added
+        given = np.array([np.nan if scores.tokens.null is None else scores.tokens.null for scores in own])
+        nulls[member, place] = given / info.temperature - sums[place]
+        selection[member] = [_selected(own[page.question], page.candidate) for page in pages]
+    nulls = np.exp(nulls) if average == "probability" else nulls
+    return Pages(average, pages, bounds, reads, values, known, nulls, selection)
+
+
+def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]:
+    return tuple(
+        Page(number, candidate, context)
+        for number, row in enumerate(questions)
+        for candidate, context in sorted({scores.candidate: scores.context for scores in row}.items())
+    )
+
+
+def _selected(scores: QuestionScores, candidate: int) -> float:
+    return scores.selection[candidate] if candidate < len(scores.selection) else float("nan")
+
+
+def _laid_out(
+    side: int,
+    own: Sequence[QuestionScores],
+    place: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    info: ScoresInfo,
+    average: Average,
+) -> tuple[Doubles, Bools, Doubles]:
+    """One member's values and boundaries at one side, shape (N,), and the logarithm of each page's sum, shape (P,)."""
+    tokens = [scores.tokens for scores in own]
+    logits = np.concatenate([(one.end if side else one.start) for one in tokens])
+    first, stop = (np.concatenate([getattr(one, name) for one in tokens]) for name in ("char_start", "char_end"))
+    at = np.repeat(bounds[place], [len(one.start) for one in tokens]) + (stop - 1 if side else first)
+    filled = first < stop
+    dense = np.full(int(bounds[-1]), -np.inf, dtype=np.float32)
+    known = np.zeros(len(dense), dtype=np.bool_)
+    np.maximum.at(dense, at[filled], logits[filled] * np.float32(1 / info.temperature))
+    known[at[filled]] = True
+    sums, sizes = log_sums(dense, bounds), np.diff(bounds)
+    values = dense - np.repeat(sums, sizes)
+    if average == "probability":
+        return np.exp(values), known, sums
+    lowest = np.zeros(len(sizes))
+    some = np.flatnonzero(sizes)
+    if len(some):
+        lowest[some] = np.minimum.reduceat(np.where(np.isfinite(values), values, 0.0), bounds[:-1][some])
+    return np.where(known, values, np.repeat(lowest, sizes)), known, sums
