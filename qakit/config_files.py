@@ -216,7 +216,8 @@ def _render(error: ValidationError, kind: type[BaseModel], flags: Mapping[str, A
             lines += [f"{_spoken(name, flags)}: is needed" for name in _needed(kind, mistake["loc"])]
         else:
             found = "" if isinstance(mistake["input"], dict) else f", found {mistake['input']!r}"
-            lines.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}{found}")
+            message = mistake["msg"].removeprefix("Value error, ") + found
+            lines.append(f"{place}: {message}" if place else message)  # a mistake of all settings has no place
     return "\n".join(lines)
 
 

@@ -6,11 +6,37 @@ from typing import Annotated
 import typer
 
 from qakit.cli import options as opt
-from qakit.cli.console import guarded
+from qakit.cli.adding import report_lines
+from qakit.cli.console import emit, guarded, say
+from qakit.cli.evaluate import Metric
 from qakit.cli.results import show_predictions
 
+_WEIGHTS = "Weights and scores"
 Scores = Annotated[list[Path], typer.Argument(metavar="SCORES...", help="Scores files written by predict --scores.")]
-Method = Annotated[str | None, typer.Option(metavar="mean|vote", show_default="mean", help="How to combine.")]
+Method = Annotated[str | None, typer.Option(metavar="mean|vote|greedy", show_default="mean", help="How to combine.")]
+Average = Annotated[
+    str | None,
+    typer.Option(metavar="log|probability", show_default="log", help="What the mean and greedy are an average of."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(metavar="W,W,...", help="One weight for each of SCORES; 0 leaves out.", rich_help_panel=_WEIGHTS),
+]
+TuneOn = Annotated[
+    Path | None,
+    typer.Option(help="Labelled questions on which greedy chooses the weights.", rich_help_panel=_WEIGHTS),
+]
+TuneScores = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="The same members' scores files of --tune-on, one each; SCORES when not given.", rich_help_panel=_WEIGHTS
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="The questions of SCORES with answers: tells what each member adds.", rich_help_panel=_WEIGHTS),
+]
+Gold = Annotated[Path | None, typer.Option(help="A file of answers, for --data without.", rich_help_panel=_WEIGHTS)]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 
 
@@ -19,6 +45,14 @@ def ensemble(
     scores: Scores,
     out: Out = None,
     method: Method = None,
+    average: Average = None,
+    weights: Weights = None,
+    tune_on: TuneOn = None,
+    tune_scores: TuneScores = None,
+    data: Data = None,
+    gold: Gold = None,
+    context: opt.Context = None,
+    metric: Metric = None,
     format: opt.Format = None,
     nbest: opt.NBest = None,
     nbest_out: opt.NBestOut = None,
@@ -32,9 +66,17 @@ def ensemble(
     from qakit.config_files import load_config
     from qakit.runs import ensemble as run
 
-    settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags={"method": method, "nbest": nbest})
-    result = run.ensemble(scores, settings, out=out, format=format, nbest_out=nbest_out)
-    show_predictions(result, json=json, quiet=quiet)
+    listed = weights.split(",") if weights else None
+    flags = {"method": method, "average": average, "weights": listed, "metric": metric, "nbest": nbest}
+    settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags=flags)
+    request = run.EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context)
+    result = run.ensemble(request, settings, out=out, format=format, nbest_out=nbest_out)
+    told = {"weights": result.weights} | ({"report": result.report.summary()} if result.report else {})
+    show_predictions(result, json=json, quiet=quiet, told=told)
+    # The table is a result: it goes where no other one does.
+    show = emit if result.files and not json else say
+    for line in report_lines(result) if show is emit or not quiet else ():
+        show(line)
 
 
 def register(app: typer.Typer) -> None:

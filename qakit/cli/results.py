@@ -41,11 +41,13 @@ def show_predictions(
     quiet: bool,
     notes: Sequence[str] = (),
     answers: "Mapping[str, Sequence[Mapping[str, Any]]] | None" = None,
+    told: Mapping[str, Any] | None = None,
 ) -> None:
     """Name the files written; without any, print the predictions themselves.
 
     Args:
         answers: what JSON is to tell of them, by question; the predictions as they are when not given.
+        told: what else JSON is to tell.
     """
     from qakit.runs.lint import fault_note
     from qakit.runs.outputs import document
@@ -54,7 +56,8 @@ def show_predictions(
         plain = {
             prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in result.predictions
         }
-        emit_json({"files": list(map(str, result.files)), "answers": plain if answers is None else answers})
+        shown = {"files": list(map(str, result.files)), "answers": plain if answers is None else answers}
+        emit_json(shown | dict(told or {}))
     elif not result.files:
         emit(document(result.predictions, result.format))
     if not quiet:

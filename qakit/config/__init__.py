@@ -1,9 +1,9 @@
 """The settings of every command, as frozen models: the one place that names them and their defaults."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qakit.config.base import Negatives, Precision, Settings
 from qakit.config.preprocessing import ClozeSettings, PreprocessConfig
@@ -43,6 +43,8 @@ __all__ = [
     "WindowSettings",
 ]
 
+NonNegative = Annotated[float, Field(ge=0)]
+
 
 class TrainConfig(Settings):
     """Everything that decides what `train-qa` and `train-select` produce."""
@@ -71,5 +73,26 @@ class ReadConfig(Settings):
 class EnsembleConfig(Settings):
     """How `ensemble` combines scores files."""
 
-    method: Literal["mean", "vote"] = "mean"
+    method: Literal["mean", "vote", "greedy"] = "mean"
+    """An average by character; a vote by text; an average with weights that score best on labelled questions."""
+    average: Literal["log", "probability"] = "log"
+    """Of log-probabilities, in which each member may forbid; or of probabilities, in which each may propose."""
+    weights: tuple[NonNegative, ...] | None = None
+    """One for each scores file; all alike when not given."""
+    rounds: int = Field(20, ge=1)
+    """Of `greedy`: members that are added, one a round, at most."""
+    folds: int = Field(5, ge=2)
+    """Of `greedy`: parts, by article, of which each is scored with the weights that the others chose."""
+    metric: str | None = None
+    """A preset of `qakit.metrics.presets`, for `greedy` and the report; the data's own when not given."""
     nbest: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _weights_that_are_used(self) -> "EnsembleConfig":
+        if self.weights is not None and self.method == "greedy":
+            raise ValueError("weights are what the method greedy finds: give one of them")
+        if self.weights is not None and not any(self.weights):
+            raise ValueError("weights are all 0: one member at least must count")
+        if self.average != "log" and self.method == "vote":
+            raise ValueError("average is of mean and greedy: a vote averages nothing")
+        return self

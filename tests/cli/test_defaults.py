@@ -32,6 +32,7 @@ SHOWN = [
     (preprocess.Questions, PreprocessConfig().cloze.questions),
     (preprocess.Vocabulary, PreprocessConfig().vocabulary),
     (ensemble.Method, EnsembleConfig().method),
+    (ensemble.Average, EnsembleConfig().average),
 ]
 
 

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from qakit.data.predictions import write_predictions
+from qakit.io import write_jsonl
 from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 
 VERBS = ("preprocess", "train-select", "train-qa", "predict", "evaluate", "ensemble")
 TORCH = ("torch", "transformers", "accelerate")
+CONTEXTS = {"1": "甲乙", "2": "甲丙"}
 HEAVY = (*TORCH, "pandas", "numpy", "pyarrow", "matplotlib")
 
 # Imports and runs what it is told, one after the other, and prints which watched modules were loaded after each.
@@ -65,14 +67,17 @@ def test_a_wrong_setting_is_refused_without_torch():
 def scores(tmp_path: Path) -> Path:
     places = np.arange(2, dtype=np.int32)
     logits = np.zeros(2, dtype=np.float32)
-    question = QuestionScores(
-        "1", "甲乙", 0, (), TokenScores(logits, logits, places, places + 1, np.array([0, len(places)]))
-    )
-    write_scores(tmp_path / "s.parquet", [question], ScoresInfo("hw7", "model", 2, 2))
+    tokens = TokenScores(logits, logits, places, places + 1, np.array([0, len(places)]))
+    questions = [QuestionScores(name, context, 0, (), tokens) for name, context in CONTEXTS.items()]
+    write_scores(tmp_path / "s.parquet", questions, ScoresInfo("hw7", "model", 2, 2))
     return tmp_path / "s.parquet"
 
 
 def test_scoring_and_combining_files_needs_no_torch(scores: Path, tmp_path: Path):
+    data = tmp_path / "data.jsonl"
+    answer = {"answer": "甲", "answer_start": 0}
+    rows = [{"id": name, "question": "誰？", "context": context, **answer} for name, context in CONTEXTS.items()]
+    write_jsonl(data, rows)
     write_predictions({"1": "甲"}, tmp_path / "p.csv", "hw7")
     pred = ["evaluate", "--pred", str(tmp_path / "p.csv"), "--gold", str(tmp_path / "p.csv")]
     steps = [
@@ -80,8 +85,10 @@ def test_scoring_and_combining_files_needs_no_torch(scores: Path, tmp_path: Path
         ["evaluate", "--scores", str(scores), "--gold", str(tmp_path / "p.csv"), "--json"],
         ["ensemble", str(scores), "--out", str(tmp_path / "e.csv")],
         [*pred, "--lint"],
+        ["ensemble", str(scores), "--data", str(data), "--weights", "2", "--average", "probability"],
+        ["ensemble", str(scores), "--method", "greedy", "--tune-on", str(data), "--set", "folds=2", "--json"],
     ]
-    assert drive(*steps, watched=TORCH) == [(0, [])] * 4
+    assert drive(*steps, watched=TORCH) == [(0, [])] * 6
 
 
 def test_preprocessing_needs_no_torch(sample_data: Path, tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from qakit.config import EnsembleConfig
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
-from qakit.runs.ensemble import ensemble
+from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 
@@ -42,7 +42,7 @@ def three(tmp_path: Path) -> list[Path]:
 
 
 def texts(paths: list[Path], **settings: object) -> dict[str, str]:
-    result = ensemble(paths, EnsembleConfig.model_validate(settings))
+    result = ensemble(EnsembleRequest(tuple(paths)), EnsembleConfig.model_validate(settings))
     return {prediction.id: prediction.text for prediction in result.predictions}
 
 
@@ -63,13 +63,13 @@ def test_mean_weighs_how_sure_a_model_is_and_vote_does_not(three: list[Path]):
 @pytest.mark.parametrize(("schema", "header"), [("hw7", "ID,Answer"), ("adl2022", "id,answer")])
 def test_the_file_has_the_form_of_the_contest_that_the_scores_are_of(schema: str, header: str, tmp_path: Path):
     scores = save(tmp_path / "a.parquet", {"1": 0, "2": 2}, schema=schema)
-    result = ensemble([scores], EnsembleConfig(), out=tmp_path / "out.csv")
+    result = ensemble(EnsembleRequest((scores,)), EnsembleConfig(), out=tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == f"{header}\n1,甲\n2,丙\n"
     assert (result.format, result.files, result.members) == (schema, (tmp_path / "out.csv",), ("a",))
 
 
 def test_nbest_lists_are_written_best_first(three: list[Path], tmp_path: Path):
-    ensemble(three, EnsembleConfig(nbest=3), nbest_out=tmp_path / "n.json")
+    ensemble(EnsembleRequest(tuple(three)), EnsembleConfig(nbest=3), nbest_out=tmp_path / "n.json")
     lists = json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))
     assert list(lists) == ["2", "1"]
     assert [len(answers) for answers in lists.values()] == [3, 3]
@@ -80,7 +80,7 @@ def test_nbest_lists_are_written_best_first(three: list[Path], tmp_path: Path):
 def test_files_of_other_questions_are_refused_by_name(three: list[Path], tmp_path: Path):
     other = save(tmp_path / "other.parquet", {"1": 0, "9": 1})
     with pytest.raises(DataError, match=r"other\.parquet.*1 \(2\) missing, 1 \(9\) more"):
-        ensemble([three[0], other], EnsembleConfig())
+        ensemble(EnsembleRequest((three[0], other)), EnsembleConfig())
 
 
 def test_a_file_named_twice_and_an_unknown_format_are_refused_before_anything_is_written(
@@ -88,9 +88,9 @@ def test_a_file_named_twice_and_an_unknown_format_are_refused_before_anything_is
 ):
     before = sorted(tmp_path.iterdir())
     with pytest.raises(ConfigError, match="named twice"):
-        ensemble([three[0], three[0]], EnsembleConfig(), out=tmp_path / "out.csv")
+        ensemble(EnsembleRequest((three[0], three[0])), EnsembleConfig(), out=tmp_path / "out.csv")
     with pytest.raises(ConfigError, match="did you mean adl2022"):
-        ensemble(three, EnsembleConfig(), out=tmp_path / "out.csv", format="adl202")
+        ensemble(EnsembleRequest(tuple(three)), EnsembleConfig(), out=tmp_path / "out.csv", format="adl202")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -101,4 +101,4 @@ def test_predictions_are_no_scores_file(tmp_path: Path):
         write_predictions({"1": "甲"}, tmp_path / name, form)
         assert read_predictions(tmp_path / name) == {"1": "甲"}
         with pytest.raises(DataError, match=f"{name}.*(not a scores file|not a readable parquet)"):
-            ensemble([tmp_path / name], EnsembleConfig())
+            ensemble(EnsembleRequest((tmp_path / name,)), EnsembleConfig())

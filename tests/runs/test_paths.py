@@ -9,7 +9,7 @@ from qakit.config import EnsembleConfig, PreprocessConfig
 from qakit.data.formats import read_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import atomic_write
-from qakit.runs.ensemble import ensemble
+from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.runs.outputs import check_outputs
 from qakit.runs.preprocess import preprocess
 
@@ -42,7 +42,7 @@ def test_preprocessing_into_the_folder_of_its_input_leaves_the_input_alone(tmp_p
 
 def test_ensemble_does_not_write_over_its_members(tmp_path: Path):
     with pytest.raises(ConfigError, match="is an input"):
-        ensemble([tmp_path / "a.parquet"], EnsembleConfig(), out=tmp_path / "a.parquet")
+        ensemble(EnsembleRequest((tmp_path / "a.parquet",)), EnsembleConfig(), out=tmp_path / "a.parquet")
 
 
 def test_inputs_of_different_schemas_keep_their_own(tmp_path: Path, sample_data: Path):

@@ -17,7 +17,7 @@ from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.metrics.presets import evaluate as score
 from qakit.modeling.info import ModelInfo, read_info
-from qakit.runs.ensemble import ensemble
+from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.runs.evaluate import EvaluateRequest, evaluate
 from qakit.runs.predict import answer_dataset, load_models, predict
 from qakit.runs.tune import JOINT_WEIGHTS, LENGTH_WEIGHTS, Trial, Tuned, tune
@@ -182,7 +182,7 @@ def test_a_tuned_model_answers_alike_everywhere(hw7: Path, tmp_path: Path, setti
     assert evaluated == expected
     if settings.get("choose_by"):
         return  # a setting, which scores files do not hold
-    combined = ensemble([scores], EnsembleConfig(**settings)).predictions
+    combined = ensemble(EnsembleRequest((scores,)), EnsembleConfig(**settings)).predictions
     assert combined == predicted
 
 
