@@ -124,6 +124,7 @@ class Ensemble:
         averaged = pages.averaged(members, weights)
         reach = np.array([self._infos[member].max_answer_characters for member in members])
         longest = (readers * reach[:, None]).max(axis=0)
+        thresholds = self._thresholds(members, readers * np.array(weights)[:, None])
         found: dict[int, Prediction] = {}
         for length, numbers in groupby(sorted(together.tolist(), key=longest.__getitem__), key=longest.__getitem__):
             group = list(numbers)
@@ -131,17 +132,23 @@ class Ensemble:
             spans = best_spans_of(scores, max_length=int(length), nbest=self._how.nbest)
             for number, one, best in zip(group, scores, spans, strict=True):
                 page = pages.pages[chosen[number]]
-                shares = np.array(weights) * readers[:, number]
-                threshold = _threshold([self._infos[member] for member in members], shares)
-                answers = cut_answers(page.context, best, null=one.null, null_threshold=threshold)
+                answers = cut_answers(page.context, best, null=one.null, null_threshold=thresholds[number])
                 found[number] = Prediction(self._ids[number], page.candidate, answers)
         first = np.array(members)[readers.argmax(axis=0)].tolist()
         return [found.get(number) or self.alone(member)[number] for number, member in enumerate(first)]
 
+    def _thresholds(self, members: list[int], shares: NDArray[np.float64]) -> list[float]:
+        """The weighted mean of the readers' thresholds of "no answer", on the scale of log-probabilities.
 
-def _threshold(infos: Sequence[ScoresInfo], shares: NDArray[np.float64]) -> float:
-    """The weighted mean of the members' thresholds of "no answer", on the scale of log-probabilities."""
-    return float(np.average([info.null_threshold / info.temperature for info in infos], weights=shares))
+        Args:
+            shares: the weight of each member that reads a question's page, otherwise 0, shape (members, Q).
+        """
+        infos = [self._infos[member] for member in members]
+        own = np.array([info.null_threshold / info.temperature for info in infos])
+        # A question without a reader has no threshold: any number does.
+        return list(
+            ((own[:, None] * shares).sum(axis=0) / np.where(shares.any(axis=0), shares.sum(axis=0), 1)).tolist()
+        )
 
 
 def _chosen_pages(pages: Pages, members: list[int], weights: list[float], ids: Sequence[str]) -> NDArray[np.int64]:
