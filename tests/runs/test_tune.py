@@ -97,7 +97,10 @@ def test_the_temperature_is_kept_and_leaves_the_answers(hw7: Path, tmp_path: Pat
     assert chosen.figures["log_loss"] < one.figures["log_loss"]
     assert chosen.figures.keys() == one.figures.keys() == {"log_loss", "ece"}
     assert stored(model).temperature == chosen.value != 1.0
-    assert result.rows == before.rows
+    after, plain = result.frame(), before.frame()
+    assert after.drop(columns="probability").equals(plain.drop(columns="probability"))
+    assert (after["probability"] != plain["probability"]).all()
+    assert result.analysis.calibration.error == pytest.approx(chosen.figures["ece"])
 
 
 def test_the_best_null_threshold_is_found_and_kept(with_impossible: Path, tmp_path: Path):
