@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.models import load_trained
 from qakit.runs.predict import load_models, predict
+from qakit.spans.scores import read_scores
 from tests.modeling.tiny import QA, largest_difference, weights
 from tests.runs.trainings import config_of, content, run, write_data
 from tests.runs.two_processes import CHANGES, PLAIN, STOPPED_AT
@@ -74,6 +76,18 @@ def test_two_processes_make_the_steps_of_one(data, two, tmp_path, name, trick):
     assert evaluations(two / name) == evaluations(tmp_path / "one")
 
 
+def assert_same_scores(found, expected):
+    """The same questions and windows; logits but for the last bits, which on some processors depend on the batch."""
+    (questions, info), (others, other_info) = read_scores(found), read_scores(expected)
+    assert info == other_info and len(questions) == len(others)
+    for question, other in zip(questions, others, strict=True):
+        assert (question.id, question.context, question.candidate) == (other.id, other.context, other.candidate)
+        for name in ("char_start", "char_end", "bounds"):
+            assert np.array_equal(getattr(question.tokens, name), getattr(other.tokens, name))
+        for name in ("start", "end"):
+            np.testing.assert_allclose(getattr(question.tokens, name), getattr(other.tokens, name), rtol=0, atol=1e-5)
+
+
 def test_two_processes_predict_what_one_does(data, two, tmp_path):
     models = load_models(str(two / "plain"), None)
     predict(
@@ -84,7 +98,7 @@ def test_two_processes_predict_what_one_does(data, two, tmp_path):
         scores=tmp_path / "one.parquet",
     )
     assert (two / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
-    assert (two / "two.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
+    assert_same_scores(two / "two.parquet", tmp_path / "one.parquet")
 
 
 def test_a_signal_to_one_process_stops_both_and_the_training_goes_on_to_the_bit(two):
