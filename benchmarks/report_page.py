@@ -132,9 +132,7 @@ def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page
             slice_group("Question word", list(WORDS), questions, 1),
         ),
         curves=curves,
-        reliability=tuple(
-            reliability_curve([one.confidence for one in questions], [one.em / 100 for one in questions])
-        ),
+        reliability=tuple(reliability_curve([one.confidence for one in questions], right)),
         comparisons=(
             Comparison("other.json", (Difference("EM", Estimate(1.2, -0.4, 2.9), 0.14),), "no better, no worse"),
         ),

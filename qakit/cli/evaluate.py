@@ -44,6 +44,7 @@ Longest = Annotated[
     int | None,
     typer.Option(min=1, help="With --lint, characters of the longest answer; of the longest right one, or 30."),
 ]
+Report = Annotated[Path | None, typer.Option(help="A page of scores, losses and questions for the browser: .html.")]
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
@@ -60,6 +61,7 @@ def evaluate(
     compare: Compare = None,
     slices: Slices = False,
     details: Details = None,
+    report: Report = None,
     tune: Tune = None,
     lint: Lint = False,
     format: Form = None,
@@ -113,6 +115,7 @@ def evaluate(
         context=context,
         metric=metric,
         details=details,
+        report=report,
         compare=tuple(compare or ()),
         lenient=lenient,
         tune=tuple(tune or ()),
@@ -120,7 +123,7 @@ def evaluate(
     say_if_remote(*([] if quiet else [model, selector]))
     result = run.evaluate(request, settings)
     show_evaluation(result, json=json, slices=slices)
-    show_files([details] if details and not quiet else [])
+    show_files([] if quiet else [file for file in (details, report) if file])
 
 
 def register(app: typer.Typer) -> None:

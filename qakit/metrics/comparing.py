@@ -1,7 +1,7 @@
 """Whether one system is better than another on the same questions, or only happened to score higher."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import comb
 from typing import Any
 
@@ -37,6 +37,7 @@ class Comparison:
         em, f1: by how much this one's are higher: paired bootstrap over groups of questions.
         only_this, only_other: questions that only the one, or only the other, gets right.
         mcnemar: p-value of McNemar's exact test on these two counts.
+        predictions, per_question: what the other system answered and its score, by question, where that is kept.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Comparison:
     only_this: int
     only_other: int
     mcnemar: float
+    predictions: Mapping[str, str] = field(default_factory=dict)
+    per_question: Mapping[str, QuestionScore] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:

@@ -1,6 +1,7 @@
 """`evaluate --compare`: what was scored beside other predictions or scores files of the same questions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from qakit.data.predictions import read_predictions
@@ -23,13 +24,14 @@ def compare_with(path: Path, analysis: Analysis, references: References) -> Comp
     check_ids(texts, references, path)
     other = evaluate(texts, references.golds, analysis.metric)
     this = analysis.scores.per_question
-    return compare(
+    comparison = compare(
         str(path),
         [this[question.id] for question in analysis.questions],
         [other.per_question[question.id] for question in analysis.questions],
         analysis.groups,
         missing=other.missing,
     )
+    return replace(comparison, predictions=texts, per_question=other.per_question)
 
 
 def _predicted(path: Path) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """`evaluate`: scores of predictions, of a scores file or of models. All but the last run without torch."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from qakit.config import ReadConfig
@@ -38,9 +39,9 @@ __all__ = [
 class EvaluateRequest:
     """What to score (`pred`, `scores`, or `model` with `selector`) against what (`data`, `gold`).
 
-    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. `compare` are predictions
-    or scores files of the same questions. `tune` names settings of decoding (`qakit.runs.tune.SETTING`) that are to
-    score best on `data`, and to be kept with the model.
+    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. `report` is the page to
+    write, `.html`. `compare` are predictions or scores files of the same questions. `tune` names settings of decoding
+    (`qakit.runs.tune.SETTING`) that are to score best on `data`, and to be kept with the model.
     """
 
     pred: Path | None = None
@@ -52,24 +53,23 @@ class EvaluateRequest:
     context: Path | None = None
     metric: str | None = None
     details: Path | None = None
+    report: Path | None = None
     compare: tuple[Path, ...] = ()
     lenient: bool = False
     tune: tuple[str, ...] = ()
 
 
 def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
-    """Score what is asked for, and write the details where they are asked for.
+    """Score what is asked for, and write details and report where they are asked for.
 
     Raises:
-        ConfigError: not one thing to score, nothing to score it against, or no such metric or form of details.
+        ConfigError: not one thing to score, nothing to score it against, no such metric, or a file that cannot be what
+            its name says.
         DataError: a file that cannot be read.
     """
     if request.metric:
         get_preset(request.metric)
-    if request.details:
-        check_details(request.details)
-        inputs = (request.pred, request.scores, request.data, request.gold, request.context, *request.compare)
-        check_outputs([request.details], filter(None, inputs))
+    _check_files(request)
     if request.tune:
         from qakit.runs.tune import check_tuning
 
@@ -77,7 +77,37 @@ def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
     result = _evaluate(request, config)
     if request.details:
         write_details(result.rows, request.details)
+    if request.report:
+        from qakit.runs.report import write_report
+
+        write_report(result, request.report, facts=_facts(request), model=request.model)
     return result
+
+
+def _check_files(request: EvaluateRequest) -> None:
+    if request.details:
+        check_details(request.details)
+    if request.report:
+        from qakit.runs.report import check_report
+
+        check_report(request.report)
+        if request.selector and not request.model:
+            raise ConfigError("--report: a selector alone gives no answers to show; give --model too")
+    inputs = (request.pred, request.scores, request.data, request.gold, request.context, *request.compare)
+    check_outputs([request.details, request.report], filter(None, inputs))
+
+
+def _facts(request: EvaluateRequest) -> list[tuple[str, object]]:
+    """What was given, and the day, for the head of the report."""
+    return [
+        ("Model", request.model),
+        ("Selector", request.selector),
+        ("Predictions", request.pred),
+        ("Scores file", request.scores),
+        ("Data", request.data),
+        ("Right answers", request.gold),
+        ("Date", datetime.now().astimezone().date()),
+    ]
 
 
 def _evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
