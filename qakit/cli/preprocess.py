@@ -37,6 +37,10 @@ Vocabulary = Annotated[int | None, typer.Option(help="Entries of the tokenizer, 
 FirstAnswer = Annotated[
     bool | None, typer.Option("--first-answer", help="Keep the first of several annotators' answers only.")
 ]
+Script = Annotated[
+    str | None,
+    typer.Option(metavar="s2t|t2s|s2twp|...", help="Convert all texts by OpenCC; answers stay where they are in them."),
+]
 Repair = Annotated[
     bool | None,
     typer.Option("--repair", help="Put misplaced answers where their text stands, and list every change."),
@@ -55,6 +59,7 @@ def preprocess(
     candidates: Candidates = None,
     negatives: Negatives = None,
     first_answer: FirstAnswer = None,
+    script: Script = None,
     repair: Repair = None,
     questions: Questions = None,
     vocabulary: Vocabulary = None,
@@ -81,6 +86,7 @@ def preprocess(
         "candidates": candidates,
         "negatives": negatives,
         "first_answer": first_answer,
+        "script": script,
         "repair": repair,
         "cloze.questions": questions,
         "vocabulary": vocabulary,

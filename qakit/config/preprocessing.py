@@ -44,6 +44,8 @@ class PreprocessConfig(Settings):
     negatives: Negatives = "bm25"
     first_answer: bool = False
     """Keep the first of several annotators' answers only."""
+    script: str | None = None
+    """Conversion by OpenCC, such as s2t or t2s, of all texts; they stay as they are when not given."""
     repair: bool = False
     """Put answers that are not where their file says where their text stands, and list every change."""
     repair_threshold: float = Field(90.0, gt=50, le=100)

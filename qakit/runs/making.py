@@ -16,6 +16,7 @@ from qakit.runs.outputs import PreprocessResult, check_outputs
 MADE = ("cloze", "tokenizer")
 _CLOZE_FILE, _CLOZE_SCHEMA = "cloze.json", "squad"
 _TOKENIZER = "tokenizer"
+_APART = ("split", "candidates", "tokenizer", "repair", "script")
 
 
 def make(
@@ -29,10 +30,9 @@ def make(
     """
     if out is None:
         raise ConfigError(f"--to {config.to} makes files: give --out, the folder for them")
-    if config.split or config.candidates or config.tokenizer or config.repair:
-        raise ConfigError(
-            f"--to {config.to} goes with none of --split, --candidates, --tokenizer, --repair: use a second command"
-        )
+    apart = [f"--{name}" for name in _APART if getattr(config, name)]
+    if apart:
+        raise ConfigError(f"--to {config.to} does not go with {', '.join(apart)}: use a second command")
     check_outputs([out / _CLOZE_FILE], inputs)
     texts = read_texts(inputs, context=context, lenient=lenient)
     return _make_tokenizer(texts, config, out) if config.to == "tokenizer" else _make_cloze(texts, config, out)

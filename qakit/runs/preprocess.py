@@ -14,7 +14,7 @@ from qakit.data.leakage import find_leaks
 from qakit.data.negatives import with_candidates
 from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record
-from qakit.data.script import simplifier
+from qakit.data.script import convert_records, simplifier
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.errors import ConfigError, DataError, Problem
@@ -66,7 +66,7 @@ def preprocess(
     )
     parts = _split(read(inputs), config) if config.split else _each(inputs, read, out)
     repairs = tuple(dict.fromkeys(repair for part in parts.values() for repair in part.repairs))
-    parts = {name: replace(part, records=_changed(part.records, config)) for name, part in parts.items()}
+    parts = {name: _changed(name, part, config) for name, part in parts.items()}
     outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []
     listing = out / _REPAIRS if out and config.repair else None
     check_outputs([listing, *(path for output in outputs for path in (output.path, output.gold_path))], inputs)
@@ -122,12 +122,21 @@ def _split(dataset: Dataset, config: PreprocessConfig) -> dict[str, Dataset]:
     return {name: replace(dataset, records=tuple(part)) for name, part in zip(names, parts, strict=True)}
 
 
-def _changed(records: Sequence[Record], config: PreprocessConfig) -> tuple[Record, ...]:
+def _changed(name: str, part: Dataset, config: PreprocessConfig) -> Dataset:
+    """The part as the settings want it, with notes on what that did."""
+    records: Sequence[Record] = part.records
+    notes = part.notes
+    if config.script:
+        records, done = convert_records(records, config.script)
+        notes += (
+            f"{name}, {config.script}: all {done.answers} answers stand where they say; {done.inside} began or ended "
+            f"inside a phrase that is converted as a whole, {done.widened} of these now take in all of it",
+        )
     if config.first_answer:
         records = [replace(record, answers=record.answers[:1]) for record in records]
     if config.candidates:
         records = with_candidates(records, count=config.candidates, method=config.negatives, seed=config.seed)
-    return tuple(records)
+    return replace(part, records=tuple(records), notes=notes)
 
 
 def _hides(name: str, config: PreprocessConfig, schema: str) -> bool:

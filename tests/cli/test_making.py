@@ -66,7 +66,7 @@ def test_a_model_is_trained_on_texts_alone_and_reads(folder: Path):
     ("arguments", "code", "words"),
     [
         (["臺大.txt", "--to", "cloze"], 2, "--to cloze makes files: give --out"),
-        (["臺大.txt", "--to", "cloze", "--out", "o", "--split", "0.8,0.1,0.1"], 2, "goes with none of --split"),
+        (["臺大.txt", "--to", "cloze", "--out", "o", "--split", "0.8,0.1,0.1"], 2, "does not go with --split"),
         (["臺大.txt", "--to", "cloze", "--out", "o", "--set", "cloze.drop=1"], 2, "cloze.drop"),
         (["臺大.txt", "--to", "cloze", "--out", "o", "--questions", "-1"], 2, "cloze.questions"),
         (["臺大.txt", "--to", "tokenizer", "--out", "o", "--vocabulary", "9"], 2, "vocabulary"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qakit.data.formats import read_dataset
 from qakit.data.leakage import Example, Leak, find_leaks, text_key
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.script import simplifier
+from qakit.data.script import convert_records, simplifier
 from qakit.data.splits import split_by_article
 
 TEXTS = st.text(st.sampled_from("甲乙丙丁Ａa，。 ?"), min_size=1, max_size=4).filter(str.strip)
@@ -95,3 +95,9 @@ def test_the_files_made_from_drcd_hold_nothing_else_and_a_split_shares_no_paragr
         assert (found.questions.second, found.paragraphs.second) == (100.0, 100.0)
     train, test = split_by_article(drcd, [0.8, 0.2], seed=1)
     assert leak(train, test).paragraphs.count == 0
+
+
+def test_a_file_and_its_conversion_share_everything(real_data: Path):
+    drcd = read_dataset([real_data / "drcd" / "DRCD_dev.json"]).records
+    found = leak(list(drcd), convert_records(drcd, "t2s")[0])
+    assert (found.questions.first, found.paragraphs.first) == (100.0, 100.0)

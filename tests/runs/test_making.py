@@ -148,9 +148,9 @@ def test_a_tokenizer_knows_the_characters_of_texts_and_of_questions(tmp_path: Pa
     ("changes", "out", "words"),
     [
         ({}, None, "makes files: give --out"),
-        ({"split": (0.8, 0.1, 0.1)}, "out", "goes with none of --split, --candidates, --tokenizer"),
-        ({"candidates": 4}, "out", "goes with none of"),
-        ({"tokenizer": "bert"}, "out", "goes with none of"),
+        ({"split": (0.8, 0.1, 0.1)}, "out", "does not go with --split: use a second"),
+        ({"candidates": 4}, "out", "does not go with"),
+        ({"tokenizer": "bert"}, "out", "does not go with"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_is_read(
