@@ -10,7 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.errors import DataError, Problem
-from qakit.io import atomic_write, file_error, parse_json, read_text
+from qakit.io import file_error, parse_json, read_text
+from qakit.report.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GRID,
+    OCHRE,
+    RED,
+    add_legend,
+    name_panel,
+    new_figure,
+    prepare,
+    save_figure,
+    title_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +40,8 @@ _MEAN_SHARE = 0.03  # width of the running mean, as a share of all points
 _FEW_POINTS, _MANY_POINTS = 20, 1500
 _MOST_EPOCH_MARKS = 10
 
-_INK, _FAINT, _GRID = "#222222", "#6f6f6f", "#e6e6e6"
-_COLOURS = {"loss": "#2f5d8a", "evaluation": "#b3432f", "f1": "#b3432f", "em": "#b5790f", "accuracy": "#3d7a4a"}
-_WIDTH, _MARGIN, _HEIGHTS = 10.0, 0.9, {"loss": 3.0, "scores": 3.0, "rate": 1.4}  # inches
-_TITLE_PAD = 16  # points; the names of the epochs stand below the first panel's
-_DPI = 120
+_COLOURS = {"loss": BLUE, "evaluation": RED, "f1": RED, "em": OCHRE, "accuracy": GREEN}
+_MARGIN, _HEIGHTS = 0.9, {"loss": 3.0, "scores": 3.0, "rate": 1.4}  # inches
 
 
 def draw_curves(metrics: Path, out: Path, *, title: str = "") -> tuple[Path, Path]:
@@ -53,15 +64,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str = "") -> tuple[Path, Pat
     Raises:
         DataError: lines that are no such object, all of them named, or no value to draw.
     """
-    import matplotlib as mpl
-
-    figure = _figure(_read_curves(metrics), title)
-    svg, png = out.with_name(f"{out.name}.svg"), out.with_name(f"{out.name}.png")
-    with mpl.rc_context({"svg.hashsalt": "qakit"}), atomic_write(svg, "wb") as file:
-        figure.savefig(file, format="svg", dpi=_DPI, metadata={"Date": None})
-    with atomic_write(png, "wb") as file:
-        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
-    return svg, png
+    return save_figure(_figure(_read_curves(metrics), title), out)
 
 
 def _read_curves(metrics: Path) -> Curves:
@@ -109,24 +112,18 @@ def _mistakes(event: Any) -> list[tuple[str, str]]:
 
 
 def _figure(curves: Curves, title: str) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     panels = _panels(curves)
     heights = [_HEIGHTS[name] for name in panels]
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-    figure = Figure(figsize=(_WIDTH, sum(heights) + _MARGIN), layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(sum(heights) + _MARGIN)
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights})
     draw = {"loss": _draw_loss, "scores": _draw_scores, "rate": _draw_rate}
     for name, axes in zip(panels, grid[:, 0], strict=True):
-        _prepare(axes)
+        prepare(axes)
         draw[name](axes, curves)
     _finish_steps(grid[-1, 0], {step for curve in curves.values() for step in curve})
     _mark_epochs(list(grid[:, 0]), curves)
     if title:
-        figure.suptitle(title, x=0.058, ha="left", fontsize=13, fontweight="bold", color=_INK, parse_math=False)
+        title_figure(figure, title)
     return figure
 
 
@@ -139,17 +136,8 @@ def _panels(curves: Curves) -> list[str]:
     return [name for name, is_present in present.items() if is_present]
 
 
-def _prepare(axes: "Axes") -> None:
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(_FAINT)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_FAINT, labelsize=9, length=3)
-    axes.tick_params(axis="y", length=0)
-
-
 def _draw_loss(axes: "Axes", curves: Curves) -> None:
-    _name(axes, "Loss")
+    name_panel(axes, "Loss")
     tops = []
     if "train loss" in curves:
         tops.append(_draw_training_loss(axes, *_arrays(curves["train loss"])))
@@ -159,7 +147,7 @@ def _draw_loss(axes: "Axes", curves: Curves) -> None:
         tops.append(float(values.max()))
     if max(tops) > 0 and axes.dataLim.y0 >= 0:
         axes.set_ylim(0.0, 1.08 * max(tops))
-    _legend(axes)
+    add_legend(axes, len(_DRAWN["evaluation"]))
 
 
 def _draw_training_loss(axes: "Axes", steps: NDArray[np.int64], values: NDArray[np.float64]) -> float:
@@ -180,7 +168,7 @@ def _draw_training_loss(axes: "Axes", steps: NDArray[np.int64], values: NDArray[
 
 
 def _draw_scores(axes: "Axes", curves: Curves) -> None:
-    _name(axes, "Scores on the development set (%)")
+    name_panel(axes, "Scores on the development set (%)")
     found = {name: _arrays(curves[f"evaluation {name}"]) for name in _SCORES if f"evaluation {name}" in curves}
     ranked = sorted(found, key=lambda name: -found[name][1].max())
     for name, (steps, values) in found.items():
@@ -203,16 +191,16 @@ def _draw_scores(axes: "Axes", curves: Curves) -> None:
     room = 0.2 * max(high - low, 5.0)
     axes.set_ylim(max(0.0, low - room), high + room)
     axes.set_yticks([tick for tick in axes.get_yticks() if low - room <= tick <= min(100.0, high + room)])
-    _legend(axes)
+    add_legend(axes, len(_DRAWN["evaluation"]))
 
 
 def _draw_rate(axes: "Axes", curves: Curves) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    _name(axes, "Learning rate")
+    name_panel(axes, "Learning rate")
     steps, values = _arrays(curves["train learning_rate"])
     style = "o-" if len(values) <= _FEW_POINTS else "-"
-    axes.plot(steps, values, style, color=_FAINT, markersize=4, linewidth=1.6)
+    axes.plot(steps, values, style, color=FAINT, markersize=4, linewidth=1.6)
     axes.set_ylim(0.0, 1.1 * values.max() or 1.0)
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _rate_text(value)))
@@ -229,7 +217,7 @@ def _finish_steps(axes: "Axes", steps: set[int]) -> None:
 
     last = max(steps)
     axes.set_xlim(*((-0.01 * last, 1.03 * last) if len(steps) > 1 else (last - 1, last + 1)))
-    axes.set_xlabel("optimiser steps", fontsize=10, color=_FAINT)
+    axes.set_xlabel("optimiser steps", fontsize=10, color=FAINT)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
@@ -245,7 +233,7 @@ def _mark_epochs(panels: "list[Axes]", curves: Curves) -> None:
     for epoch in range(stride, last + 1, stride):
         step = float(np.interp(epoch, shares, steps))
         for axes in panels:
-            axes.axvline(step, color=_GRID, linewidth=1.0, zorder=0)
+            axes.axvline(step, color=GRID, linewidth=1.0, zorder=0)
         panels[0].annotate(
             f"epoch {epoch}",
             (step, 1.0),
@@ -254,33 +242,12 @@ def _mark_epochs(panels: "list[Axes]", curves: Curves) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=8,
-            color=_FAINT,
+            color=FAINT,
         )
 
 
 def _strides() -> "list[int]":
     return [size * 10**power for power in range(10) for size in (1, 2, 5)]
-
-
-def _name(axes: "Axes", name: str) -> None:
-    axes.set_title(name, loc="left", fontsize=10.5, fontweight="bold", color=_INK, pad=_TITLE_PAD)
-
-
-def _legend(axes: "Axes") -> None:
-    """A legend in the line of the panel's name, where it covers no point."""
-    from matplotlib.transforms import offset_copy
-
-    above = offset_copy(axes.transAxes, axes.get_figure(root=True), y=_TITLE_PAD - 5, units="points")
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        bbox_transform=above,
-        borderaxespad=0.0,
-        ncols=len(_DRAWN["evaluation"]),
-        frameon=False,
-        fontsize=9,
-        labelcolor=_INK,
-    )
 
 
 def _arrays(curve: Mapping[int, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -120,16 +120,7 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
     question_of, questions = _distinct(question for question, _ in pairs)
     paragraph_of, paragraphs = _distinct(paragraph for _, paragraph in pairs)
     tokenized = tokenize_texts(tokenizer, questions)
-    limit = settings.max_question_length or settings.max_length // 2
-    kept = np.minimum(tokenized.lengths, limit)[question_of]
-    room = settings.max_length - frame.size - kept
-    if len(room) and room.min() < 1:
-        raise ConfigError(
-            f"windows.max_length {settings.max_length} leaves no token for the paragraph beside a question of "
-            f"{kept.max()} tokens; raise it or lower windows.max_question_length"
-        )
-    if settings.max_paragraph_length:
-        room = np.minimum(room, settings.max_paragraph_length)
+    kept, room = _room(tokenized.lengths[question_of], frame, settings)
     return EncodedPairs(
         frame=frame,
         questions=tokenized,
@@ -142,6 +133,24 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
         match_length=settings.match_length,
         matchable=_matchable(tokenizer, tokenized.ids) if settings.match_length else tokenized.ids,
     )
+
+
+def refit(pairs: EncodedPairs, settings: WindowSettings) -> EncodedPairs:
+    """The same texts for windows of other lengths and overlaps; `match_length` stays as it was encoded."""
+    kept, room = _room(pairs.questions.lengths[pairs.question_of], pairs.frame, settings)
+    return replace(pairs, question_lengths=kept, room=room, step=_steps(room, settings))
+
+
+def _room(lengths: Ints, frame: Frame, settings: WindowSettings) -> tuple[Ints, Ints]:
+    """Tokens kept of questions of these lengths, and paragraph tokens that fit beside each."""
+    kept = np.minimum(lengths, settings.max_question_length or settings.max_length // 2)
+    room = settings.max_length - frame.size - kept
+    if len(room) and room.min() < 1:
+        raise ConfigError(
+            f"windows.max_length {settings.max_length} leaves no token for the paragraph beside a question of "
+            f"{kept.max()} tokens; raise it or lower windows.max_question_length"
+        )
+    return kept, np.minimum(room, settings.max_paragraph_length) if settings.max_paragraph_length else room
 
 
 def _matchable(tokenizer: Any, ids: Ints) -> Ints:
