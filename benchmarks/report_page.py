@@ -114,6 +114,7 @@ def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page
     ]
     em = statistics.fmean(question.em for question in questions)
     f1 = statistics.fmean(question.f1 for question in questions)
+    right = [question.em / 100 for question in questions]
     lengths = ["1 to 2", "3 to 4", "5 to 8", "9 to 16", "17 and more"]
     return Page(
         title="Error report: DRCD_dev.json",
