@@ -85,9 +85,8 @@ def evaluate(
     if lint or format or longest:
         from qakit.runs.lint import LintRequest
 
-        others = {"scores": scores, "model": model, "selector": selector, "details": details, "report": report}
-        others |= {"compare": compare, "tune": tune}
-        check_lint(others, lint=lint)
+        asked = {"scores": scores, "model": model, "selector": selector, "details": details, "report": report}
+        check_lint({**asked, "compare": compare, "tune": tune}, lint=lint)
         lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
         return
     from qakit.config import ReadConfig
