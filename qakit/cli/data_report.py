@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from qakit.data.leakage import Leak, Shared
     from qakit.data.records import Repair
     from qakit.runs.outputs import PreprocessResult
+    from qakit.spans.reachability import Reach
 
 _SHOWN_REPAIRS, _SHOWN_EXAMPLES, _SHOWN_TEXT = 5, 3, 40
 _SHARED = "shared, and % of the first and of the second"
@@ -24,13 +25,14 @@ def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -
             {
                 "report": result.report,
                 "leakage": list(map(_leak, result.leaks)),
+                "reachability": {name: list(map(asdict, reaches)) for name, reaches in result.reach.items()},
                 "repairs": list(map(asdict, result.repairs)),
                 "files": list(map(str, result.files)),
                 "notes": result.notes,
             }
         )
     else:
-        for line in chain(_columns(result.report), _leak_lines(result.leaks)):
+        for line in chain(_columns(result.report), _leak_lines(result.leaks), _reach_lines(result.reach)):
             emit(line)
     if not quiet:
         for note in result.notes:
@@ -70,6 +72,17 @@ def _leak_lines(leaks: "Sequence[Leak]") -> Iterator[str]:
 
 def _share(shared: "Shared") -> str:
     return f"{shared.count:>10}  {shared.first:>3.0f}  {shared.second:>3.0f}"
+
+
+def _reach_lines(parts: "Mapping[str, Sequence[Reach]]") -> Iterator[str]:
+    """A table for each part, a line for each length and overlap."""
+    for name, reaches in parts.items():
+        yield f"\n{name}"
+        yield "window  overlap  windows a question  tokens a question  % of answers whole in one"
+        for reach in reaches:
+            held = "-" if reach.held is None else f"{reach.held:.2f}"
+            counts = f"{reach.windows:>18.2f}  {reach.tokens:>17.1f}  {held:>25}"
+            yield f"{reach.max_length:>6}  {reach.overlap:>7}  {counts}"
 
 
 def _cut(text: str) -> str:

@@ -48,6 +48,10 @@ Repair = Annotated[
 Tokenizer = Annotated[
     str | None, typer.Option(help="Report windows in this model's tokens: a name, folder or vocab.txt.")
 ]
+Reachability = Annotated[
+    bool | None,
+    typer.Option("--reachability", help="Report what windows of several lengths and overlaps hold; draw it too."),
+]
 
 
 @guarded
@@ -65,6 +69,7 @@ def preprocess(
     vocabulary: Vocabulary = None,
     context: opt.Context = None,
     tokenizer: Tokenizer = None,
+    reachability: Reachability = None,
     max_length: opt.MaxLength = None,
     overlap: opt.Overlap = None,
     step: opt.Step = None,
@@ -92,6 +97,7 @@ def preprocess(
         "vocabulary": vocabulary,
         "seed": seed,
         "tokenizer": tokenizer,
+        "reachability": reachability,
         "windows.max_length": max_length,
         "windows.overlap": overlap,
         "windows.step": step,

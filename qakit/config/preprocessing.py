@@ -1,5 +1,7 @@
 """What `preprocess` makes of files."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from qakit.config.base import Negatives, Settings
@@ -53,7 +55,19 @@ class PreprocessConfig(Settings):
     seed: int = Field(42, ge=0)
     tokenizer: str | None = None
     """For the part of the report that counts tokens and windows."""
+    reachability: bool = False
+    """Report what windows of several lengths and overlaps hold and cost, in tokens of `tokenizer` or mini-zh."""
+    lengths: tuple[Annotated[int, Field(ge=16)], ...] = Field((128, 256, 384, 512), min_length=1)
+    """Lengths of windows for `reachability`."""
+    overlaps: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 32, 64, 128), min_length=1)
+    """Overlaps for it; one that is not below a length is left out there."""
     vocabulary: int = Field(8000, ge=300)
     """Entries of the vocabulary that `--to tokenizer` makes, at most."""
     cloze: ClozeSettings = ClozeSettings()
     windows: WindowSettings = WindowSettings()
+
+    @model_validator(mode="after")
+    def _overlaps_below_lengths(self) -> "PreprocessConfig":
+        if min(self.overlaps) >= min(self.lengths):
+            raise ValueError(f"overlaps must have one below the shortest of lengths ({min(self.lengths)})")
+        return self

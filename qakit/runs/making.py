@@ -16,7 +16,7 @@ from qakit.runs.outputs import PreprocessResult, check_outputs
 MADE = ("cloze", "tokenizer")
 _CLOZE_FILE, _CLOZE_SCHEMA = "cloze.json", "squad"
 _TOKENIZER = "tokenizer"
-_APART = ("split", "candidates", "tokenizer", "repair", "script")
+_APART = ("split", "candidates", "tokenizer", "repair", "script", "reachability")
 
 
 def make(

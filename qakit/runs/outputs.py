@@ -1,7 +1,7 @@
 """What commands write: predictions in a contest's form, n-best lists, and what `preprocess` tells of its files."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,30 @@ from qakit.data.records import Repair
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.spans.answers import Prediction
+from qakit.spans.reachability import Reach
 
 _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
 
 
 @dataclass(frozen=True)
 class PreprocessResult:
-    """Numbers on each part, the files written, what readers did and changed, and what each two parts share."""
+    """What `preprocess` found and did.
+
+    Attributes:
+        report: numbers on each part of the data.
+        files: those written.
+        notes: sentences on what the readers did.
+        repairs: every field that was changed.
+        leaks: what each two parts share.
+        reach: what windows hold and cost, by part, where it was asked for.
+    """
 
     report: Mapping[str, Mapping[str, Any]]
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     repairs: tuple[Repair, ...] = ()
     leaks: tuple[Leak, ...] = ()
+    reach: Mapping[str, tuple[Reach, ...]] = field(default_factory=dict)
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:

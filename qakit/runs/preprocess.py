@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qakit.config import PreprocessConfig, WindowSettings
+from qakit.config import PreprocessConfig
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.formats.capacity import check_capacity
 from qakit.data.formats.hw7 import is_decimal
@@ -19,11 +19,14 @@ from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import write_jsonl
+from qakit.report.style import picture_files
 from qakit.runs.making import MADE, make
 from qakit.runs.outputs import PreprocessResult, check_outputs
+from qakit.runs.reachability import PICTURE, draw, reach_of, window_report
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
 _SCRIPTS_APART = "what parts share was looked for within each script of Chinese: pip install 'qakit[text]' for both"
+_UNREAD = "{}: no windows to tell of: it does not tell which paragraphs hold the answers"
 _REPAIRS = "repairs.jsonl"
 _ADL_PARTS = ("train", "valid", "test")
 _SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
@@ -61,28 +64,49 @@ def preprocess(
         return make(inputs, config, context=context, lenient=lenient, out=out)
     if config.to and config.to not in SCHEMAS:
         raise ConfigError(f"--to {config.to}: expected one of {', '.join((*SCHEMAS, *MADE))}")
-    read = partial(
-        read_dataset, context=context, lenient=lenient, repair=config.repair_threshold if config.repair else None
-    )
+    threshold = config.repair_threshold if config.repair else None
+    read = partial(read_dataset, context=context, lenient=lenient, repair=threshold)
     parts = _split(read(inputs), config) if config.split else _each(inputs, read, out)
-    repairs = tuple(dict.fromkeys(repair for part in parts.values() for repair in part.repairs))
     parts = {name: _changed(name, part, config) for name, part in parts.items()}
-    outputs = [_output(name, part, config, out) for name, part in parts.items()] if out else []
-    listing = out / _REPAIRS if out and config.repair else None
-    check_outputs([listing, *(path for output in outputs for path in (output.path, output.gold_path))], inputs)
+    outputs = _planned(parts, inputs, config, out) if out else []
+    simplify = simplifier()
+    apart = [_SCRIPTS_APART] if len(parts) > 1 and simplify is None else []
+    reach = reach_of(parts, config)
+    unread = [_UNREAD.format(name) for name in parts if config.reachability and name not in reach]
+    result = PreprocessResult(
+        report={name: {"schema": part.schema, **_report(part, config)} for name, part in parts.items()},
+        files=(),
+        notes=(*dict.fromkeys(note for part in parts.values() for note in _notes(part)), *apart, *unread),
+        repairs=tuple(dict.fromkeys(repair for part in parts.values() for repair in part.repairs)),
+        leaks=find_leaks({name: part.records for name, part in parts.items()}, simplify=simplify),
+        reach=reach,
+    )
+    return replace(result, files=_written(outputs, result, config, out)) if out else result
+
+
+def _planned(
+    parts: Mapping[str, Dataset], inputs: Sequence[Path], config: PreprocessConfig, out: Path
+) -> list[_Output]:
+    """The data files to write; before any work is done it is sure that they can be, and all beside them."""
+    outputs = [_output(name, part, config, out) for name, part in parts.items()]
+    paths = [path for output in outputs for path in (output.path, output.gold_path)]
+    paths += [out / _REPAIRS] if config.repair else []
+    paths += picture_files(out / PICTURE) if config.reachability else []
+    check_outputs(paths, inputs)
     for output in outputs:
         check_capacity(output.records, output.schema)
-    report = {name: {"schema": part.schema, **_report(part, config)} for name, part in parts.items()}
+    return outputs
+
+
+def _written(
+    outputs: Sequence[_Output], result: PreprocessResult, config: PreprocessConfig, out: Path
+) -> tuple[Path, ...]:
+    """Write everything; gives the files."""
     files = [file for output in outputs for file in _write(output)]
-    if listing:
-        write_jsonl(listing, map(asdict, repairs))
-        files.append(listing)
-    notes = tuple(dict.fromkeys(note for part in parts.values() for note in _notes(part)))
-    simplify = simplifier()
-    if len(parts) > 1 and simplify is None:
-        notes += (_SCRIPTS_APART,)
-    leaks = find_leaks({name: part.records for name, part in parts.items()}, simplify=simplify)
-    return PreprocessResult(report, tuple(dict.fromkeys(files)), notes, repairs, leaks)
+    if config.repair:
+        write_jsonl(out / _REPAIRS, map(asdict, result.repairs))
+        files.append(out / _REPAIRS)
+    return tuple(dict.fromkeys([*files, *draw(result.reach, out, config.tokenizer)]))
 
 
 def _each(inputs: Sequence[Path], read: Callable[[Sequence[Path]], Dataset], out: Path | None) -> dict[str, Dataset]:
@@ -187,24 +211,5 @@ def _notes(part: Dataset) -> list[str]:
 def _report(part: Dataset, config: PreprocessConfig) -> dict[str, Any]:
     report = summarise(part.records)
     if config.tokenizer:
-        report["windows"] = _window_report(part.records, config.tokenizer, config.windows)
+        report["windows"] = window_report(part.records, config.tokenizer, config.windows)
     return report
-
-
-def _window_report(records: Sequence[Record], tokenizer: str, settings: WindowSettings) -> dict[str, Any]:
-    """Windows a question at the given settings, and the share of answers, in percent, that one window holds whole."""
-    from qakit.modeling.loading import load_tokenizer
-    from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, held_whole
-
-    known = [record for record in records if record.relevant is not None or len(record.paragraphs) == 1]
-    pairs = encode_pairs(load_tokenizer(tokenizer), [(record.question, record.context) for record in known], settings)
-    windows = covering_windows(pairs)
-    spans = answer_spans(pairs, range(len(pairs)), known)
-    answered = spans[:, 0] >= 0
-    held = held_whole(windows, spans)
-    return {
-        "max_length": settings.max_length,
-        "per_question": round(len(windows) / max(len(pairs), 1), 2),
-        "longest_answer": int((spans[answered, 1] - spans[answered, 0]).max()) + 1 if answered.any() else None,
-        "answers_in_reach": round(100 * float(held[answered].mean()), 2) if answered.any() else None,
-    }

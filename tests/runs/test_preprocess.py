@@ -223,3 +223,25 @@ def test_the_window_report_is_as_counted_by_hand(
         "answers_in_reach": reach,
     }
     assert (report["questions"], report["paragraphs"], report["schema"]) == (2, 1, "jsonl")
+
+
+def test_reachability_is_measured_and_drawn_on_demand_in_tokens_of_the_bundled_model(tmp_path: Path):
+    source = save(tmp_path / "資料.jsonl", records_of(3))
+    candidates = Record("9", "何？", (Paragraph("0", "甲"), Paragraph("1", "乙")))
+    unknown = save(tmp_path / "test.jsonl", [candidates])
+    config = PreprocessConfig(reachability=True, lengths=(32, 64), overlaps=(0,))
+    result = preprocess([source, unknown], config, out=tmp_path / "out")
+    assert [(reach.max_length, reach.held) for reach in result.reach["資料"]] == [(32, 100.0), (64, 100.0)]
+    assert list(result.reach) == ["資料"]
+    assert any(note.startswith("test: no windows") for note in result.notes)
+    assert {path.name for path in result.files} >= {"reachability.svg", "reachability.png"}
+    assert set(result.files) == set((tmp_path / "out").iterdir())
+    assert preprocess([source], PreprocessConfig()).reach == {}
+
+
+def test_converted_data_is_written_and_told_of(tmp_path: Path):
+    asked = Record("1", "头发？", (Paragraph("0", "内存和头发"),), 0, (Answer("头发", 3),))
+    result = preprocess([save(tmp_path / "a.jsonl", [asked])], PreprocessConfig(script="s2twp"), out=tmp_path / "out")
+    (record,) = read_dataset([tmp_path / "out" / "a.jsonl"])
+    assert (record.question, record.context, record.span) == ("頭髮？", "記憶體和頭髮", Answer("頭髮", 4))
+    assert result.notes[0].startswith("a, s2twp: all 1 answers stand where they say; 0 began")
