@@ -2,8 +2,8 @@
 
 `python benchmarks/report_page.py [DATA] [--questions N ...] [--keep DIR]` makes predictions for DRCD's dev file out of
 its references (half of them right, the others moved, cut or taken from elsewhere), writes the report, and opens it in
-headless Chromium, `--rounds` times. More questions than the file has are its own again, with new ids. Needs selenium,
-chromium and its driver.
+headless Chromium, `--rounds` times. More questions than the file has are its own again, with new ids. `--page FILE`
+opens a report of `qakit evaluate --report` instead. Needs selenium, chromium and its driver.
 """
 
 import argparse
@@ -181,34 +181,41 @@ def take_pictures(browser: Any, folder: Path) -> None:
             browser.save_screenshot(str(folder / f"{name}-{scheme}.png"))
 
 
+def measure(browser: Any, file: Path, rounds: int) -> str:
+    opened = [open_page(browser, file) for _ in range(rounds)]
+    times = [usable for usable, _, _ in opened]
+    questions, contexts = browser.execute_script("return [data.questions.length, data.contexts.length]")
+    return (
+        f"{questions} questions, {contexts} contexts: {file.stat().st_size / 1e6:.2f} MB; usable after "
+        f"{statistics.median(times):.0f} ms (at most {max(times):.0f}); "
+        f"{sum(messages for _, messages, _ in opened)} console messages, {sum(sent for _, _, sent in opened)} requests"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?", default=DEFAULT)
     parser.add_argument("--questions", type=int, nargs="+", default=[3524, 5000])
+    parser.add_argument("--page", type=Path, help="a report that is there")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--curves", type=Path, help="an SVG of learning curves to put in")
     parser.add_argument("--keep", type=Path, help="folder to keep the pages in, with screenshots")
     arguments = parser.parse_args()
-    records = read_dataset([arguments.data / "drcd" / "DRCD_dev.json"]).records
-    curves = arguments.curves.read_text(encoding="utf-8") if arguments.curves else None
     browser = start_browser()
     with TemporaryDirectory() as name:
         folder = arguments.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        for count in arguments.questions:
-            page, file = page_of(records, count, curves), folder / f"{count}.html"
-            began = time.perf_counter()
-            file.write_text(render(page), encoding="utf-8")
-            seconds = time.perf_counter() - began
-            opened = [open_page(browser, file) for _ in range(arguments.rounds)]
-            times = [usable for usable, _, _ in opened]
-            print(
-                f"{count} questions, {len(page.contexts)} contexts: {file.stat().st_size / 1e6:.2f} MB, written in "
-                f"{seconds:.1f} s; usable after {statistics.median(times):.0f} ms (at most {max(times):.0f}); "
-                f"{sum(errors for _, errors, _ in opened)} console messages, "
-                f"{sum(sent for _, _, sent in opened)} requests",
-                flush=True,
-            )
+        if arguments.page:
+            print(measure(browser, arguments.page.resolve(), arguments.rounds))
+        else:
+            records = read_dataset([arguments.data / "drcd" / "DRCD_dev.json"]).records
+            curves = arguments.curves.read_text(encoding="utf-8") if arguments.curves else None
+            for count in arguments.questions:
+                page, file = page_of(records, count, curves), folder / f"{count}.html"
+                began = time.perf_counter()
+                file.write_text(render(page), encoding="utf-8")
+                written = time.perf_counter() - began
+                print(f"{measure(browser, file, arguments.rounds)}; written in {written:.1f} s", flush=True)
         if arguments.keep:
             take_pictures(browser, folder)
     browser.quit()

@@ -61,9 +61,10 @@ def page_of(result: EvaluateResult, *, facts: Facts = (), model: str | None = No
         )
     curves, problem = _curves(model)
     given = [*facts, ("Metric", result.metric), ("Source", _worded(result.source)), ("qakit", __version__)]
+    about = next((Path(str(value)) for name, value in facts if value and name in ("Data", "Right answers")), None)
     places = _Places(analysis)
     return shown.Page(
-        title="Error report",
+        title=f"Error report: {about.name}" if about else "Error report",
         questions=tuple(places.question(question, result.comparisons) for question in analysis.questions),
         contexts=places.contexts,
         facts=tuple(shown.Fact(name, str(value)) for name, value in given if value),

@@ -47,6 +47,7 @@ def test_a_page_says_what_the_evaluation_found(files: dict[str, Path]):
         "Source": "Predictions",
         "qakit": __version__,
     }
+    assert page.title == "Error report: d.jsonl"
     first, second, third = page.questions
     assert [question.verdict for question in page.questions] == ["right", "wrong span", "boundary"]
     assert page.counts == {"right": 1, "boundary": 1, "wrong span": 1}
