@@ -90,6 +90,7 @@ class _Places:
         for one in analysis.slices:
             row = shown.SliceRow(one.label, one.total, _estimate(one.em), one.f1.mean)
             groups.setdefault(one.dimension, []).append(row)
+        groups = {name: rows for name, rows in groups.items() if len(rows) > 1}  # one row divides nothing
         self._row_of = {name: {row.label: n for n, row in enumerate(rows)} for name, rows in groups.items()}
         self.slices = tuple(shown.SliceGroup(_worded(name), tuple(rows)) for name, rows in groups.items())
 
