@@ -45,7 +45,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
     from qakit.config import WindowSettings
     from qakit.data.formats import read_dataset
     from qakit.modeling.loading import load_tokenizer
-    from qakit.spans.answers import cut_answers
+    from qakit.spans.answers import cut_answers_of
     from qakit.spans.decoding import best_spans_of
     from qakit.spans.windowing import covering_windows, encode_pairs
     from qakit.tasks.qa import tokens_by_pair
@@ -83,7 +83,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
         flat = [one[inside] for one in logits]
         scored = list(tokens_by_pair(encoded, windows, bounds, *flat, logits[:, :, 0].T))
         found = best_spans_of(scored, max_length=LONGEST, nbest=NBEST)
-        return [cut_answers(record.context, spans) for record, spans in zip(records, found, strict=True)]
+        return cut_answers_of([record.context for record in records], found, [None] * len(records))
 
     if way == "decode qakit":
         gc.collect()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qakit.config import DecodingSettings
-from qakit.spans.answers import PredictedAnswer, cut_answers
+from qakit.spans.answers import PredictedAnswer, cut_answers_of
 from qakit.spans.choosing import chosen, searched
 from qakit.spans.decoding import TokenScores, best_spans_of
 from qakit.spans.overlap import summed_over_windows
@@ -43,6 +43,6 @@ class Decoder:
                 summed_over_windows(spans, scores, max_length=length, temperature=temperature, bonus=bonus)
                 for spans, scores in zip(found, scored, strict=True)
             ]
-        for context, scores, spans in zip(contexts, scored, found, strict=True):
-            answers = cut_answers(context, spans, null=scores.null, null_threshold=self.null_threshold)
-            yield chosen(context, answers, self.settings)
+        nulls = [scores.null for scores in scored]
+        answers = cut_answers_of(contexts, found, nulls, null_threshold=self.null_threshold)
+        return (chosen(context, each, self.settings) for context, each in zip(contexts, answers, strict=True))

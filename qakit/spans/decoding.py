@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from qakit.spans.probability import log_mass_ratios, log_sums
@@ -18,7 +19,9 @@ from qakit.spans.probability import log_mass_ratios, log_sums
 Floats = NDArray[np.float32]
 Offsets = NDArray[np.int32]
 
-_TOGETHER = 64  # questions: their arrays stay in the processor's cache
+_TOGETHER = 256  # questions: their arrays stay in the processor's cache
+_BLOCKS = 3  # of tokens, for each start that is looked for
+_LOWEST = np.finfo(np.float32).min  # of all spans that are not forbidden
 
 
 @dataclass(frozen=True)
@@ -85,61 +88,65 @@ def best_spans_of(
 ) -> list[Spans]:
     """For each question the `nbest` spans of highest score with different character offsets, exactly.
 
-    For every start token the best end in reach is found by a running maximum. Let t be the lowest of the best scores of
-    the `nbest` best start characters: as each of those starts brings one span of its own, no span below t is among the
-    `nbest` best, so only start tokens that reach t need their ends listed. Questions of like length go together.
+    For every start token the best end in reach is found by a running maximum. A threshold is guessed that about `nbest`
+    starts reach with their best end, and all spans that reach it are listed, from those starts alone. Where that makes
+    `nbest` different spans, they are the best there are; where it makes fewer, it is done again with a lower threshold.
 
     Args:
         max_length: tokens of the longest span, 1 or more.
         temperature: divides scores where they become probabilities (Guo et al., 2017); the order stays.
         bonus: what the score of a span of 1, 2, ... tokens has added to it; longer ones have the last.
     """
-    found: dict[int, Spans] = {}
-    for numbers, together in _in_groups(questions, max_length, bonus):
-        found |= zip(numbers, _best_spans(together, nbest, temperature), strict=True)
-    return [found[number] for number in range(len(questions))]
+
+    def found(some: Sequence[TokenScores], starts: int) -> list[Spans]:
+        scores = _Together.of(some, max_length, bonus)
+        threshold, owner, start, end, total = _candidates(scores, starts)
+        spans = list(_ranked(scores, owner, start, end, total, nbest, temperature))
+        few = [n for n, one in enumerate(spans) if len(one) < nbest and threshold[n] > _LOWEST]
+        for number, more in zip(few, found([some[n] for n in few], 2 * starts) if few else (), strict=True):
+            spans[number] = more
+        return spans
+
+    return [spans for some in _in_groups(questions) for spans in found(some, nbest)]
 
 
 def log_normalisers(
     questions: Sequence[TokenScores], *, max_length: int, temperature: float = 1.0, bonus: tuple[float, ...] = ()
 ) -> NDArray[np.float64]:
     """What a span's score, divided by the temperature, is above its log-probability, shape (questions,)."""
-    logs = np.zeros(len(questions))
-    for numbers, together in _in_groups(questions, max_length, bonus):
-        logs[numbers] = _log_normalisers(together, temperature)
-    return logs
+    groups = (_Together.of(some, max_length, bonus) for some in _in_groups(questions))
+    return np.concatenate([np.zeros(0), *(_log_normalisers(scores, temperature) for scores in groups)])
 
 
-def _in_groups(
-    questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...]
-) -> Iterator[tuple[list[int], "_Together"]]:
-    """Groups of questions of like length: their numbers and their scores."""
-    order = sorted(range(len(questions)), key=lambda number: len(questions[number].start))
-    for first in range(0, len(order), _TOGETHER):
-        numbers = order[first : first + _TOGETHER]
-        yield numbers, _Together.of([questions[number] for number in numbers], max_length, bonus)
+def _in_groups(questions: Sequence[TokenScores]) -> Iterator[Sequence[TokenScores]]:
+    return (questions[first : first + _TOGETHER] for first in range(0, len(questions), _TOGETHER))
 
 
 @dataclass(frozen=True)
 class _Together:
-    """The scores of Q questions one behind the other, N tokens in all; the ends with room behind each window.
+    """The scores of Q questions one behind the other, N tokens in W windows, and their logits with room behind each.
+
+    With the room there are P places; behind the last is some more room.
 
     Attributes:
-        start: logits, -inf at white space, shape (N,).
-        end: the same, and behind each window `reach` - 1 times -inf, which forbids spans that leave their window.
-        place: index in `end` of each token, shape (N,).
-        reach: tokens of the longest span.
-        char_start, char_end: as in `TokenScores`; `char_end` for each place in `end`.
-        owners: first token of each question, and N, shape (Q + 1,).
+        start, end: logits, -inf at white space, shape (N,).
+        char_start, char_end: as in `TokenScores`, shape (N,).
+        bounds: first token of each question, and N, shape (Q + 1,).
+        reach: tokens of the longest span; and places of the room, whose -inf forbid spans that leave their window.
+        start_at, end_at: the logits by place, shape (P + reach - 1,).
+        windows, owners: first place of each window and of each question, and P, shapes (W + 1,) and (Q + 1,).
         bonus: for spans of 1 to `reach` tokens, shape (reach,); None where there is none, which costs less.
     """
 
     start: Floats
     end: Floats
-    place: NDArray[np.int64]
-    reach: int
     char_start: Offsets
     char_end: Offsets
+    bounds: NDArray[np.int64]
+    reach: int
+    start_at: Floats
+    end_at: Floats
+    windows: NDArray[np.int64]
     owners: NDArray[np.int64]
     bonus: Floats | None = None
 
@@ -151,89 +158,93 @@ class _Together:
         )
         empty = char_start >= char_end
         if empty.any():
-            start, end = (np.where(empty, np.float32(-np.inf), logits) for logits in (start, end))
-        lengths = np.concatenate([np.diff(one.bounds) for one in questions])
-        reach = min(max_length, max(1, int(lengths.max(initial=0))))
-        place = np.arange(len(start)) + np.repeat(np.arange(len(lengths)) * (reach - 1), lengths)
-        size = len(start) + len(lengths) * (reach - 1)
-        ends, char_ends = np.full(size, -np.inf, dtype=np.float32), np.zeros(size, dtype=np.int32)
-        ends[place], char_ends[place] = end, char_end
-        owners = np.cumsum([0, *(len(one.start) for one in questions)])
+            start[empty] = end[empty] = -np.inf
+        last = np.cumsum([len(one.bounds) for one in questions]) - 1
+        edges = np.concatenate([one.bounds for one in questions])
+        lengths = np.delete(np.diff(edges), last[:-1])
+        reach = min(max_length, max(1, int(lengths.max())))
+        runs = np.stack([lengths, np.full_like(lengths, reach)], axis=1).ravel()
+        is_token = np.repeat(np.tile([True, False], len(lengths)), runs)
+        bounds = np.append(0, np.cumsum(edges[last]))
         by_length = np.array((bonus + bonus[-1:] * reach)[:reach], dtype=np.float32) if bonus else None
-        return cls(start, ends, place, reach, char_start, char_ends, owners, by_length)
+        return cls(
+            start=start,
+            end=end,
+            char_start=char_start,
+            char_end=char_end,
+            bounds=bounds,
+            reach=reach,
+            start_at=_with_room(start, is_token, reach - 1),
+            end_at=_with_room(end, is_token, reach - 1),
+            windows=np.append(0, np.cumsum(lengths + reach)),
+            owners=bounds + reach * np.append(0, last - np.arange(len(last))),
+            bonus=by_length,
+        )
 
 
-def _best_spans(scores: _Together, nbest: int, temperature: float) -> Iterator[Spans]:
-    best = scores.start + _best_ends(scores.end, scores.reach, scores.bonus)[scores.place]
-    rows, owner, threshold = _starts_that_matter(best, scores, nbest)
-    ends = scores.place[rows][:, None] + np.arange(scores.reach)
-    # The bonus goes to the end first, as in `_best_ends`: sums must be rounded alike, or the threshold is not exact.
-    of_ends = scores.end[ends] if scores.bonus is None else scores.end[ends] + scores.bonus
-    total = scores.start[rows][:, None] + of_ends
-    row, column = np.nonzero((total >= threshold[owner][:, None]) & (total > -np.inf))
-    start, end = scores.char_start[rows[row]], scores.char_end[ends[row, column]]
-    return _ranked(scores, owner[row], start, end, total[row, column], nbest, temperature)
+def _with_room(logits: Floats, is_token: NDArray[np.bool_], more: int) -> Floats:
+    """The logits where there is a token, -inf elsewhere, and `more` times -inf at the end."""
+    spaced = np.full(len(is_token) + more, -np.inf, dtype=np.float32)
+    spaced[: len(is_token)][is_token] = logits
+    return spaced
+
+
+def _candidates(scores: _Together, starts: int) -> tuple[Floats, NDArray[np.int64], Offsets, Offsets, Floats]:
+    """A threshold for each question, that about so many `starts` reach, and all spans that reach it.
+
+    The threshold is `_LOWEST` where all spans do. It is first looked for among the maxima over blocks of tokens.
+
+    Returns:
+        The thresholds; and question, first character, last character (exclusive) and score of the spans.
+    """
+    best = scores.start_at[: scores.owners[-1]] + _best_ends(scores.end_at, scores.reach, scores.bonus)
+    sizes = np.diff(scores.owners)
+    count = _BLOCKS * min(starts, int(sizes.max()))
+    first = scores.owners[:-1, None] + sizes[:, None] * np.arange(count) // count
+    blocks = np.maximum.reduceat(best, first.ravel())
+    rough = np.where(sizes > starts, _nth_highest(blocks, np.full_like(sizes, count), starts), _LOWEST)
+    place = np.flatnonzero(best >= np.repeat(rough, sizes))
+    owner = _range_of(place, scores.owners)
+    threshold = np.maximum(rough, _nth_highest(best[place], np.bincount(owner, minlength=len(sizes)), starts))
+    reaches = best[place] >= threshold[owner]
+    place, owner = place[reaches], owner[reaches]
+    ends = sliding_window_view(scores.end_at, scores.reach)[place]
+    # The bonus goes to the end first, as in `_best_ends`: sums must be rounded alike.
+    total = scores.start_at[place, None] + (ends if scores.bonus is None else ends + scores.bonus)
+    found = np.flatnonzero(total >= threshold[owner, None])
+    row = found // scores.reach
+    token = (place - scores.reach * _range_of(place, scores.windows))[row]
+    last = token + (found - row * scores.reach)
+    return threshold, owner[row], scores.char_start[token], scores.char_end[last], total.ravel()[found]
 
 
 def _best_ends(values: Floats, length: int, bonus: Floats | None) -> Floats:
-    """The maximum of `values[i : i + length]`, the bonus of each place added, for every i."""
-    if bonus is None:
-        return _running_maximum(values, length)
-    best: Floats = values + bonus[0]
-    for further in range(1, min(length, len(values))):
-        np.maximum(best[:-further], values[further:] + bonus[further], out=best[:-further])
-    return best
-
-
-def _running_maximum(values: Floats, length: int) -> Floats:
-    """The maximum of `values[i : i + length]` for every i, in log2(length) passes over doubled ranges."""
-    best, size = values, 1
-    while size < length:
+    """The maximum of `values[i : i + length]`, the bonus of each place added, for every i that has so many."""
+    count = len(values) - length + 1
+    if bonus is not None:
+        best: Floats = values[:count] + bonus[0]
+        for further in range(1, length):
+            np.maximum(best, values[further : further + count] + bonus[further], out=best)
+        return best
+    size = 1
+    while size < length:  # `values` are maxima over `size` places
         further = min(size, length - size)
-        best = np.maximum(best, np.append(best[further:], np.full(further, -np.inf, dtype=np.float32)))
+        values = np.maximum(values[:-further], values[further:])
         size += further
-    return best
+    return values
 
 
-def _starts_that_matter(
-    best: Floats, scores: _Together, nbest: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """The start tokens that reach their question's threshold, the question of each, and every question's threshold.
-
-    The threshold is the best score of the `nbest`-th best start character, -inf where there are not so many.
-    """
-    lengths = np.diff(scores.owners)
-    padded = np.full((len(lengths), max(1, int(lengths.max(initial=0)))), np.inf, dtype=np.float32)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = -best
-    width = 2 * nbest  # where windows overlap, most characters are in two
-    while True:
-        token = _lowest(padded, width)
-        highest = -np.take_along_axis(padded, token, axis=1)
-        character = np.append(scores.char_start, 0)[np.minimum(scores.owners[:-1, None] + token, len(best))]
-        threshold = _nth_distinct(highest, character, nbest)
-        if width >= padded.shape[1] or (highest[:, -1] < threshold).all():
-            owner, column = np.nonzero((highest >= threshold[:, None]) & (highest > -np.inf))
-            return scores.owners[owner] + token[owner, column], owner, threshold
-        width *= 2  # more tokens share a character, or a score, than that
+def _nth_highest(values: Floats, counts: NDArray[np.int64], nth: int) -> Floats:
+    """The `nth` highest of each run of so many values; `_LOWEST` where it has fewer, or forbidden ones."""
+    width = max(nth, int(counts.max()))
+    padded = np.full((len(counts), width), _LOWEST)
+    padded[np.arange(width) < counts[:, None]] = values
+    return np.maximum(np.partition(padded, -nth, axis=1)[:, -nth], _LOWEST)
 
 
-def _lowest(values: Floats, count: int) -> NDArray[np.int64]:
-    """Where the `count` lowest values of each row are, rising; all of them where there are fewer."""
-    if count >= values.shape[1]:
-        return np.argsort(values, axis=1)
-    place = np.argpartition(values, count - 1, axis=1)[:, :count]
-    return np.take_along_axis(place, np.argsort(np.take_along_axis(values, place, axis=1), axis=1), axis=1)
-
-
-def _nth_distinct(values: Floats, names: Offsets, nth: int) -> NDArray[np.float64]:
-    """The value at the `nth` different name in each row of falling values; -inf where the finite ones have fewer."""
-    order = np.argsort(names, axis=1, kind="stable")
-    by_name = np.take_along_axis(names, order, axis=1)
-    is_first = np.ones(names.shape, dtype=bool)
-    np.put_along_axis(is_first, order[:, 1:], by_name[:, 1:] != by_name[:, :-1], axis=1)
-    reached = np.cumsum(is_first & np.isfinite(values), axis=1) >= nth
-    place = reached.argmax(axis=1)
-    return np.where(reached.any(axis=1), values[np.arange(len(values)), place], -np.inf)
+def _range_of(places: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the ranges, each from one bound to the next, each of the rising places is in."""
+    return np.repeat(np.arange(len(bounds) - 1), np.diff(np.searchsorted(places, bounds)))
 
 
 def _ranked(
@@ -248,36 +259,37 @@ def _ranked(
     """Each question's first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
     width = int(end.max(initial=0)) + 1
     key = (owner * width + start) * width + end
-    order = np.argsort(key)
-    first = np.flatnonzero(np.append(True, np.diff(key[order]) != 0)[: len(order)])
+    order = np.argsort(key, kind="stable")
+    first = np.flatnonzero(np.diff(key[order], prepend=-1))
     kept = order[first]
     total = np.maximum.reduceat(total[order], first) if len(first) else total
     owner, start, end = owner[kept], start[kept], end[kept]
-    kept = np.lexsort((-total, owner))  # stable: equal scores stay in the order of start and end
-    rank = np.arange(len(kept)) - np.searchsorted(owner[kept], owner[kept])
-    kept = kept[rank < nbest]
+    # One key, sorted stably: equal scores stay in the order of start and end. A float's bits rise with its magnitude.
+    falling = -np.copysign(total.view(np.int32) & 0x7FFFFFFF, total)
+    order = np.argsort(owner * 2.0**32 + falling, kind="stable")
+    owners = np.searchsorted(owner, np.arange(len(scores.owners)))
+    kept = order[np.arange(len(order)) - np.repeat(owners[:-1], np.diff(owners)) < nbest]
     normaliser = _log_normalisers(scores, temperature)
     # Sums in float32 may have been rounded up.
     probability = np.exp(np.minimum(total[kept].astype(np.float64) / temperature - normaliser[owner[kept]], 0.0))
     columns = [start[kept], end[kept], total[kept], probability]
-    for first, stop in pairwise(np.searchsorted(owner[kept], np.arange(len(scores.owners))).tolist()):
-        yield Spans(*(column[first:stop] for column in columns))
+    bounds = np.cumsum([0, *np.minimum(np.diff(owners), nbest)])
+    for low, high in pairwise(bounds.tolist()):
+        yield Spans(*[column[low:high] for column in columns])
 
 
 def _log_normalisers(scores: _Together, temperature: float) -> NDArray[np.float64]:
     """See `log_normalisers`."""
-    start, end = scores.start, scores.end[scores.place]
-    if temperature != 1.0:
-        start, end = start / np.float32(temperature), end / np.float32(temperature)
-    of_start, of_end = log_sums(start, scores.owners), log_sums(end, scores.owners)
+    divisor = np.float32(temperature)
+    of_start, of_end = (log_sums(logits / divisor, scores.bounds) for logits in (scores.start, scores.end))
     if scores.bonus is None:
         return of_start + of_end
-    counts = np.diff(scores.owners)
-    starts = np.exp(start.astype(np.float64) - np.repeat(of_start, counts))
-    ends = np.zeros(len(scores.end))
-    ends[scores.place] = np.exp(end.astype(np.float64) - np.repeat(of_end, counts))
+    starts, ends = (
+        np.exp((logits[: scores.owners[-1]] / divisor).astype(np.float64) - np.repeat(of_all, np.diff(scores.owners)))
+        for logits, of_all in ((scores.start_at, of_start), (scores.end_at, of_end))
+    )
     factors = np.exp(scores.bonus.astype(np.float64) / temperature)
-    return of_start + of_end + log_mass_ratios(starts, ends, scores.place, scores.owners, factors)
+    return of_start + of_end + log_mass_ratios(starts, ends, scores.owners, factors)
 
 
 def log_sum_exp(values: Floats) -> float:

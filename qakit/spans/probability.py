@@ -9,32 +9,30 @@ Doubles = NDArray[np.float64]
 def log_sums(values: NDArray[np.float32], owners: NDArray[np.int64]) -> Doubles:
     """The logarithm of the sum of exponentials of each question's values; 0 where there is nothing to sum.
 
+    The exponentials have 32 bits, as the values have: a sixth of the time, and errors of 1e-7.
+
     Args:
         owners: first value of each question, and the number of all, shape (questions + 1,).
     """
     sums = np.zeros(len(owners) - 1)
-    some = np.flatnonzero(np.diff(owners))
-    if len(some):
+    counts = np.diff(owners)
+    some = counts > 0
+    if some.any():
         first = owners[:-1][some]
         peaks = np.maximum.reduceat(values, first)
         peaks = np.where(np.isfinite(peaks), peaks, np.float32(0))
-        shifted = values.astype(np.float64) - np.repeat(peaks, np.diff(owners)[some])
-        with np.errstate(divide="ignore"):
-            logs = peaks + np.log(np.add.reduceat(np.exp(shifted), first))
-        sums[some] = np.where(np.isneginf(logs), 0.0, logs)
+        masses = np.add.reduceat(np.exp(values - np.repeat(peaks, counts[some])), first, dtype=np.float64)
+        sums[some] = np.where(masses > 0, peaks + np.log(np.where(masses > 0, masses, 1.0)), 0.0)
     return sums
 
 
-def log_mass_ratios(
-    starts: Doubles, ends: Doubles, place: NDArray[np.int64], owners: NDArray[np.int64], factors: Doubles
-) -> Doubles:
+def log_mass_ratios(starts: Doubles, ends: Doubles, owners: NDArray[np.int64], factors: Doubles) -> Doubles:
     """By how much a factor for each length changes the sum of probability over all spans, as a logarithm.
 
     Args:
-        starts: probability of each token as the start, shape (N,).
-        ends: the same as the end, with zeros behind each window, so that no span leaves it.
-        place: index in `ends` of each token, shape (N,).
-        owners: first token of each question, and N, shape (questions + 1,).
+        starts, ends: probability of each place as the start, and as the end, with zeros behind each window, so that no
+            span leaves it; shape (P,).
+        owners: first place of each question, and P, shape (questions + 1,).
         factors: for spans of 1, 2, ... tokens; longer ones are none.
 
     Returns:
@@ -43,7 +41,7 @@ def log_mass_ratios(
     ends = np.append(ends, np.zeros(len(factors)))
     plain, weighted = np.zeros((2, len(starts)))
     for further, factor in enumerate(factors.tolist()):
-        spans = starts * ends[place + further]
+        spans = starts * ends[further : further + len(starts)]
         plain += spans
         weighted += factor * spans
     count = len(owners) - 1

@@ -23,7 +23,6 @@ from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction
 from qakit.spans.decoding import TokenScores
 from qakit.spans.teaching import Teacher, token_teacher
-from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import (
     EncodedPairs,
     Windows,
@@ -208,23 +207,18 @@ def tokens_by_pair(
     pairs: EncodedPairs, windows: Windows, bounds: Any, start: Any, end: Any, null: Any
 ) -> Iterator[TokenScores]:
     """Cut flat logits of all windows, `bounds` being each window's first, into the questions they belong to."""
+    paragraphs, rows = pairs.paragraphs, windows.rows
+    first = paragraphs.bounds[rows[:, 1]] + rows[:, 2]
+    ends = (first + windows.paragraph_lengths).tolist()
+    char_start, char_end = (
+        np.concatenate([offsets[:0], *(offsets[low:high] for low, high in zip(first.tolist(), ends, strict=True))])
+        for offsets in (paragraphs.starts, paragraphs.ends)
+    )
     owned = np.searchsorted(windows.pairs, np.arange(len(pairs) + 1))
-    for first, last in pairwise(owned.tolist()):
-        tokens = slice(bounds[first], bounds[last])
-        index = np.concatenate([_token_numbers(pairs, row) for row in windows.rows[first:last]])
-        lowest = null[first + int(null[first:last].sum(axis=1).argmin())]
-        yield TokenScores(
-            start=start[tokens],
-            end=end[tokens],
-            char_start=pairs.paragraphs.starts[index],
-            char_end=pairs.paragraphs.ends[index],
-            bounds=bounds[first : last + 1] - bounds[first],
-            null=float(lowest.sum()),
-            null_logits=(float(lowest[0]), float(lowest[1])),
-        )
-
-
-def _token_numbers(pairs: EncodedPairs, row: Ints) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Numbers, in the flat paragraph arrays, of the paragraph tokens of a window."""
-    _, paragraph, first, end = row.tolist()
-    return np.arange(first, end) + int(pairs.paragraphs.bounds[paragraph])
+    lowest = null[np.lexsort((null.sum(axis=1), windows.pairs))[owned[:-1]]]
+    nulls = zip(lowest.sum(axis=1).tolist(), map(tuple, lowest.tolist()), strict=True)
+    limits = zip(pairwise(owned.tolist()), pairwise(bounds[owned].tolist()), nulls, strict=True)
+    for (first_window, last), (low, high), (score, logits) in limits:
+        tokens = slice(low, high)
+        columns = start[tokens], end[tokens], char_start[tokens], char_end[tokens]
+        yield TokenScores(*columns, bounds[first_window : last + 1] - low, score, logits)
