@@ -74,7 +74,7 @@ JointWeight = Annotated[
 ]
 BatchTokens = Annotated[
     int | None,
-    typer.Option(help="Tokens per forward pass; 4,096 on a CPU, 16,384 elsewhere.", rich_help_panel=_CONFIG),
+    typer.Option(help="Tokens per forward pass; 1,024 a thread on a CPU, 16,384 elsewhere.", rich_help_panel=_CONFIG),
 ]
 NumThreads = Annotated[
     int | None,

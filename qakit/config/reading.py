@@ -82,7 +82,7 @@ class InferenceSettings(Settings):
     """How fast a model answers, not what."""
 
     batch_tokens: int | None = Field(None, ge=1)
-    """Tokens per forward pass, padding included; 4,096 on a CPU and 16,384 elsewhere when not given."""
+    """Tokens per forward pass, padding included; 1,024 for each thread of a CPU and 16,384 elsewhere when not given."""
     precision: Precision | None = None
     """What encoders compute in; as their weights are stored on an accelerator, and fp32 on a CPU, when not given."""
     compile: bool = False

@@ -11,8 +11,8 @@ from qakit.modeling.precision import DTYPES
 from qakit.spans.windowing import EncodedPairs, Windows
 from qakit.training.memory import explained_memory
 
-_BATCH_TOKENS = {"cpu": 4096}  # beyond some thousand a CPU gains nothing, and its caches lose
-_BATCH_TOKENS_OF_ACCELERATORS = 16384
+_BATCH_TOKENS_OF_A_THREAD = 1024  # of a CPU: more gain it nothing, and its caches lose
+_BATCH_TOKENS_OF_AN_ACCELERATOR = 16384
 
 
 def run_windows(
@@ -33,7 +33,7 @@ def run_windows(
         Each batch with the model's output, in no promised order.
     """
     device = next(model.parameters()).device
-    batch_tokens = settings.batch_tokens or _BATCH_TOKENS.get(device.type, _BATCH_TOKENS_OF_ACCELERATORS)
+    batch_tokens = settings.batch_tokens or _batch_tokens(device)
     # Weights of 16 bits compute so by themselves; autocast would narrow their heads.
     dtype = DTYPES.get(settings.precision or "", torch.float32)
     autocast = dtype.itemsize == 2 and getattr(model, "dtype", torch.float32) == torch.float32
@@ -54,3 +54,9 @@ def run_windows(
             yield batch, output
     finally:
         model.train(was_training)
+
+
+def _batch_tokens(device: torch.device) -> int:
+    if device.type == "cpu":
+        return _BATCH_TOKENS_OF_A_THREAD * torch.get_num_threads()
+    return _BATCH_TOKENS_OF_AN_ACCELERATOR

@@ -69,6 +69,7 @@ def load_trained(
     import torch
     import transformers
 
+    from qakit.modeling.fused_attention import fuse_attention
     from qakit.modeling.onnx import OnnxModel, onnx_file
     from qakit.modeling.precision import stored_dtype, widen_heads
 
@@ -92,6 +93,7 @@ def load_trained(
         )
     agree_on_inputs(model, tokenizer)
     widen_heads(model)
+    fuse_attention(model)
     if inference.compile:
         model.compile(dynamic=True)
     return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
