@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-SIZES = {"num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4, "intermediate_size": 1024}
+SIZES = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 512}
 WINDOWS = {"max_length": 384, "overlap": 128, "match_length": 2}
 SHORT, NEGATIVES = WINDOWS | {"max_length": 256}, 0.5
 BATCH, RATE, WARMUP = 8, 1e-3, 0.1
@@ -96,7 +96,7 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="?", default=DEFAULT)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
