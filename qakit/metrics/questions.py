@@ -30,12 +30,14 @@ class Reading:
         context: its text.
         answers: the n-best list, best first; an empty text says that there is no answer.
         windows: first character and the one after the last of each window of the paragraph.
+        selection: the selector's probability of each candidate; none where nothing was selected.
     """
 
     candidate: int
     context: str
     answers: tuple[Choice, ...]
     windows: tuple[Span, ...]
+    selection: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

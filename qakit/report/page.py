@@ -94,10 +94,17 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A paragraph of a question: its index in `Page.contexts`, and the selector's probability where there is one."""
+    """A paragraph of a question.
+
+    Attributes:
+        context: its index in `Page.contexts`.
+        probability: the selector's, where there is one.
+        id: what the data calls it; empty where it is the only one.
+    """
 
     context: int
     probability: float | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import exp
 
 from qakit.metrics.places import Span
 from qakit.metrics.questions import Choice, Reading
@@ -36,11 +37,22 @@ class Read:
         )
 
 
-def reading_of(candidate: int, context: str, answers: Sequence[PredictedAnswer], tokens: TokenScores) -> Reading:
-    """What is kept of a question whose paragraph number `candidate` was read."""
+def reading_of(
+    candidate: int,
+    context: str,
+    answers: Sequence[PredictedAnswer],
+    tokens: TokenScores,
+    selection: Sequence[float] = (),
+) -> Reading:
+    """What is kept of a question whose paragraph number `candidate` was read.
+
+    Args:
+        selection: the candidates' log-probabilities, nothing without a selector.
+    """
     windows = tuple(
         (int(tokens.char_start[first]), int(tokens.char_end[end - 1]))
         for first, end in pairwise(tokens.bounds.tolist())
         if first < end
     )
-    return Reading(candidate, context, tuple(Choice(*answer) for answer in answers), windows)
+    choices = tuple(Choice(*answer) for answer in answers)
+    return Reading(candidate, context, choices, windows, tuple(map(exp, selection)))

@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from qakit import __version__
-from qakit.data.records import Paragraph
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_text
 from qakit.metrics.analysis import Analysis
@@ -107,7 +106,7 @@ class _Places:
             f1=question.f1,
             confidence=_rounded(question.probability),
             slices=tuple(rows.get(question.slices.get(name, "")) for name, rows in self._row_of.items()),
-            candidates=tuple(map(self._candidate, question.paragraphs)),
+            candidates=self._candidates(question),
             read=question.read,
             relevant=question.relevant,
             gold_spans=question.gold_spans,
@@ -117,8 +116,16 @@ class _Places:
             others=tuple(_other(question.id, comparison) for comparison in comparisons),
         )
 
-    def _candidate(self, paragraph: Paragraph) -> shown.Candidate:
-        return shown.Candidate(self._context_of[paragraph.text, paragraph.title])
+    def _candidates(self, question: QuestionResult) -> tuple[shown.Candidate, ...]:
+        """Where there are several, with what tells them apart."""
+        paragraphs = question.paragraphs
+        contexts = [self._context_of[paragraph.text, paragraph.title] for paragraph in paragraphs]
+        if len(paragraphs) == 1:
+            return (shown.Candidate(contexts[0]),)
+        selection = question.reading.selection if question.reading else ()
+        shares = map(_rounded, selection if len(selection) == len(paragraphs) else [None] * len(paragraphs))
+        names = [paragraph.id for paragraph in paragraphs]
+        return tuple(map(shown.Candidate, contexts, shares, names))
 
 
 def _ranked(answer: Choice, context: str) -> shown.Ranked:

@@ -61,7 +61,7 @@ def evaluate_scores(path: Path, references: References, *, metric: str | None = 
     for question in questions:
         _check_text(question, references.records.get(question.id), path)
         answers = decode_scores(question, info, NBEST).answers
-        reading = reading_of(question.candidate, question.context, answers, question.tokens)
+        reading = reading_of(question.candidate, question.context, answers, question.tokens, question.selection)
         read[question.id] = Read(reading, question.tokens, info.max_answer_length)
     check_ids(read, references, path)
     analysis = _analysis(_texts(read), read, references, metric)
@@ -156,7 +156,7 @@ def _read(dataset: Dataset, models: Any, config: ReadConfig) -> tuple[dict[str, 
     for item in answer_dataset(dataset, models, config):
         candidate = item.prediction.candidate
         context = item.record.paragraphs[candidate].text
-        reading = reading_of(candidate, context, item.prediction.answers, item.scores)
+        reading = reading_of(candidate, context, item.prediction.answers, item.scores, item.selection)
         read[item.record.id] = Read(reading, item.scores, longest)
         if item.selection:
             selected.add(item.record.id)

@@ -93,7 +93,7 @@ def page_of(text: str) -> Page:
         f1=50.0,
         confidence=0.5,
         slices=(0,),
-        candidates=(Candidate(0, 0.75), Candidate(0, 0.25)),
+        candidates=(Candidate(0, 0.75, text), Candidate(0, 0.25, text)),
         read=0,
         relevant=0,
         gold_spans=((0, length),),

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from math import log
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.metrics.questions import Choice
-from qakit.report.page import Other, Page, Ranked
+from qakit.report.page import Candidate, Other, Page, Ranked
 from qakit.runs.report import _ranked, page_of
 from qakit.spans.scores import write_scores
 from tests.runs.test_scoring import FIRST, INFO, RECORDS, SECOND, run, scored
@@ -115,6 +117,19 @@ def test_candidates_are_told_apart_and_paragraphs_stand_once(tmp_path: Path, fil
     assert (first.verdict, first.read, first.relevant) == ("selection", 1, 0)
     assert [candidate.context for candidate in second.candidates] == [1, 0, 2]
     assert len(page.contexts) == 3
+
+
+def test_candidates_have_their_ids_and_what_the_selector_gave_them(tmp_path: Path, files: dict[str, Path]):
+    record = Record("1", "誰在山上？", (SECOND, FIRST), 1, (Answer("甲", 0),))
+    write_dataset((record,), files["data"], "jsonl")
+    selected = replace(scored("1", FIRST.text, 0, 1), candidate=1, selection=(log(0.25), log(0.75)))
+    write_scores(files["scores"], [selected], INFO)
+    (question,) = page_of(run(scores=files["scores"], data=files["data"])).questions
+    assert question.candidates == (Candidate(0, 0.25, "q"), Candidate(1, 0.75, "p"))
+    assert (question.read, question.relevant, question.verdict) == (1, 1, "right")
+    write_scores(files["scores"], [replace(selected, selection=())], INFO)
+    (question,) = page_of(run(scores=files["scores"], data=files["data"])).questions
+    assert question.candidates == (Candidate(0, None, "q"), Candidate(1, None, "p"))
 
 
 def test_an_answer_that_is_not_its_span_keeps_its_text():

@@ -46,25 +46,27 @@ function makeKey() {
 
 /** The paragraphs, one behind the other; of several only those that matter are unfolded. */
 function makeParagraphs(question, { candidates }, picked) {
-  return candidates.map(({ context, probability }, place) => {
+  return candidates.map((candidate, place) => {
+    const { context } = candidate;
     const windows = place === question.read && question.windows.length ? makeWindows(question, context, place) : null;
     const body = make("div", "paragraph", windows, makeText(question, context, place, picked));
     const { title } = data.contexts[context];
     if (candidates.length === 1) return make("div", "", title ? make("p", "title text", title) : null, body);
-    const fold = make("details", "", makeSummary(question, place, title, probability), body);
+    const fold = make("details", "", makeSummary(question, place, title, candidate), body);
     fold.open = place === question.read || place === question.relevant;
     return fold;
   });
 }
 
-function makeSummary(question, place, title, probability) {
+function makeSummary(question, place, title, { id, probability }) {
   return make(
     "summary", "",
     `Paragraph ${place + 1}`,
+    id ? make("span", "note text", id) : null,
     title ? make("span", "title text", title) : null,
     place === question.read ? make("span", "tag read", "read") : null,
     place === question.relevant ? make("span", "tag relevant", "relevant") : null,
-    probability === null ? null : make("span", "number", `probability ${probability.toFixed(3)}`),
+    probability === null ? null : make("span", "selected", "selector", makeShare(probability)),
   );
 }
 
