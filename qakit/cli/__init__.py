@@ -8,9 +8,11 @@ import typer
 from qakit import __version__
 from qakit.cli import ensemble, evaluate, export, predict, preprocess, train
 from qakit.cli.console import set_debug
+from qakit.cli.usage import Commands
 
 app = typer.Typer(
     name="qakit",
+    cls=Commands,
     help="Extractive question answering on transformers, Chinese first: train, evaluate, predict, ensemble.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

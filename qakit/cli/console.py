@@ -25,11 +25,14 @@ R = TypeVar("R")
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
-# Turns of the writing direction make a line read as another than it is; surrogates are bytes that were no UTF-8.
-_CONTROLS |= {
-    code: f"\\u{code:04x}" for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)]
-}
+# Turns of the writing direction make a line read as another than it is, and other line ends than \n make two of it;
+# surrogates are bytes that were no UTF-8.
+_TURNS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_LINE_ENDS = (0x2028, 0x2029)
+_ACTING = (*range(9), *range(11, 32), *range(127, 160), *_TURNS, *_LINE_ENDS, *range(0xD800, 0xE000))
+_CONTROLS = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _ACTING}
+_CONTROLS_IN_LINE = _CONTROLS | {ord("\n"): "\\n", ord("\t"): "\\t"}
+_CONTROLS_IN_JSON = {code: f"\\u{code:04x}" for code in _ACTING}  # which only stand in its strings
 _NO_FILE = "command line"  # as `qakit.runs.predict` calls it in a problem
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _state = {"debug": False}
@@ -40,9 +43,14 @@ def set_debug(debug: bool) -> None:
     _state["debug"] = debug
 
 
+def inert(text: str) -> str:
+    """The text with control characters, and those that turn the direction of writing, as `\\x1b` or `\\u202e`."""
+    return text.translate(_CONTROLS)
+
+
 def plain(text: str, style: str = "") -> Text:
     """Text of unknown origin for the terminal: no markup, no escape sequences."""
-    return Text(text.translate(_CONTROLS), style=style)
+    return Text(inert(text), style=style)
 
 
 def speaks() -> bool:
@@ -68,8 +76,14 @@ def emit(text: str) -> None:
     if not speaks():
         return
     if sys.stdout.isatty():
-        text = text.translate(_CONTROLS)
+        text = inert(text)
     _write(text if text.endswith("\n") else text + "\n")
+
+
+def emit_line(text: str) -> None:
+    """A line for people on standard output; a pager or `tee` may stand before their terminal, so it is always inert."""
+    if speaks():
+        _write(text.translate(_CONTROLS_IN_LINE) + "\n")
 
 
 def _write(text: str) -> None:
@@ -131,8 +145,8 @@ def _may_part(left: str, right: str) -> bool:
 
 
 def emit_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    emit(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """One JSON document on standard output; what acts on a terminal is escaped in its strings."""
+    emit(json.dumps(value, ensure_ascii=False, indent=2, default=str).translate(_CONTROLS_IN_JSON))
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -181,7 +195,7 @@ def _leave_other_processes() -> None:
 def report(error: BaseException, message: str = "") -> None:
     """Tell of an error on standard error, in its own words or in better ones."""
     if _state["debug"]:
-        traceback.print_exception(error)
+        stderr.print(plain("".join(traceback.format_exception(error))), end="")
     origin = "" if speaks() else f"process {os.environ['RANK']}: "  # the others may have another error to tell
     stderr.print(Text(f"{origin}error: ", style="bold red") + plain(message or str(error)))
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from qakit.cli.console import emit, emit_json, say
+from qakit.cli.console import emit_json, emit_line, say
 from qakit.cli.results import show_files
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -
         )
     else:
         for line in chain(_columns(result.report), _leak_lines(result.leaks), _reach_lines(result.reach)):
-            emit(line)
+            emit_line(line)
     if not quiet:
         for note in result.notes:
             say(note)
@@ -56,12 +56,13 @@ def _leak_lines(leaks: "Sequence[Leak]") -> Iterator[str]:
     """A line for each two parts that share something, with its shares of either; then some of what they share."""
     found = [leak for leak in leaks if leak.questions.count or leak.paragraphs.count]
     if leaks and not found:
-        yield "\nno two parts share a question or a paragraph"
+        yield from ("", "no two parts share a question or a paragraph")
     if not found:
         return
     pairs = [f"{leak.first}, {leak.second}" for leak in found]
     width = max(map(len, [_SHARED, *pairs]))
-    yield f"\n{_SHARED:<{width}}   questions    %    %  paragraphs    %    %"
+    yield ""
+    yield f"{_SHARED:<{width}}   questions    %    %  paragraphs    %    %"
     for pair, leak in zip(pairs, found, strict=True):
         yield f"{pair:<{width}}  {_share(leak.questions)}  {_share(leak.paragraphs)}"
     for leak in found[:_SHOWN_EXAMPLES]:
@@ -77,7 +78,7 @@ def _share(shared: "Shared") -> str:
 def _reach_lines(parts: "Mapping[str, Sequence[Reach]]") -> Iterator[str]:
     """A table for each part, a line for each length and overlap."""
     for name, reaches in parts.items():
-        yield f"\n{name}"
+        yield from ("", name)
         yield "window  overlap  windows a question  tokens a question  % of answers whole in one"
         for reach in reaches:
             held = "-" if reach.held is None else f"{reach.held:.2f}"

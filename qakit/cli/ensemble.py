@@ -7,7 +7,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.adding import report_lines
-from qakit.cli.console import emit, guarded, say
+from qakit.cli.console import emit_line, guarded, say
 from qakit.cli.evaluate import Metric
 from qakit.cli.results import show_predictions
 
@@ -74,8 +74,8 @@ def ensemble(
     told = {"weights": result.weights} | ({"report": result.report.summary()} if result.report else {})
     show_predictions(result, json=json, quiet=quiet, told=told)
     # The table is a result: it goes where no other one does.
-    show = emit if result.files and not json else say
-    for line in report_lines(result) if show is emit or not quiet else ():
+    show = emit_line if result.files and not json else say
+    for line in report_lines(result) if show is emit_line or not quiet else ():
         show(line)
 
 

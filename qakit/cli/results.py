@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qakit.cli.console import emit, emit_json, say
+from qakit.cli.console import emit, emit_json, emit_line, say
 
 if TYPE_CHECKING:
     from qakit.runs.dry_run import DryRun
@@ -144,7 +144,7 @@ def show_dry_run(result: "DryRun", *, json: bool) -> None:
     }
     width = max(map(len, rows))
     for name, value in rows.items():
-        emit(f"{name:<{width}}  {value}")
+        emit_line(f"{name:<{width}}  {value}")
 
 
 def _duration(seconds: float) -> str:

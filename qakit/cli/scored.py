@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from qakit.cli.console import emit, emit_json
+from qakit.cli.console import emit_json, emit_line
 from qakit.cli.tuning import tuning_lines
 
 if TYPE_CHECKING:
@@ -26,21 +26,21 @@ def show_evaluation(result: "EvaluateResult", *, json: bool, slices: bool = Fals
         emit_json(result.summary())
         return
     for line in tuning_lines(result.tuned):
-        emit(line)
+        emit_line(line)
     missing = f", {result.scores.missing} without a prediction" if result.scores else ""
     missing += f", {result.unknown} predictions for other questions" if result.unknown else ""
-    emit(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
+    emit_line(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
     for line in _table([["", "score", _INTERVAL], *_score_rows(result)]):
-        emit(line)
+        emit_line(line)
     for name, analysis in (("lost", result.analysis), ("lost with the gold paragraph", result.gold_analysis)):
         if analysis and analysis.losses:
-            emit(f"{name}: {', '.join(f'{cause} {share:.2f}' for cause, share in analysis.losses.items())}")
+            emit_line(f"{name}: {', '.join(f'{cause} {share:.2f}' for cause, share in analysis.losses.items())}")
     for comparison in result.comparisons:
         for line in _comparison_lines(comparison):
-            emit(line)
+            emit_line(line)
     if slices and result.analysis:
         for line in _slice_lines(result.analysis):
-            emit(line)
+            emit_line(line)
 
 
 def _score_rows(result: "EvaluateResult") -> Iterator[list[str]]:

@@ -153,7 +153,7 @@ class ScoresFile:
 
         try:
             found: list[str] = pq.read_table(self.path, columns=["id"])["id"].to_pylist()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeError, pa.ArrowException) as error:
             raise _unreadable(self.path, error) from None
         return found
 
@@ -171,7 +171,7 @@ class ScoresFile:
                 for group in range(file.num_row_groups):  # asked for several, pyarrow decodes far ahead
                     for batch in file.iter_batches(_ROWS, row_groups=[group]):
                         yield from _questions(batch)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeError, pa.ArrowException) as error:
             raise _unreadable(self.path, error) from None
 
 
@@ -186,7 +186,7 @@ def open_scores(path: Path) -> ScoresFile:
 
     try:
         packed = (pq.read_schema(path).metadata or {}).get(_METADATA_KEY.encode())
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
     if packed is None:
         raise file_error(path, "metadata", "is not a scores file; `qakit predict --scores FILE` writes one")
@@ -205,7 +205,7 @@ def is_scores_file(path: Path) -> bool:
 
     try:
         return _METADATA_KEY.encode() in (pq.read_schema(path).metadata or {})
-    except (OSError, pa.ArrowException):
+    except (OSError, UnicodeError, pa.ArrowException):
         return False
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from qakit.report.html import render
 from qakit.report.page import Candidate, Comparison, Context, Difference, Estimate, Other, Page, Question, Ranked
+from tests.hostile import HOSTILE
 from tests.report.browser import Tab, start_browser
-from tests.report.pages import HOSTILE, page_of, sample_page
+from tests.report.pages import page_of, sample_page
 
 COUNT = 300
 CONTRAST = 4.5  # WCAG 2.1, level AA, for text

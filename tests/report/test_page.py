@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from qakit.metrics.verdicts import VERDICTS
 from qakit.report.html import json_block, page_data, render
 from qakit.report.page import Candidate, Comparison, Difference, Estimate, Other, Page, Question
-from tests.report.pages import HOSTILE, SVG, page_of, sample_page
+from tests.hostile import HOSTILE
+from tests.report.pages import SVG, page_of, sample_page
 
 
 def as_read(text: str) -> str:
