@@ -7,9 +7,14 @@ from typing import Any
 from qakit.errors import ConfigError
 from qakit.io import csv_text, write_json, write_jsonl, write_parquet, write_text
 
+# What a spreadsheet takes for the beginning of a formula, the full-width forms too (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 
 def write_details(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the rows of a result as `.csv` (lists joined by ` | `), `.json`, `.jsonl` or `.parquet`.
+    """Write the rows of a result as `.csv`, `.json`, `.jsonl` or `.parquet`.
+
+    CSV is for spreadsheets: lists are joined by ` | `, and a text that one would take for a formula begins with `'`.
 
     Raises:
         ConfigError: another suffix.
@@ -37,4 +42,5 @@ def check_details(path: Path) -> None:
 
 
 def _cell(value: Any) -> Any:
-    return " | ".join(value) if isinstance(value, list) else value
+    text = " | ".join(value) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA_STARTS) else text

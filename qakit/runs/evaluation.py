@@ -57,8 +57,14 @@ class EvaluateResult:
 
     @property
     def rows(self) -> tuple[Mapping[str, Any], ...]:
-        """Each question as one row of a table, as JSON."""
-        return tuple(question.row() for question in self.analysis.questions) if self.analysis else self.choices
+        """Each question as one row of a table, as JSON; where both are known the answer from the gold paragraph too."""
+        if self.analysis is None:
+            return self.choices
+        rows = [question.row() for question in self.analysis.questions]
+        if self.gold_analysis:
+            golds = [question.row() for question in self.gold_analysis.questions]
+            rows = [row | _of_gold_paragraph(gold) for row, gold in zip(rows, golds, strict=True)]
+        return tuple(rows)
 
     def frame(self) -> "pd.DataFrame":
         """The rows as a pandas table."""
@@ -82,3 +88,7 @@ class EvaluateResult:
         if self.tuned:
             summary["tuned"] = {one.what: one.summary() for one in self.tuned}
         return summary
+
+
+def _of_gold_paragraph(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"gold_paragraph_{name}": row[name] for name in ("prediction", "em", "f1", "verdict")}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ from qakit.runs.evaluate import (
 from qakit.runs.predict import Answered, Models
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
+from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
 
 CONFIG = ReadConfig()
@@ -195,10 +197,16 @@ def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.Mo
     assert result.gold_analysis.losses == {"boundary": 25}
     assert [row["read"] for row in result.rows] == [0, 0, 0, 1]
     assert [row["prediction"] for row in result.rows] == ["甲", "甲", "山", "河邊"]
+    of_gold = [tuple(row[f"gold_paragraph_{name}"] for name in ("prediction", "em", "verdict")) for row in result.rows]
+    assert of_gold == [("甲", 100, "right"), ("乙", 100, "right"), ("山", 0, "boundary"), ("河邊", 100, "right")]
+    assert sum(row["gold_paragraph_f1"] for row in result.rows) / 4 == pytest.approx(result.gold_paragraph.f1)
+    assert [question.reading.selection for question in result.analysis.questions] == [(1.0, 1.0)] * 4
+    assert not any(question.reading.selection for question in result.gold_analysis.questions)
     summary = result.summary()
     assert (summary["em"], summary["gold_paragraph"]["em"], summary["selection_accuracy"]) == (50, 75, 75)
     alone = evaluate_models(DATASET, references_of(DATASET, None), Models(reader=fake_model()), CONFIG)
     assert (alone.source, alone.scores.em, alone.gold_paragraph) == ("gold-paragraph", 75, None)
+    assert not [name for name in alone.rows[0] if name.startswith("gold_paragraph")]
 
 
 def test_only_labelled_questions_are_answered(monkeypatch: pytest.MonkeyPatch):
@@ -250,6 +258,18 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def test_details_are_read_back_as_they_were(suffix: str, tmp_path: Path):
     write_details(ROWS, tmp_path / f"d{suffix}")
     assert read_rows(tmp_path / f"d{suffix}") == list(ROWS)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "\t=1", "－1", "＝1", "＋", "＠甲", "\n=1", "-5", "a=1", "'=1", " =1", ""])
+def test_details_as_csv_hold_no_formula(text: str, tmp_path: Path):
+    text = text.encode("utf-8", "replace").decode()
+    row = dict.fromkeys(("id", "question", "prediction", "verdict"), text) | {"references": [text, "=1"], "em": -0.5}
+    write_details([row], tmp_path / "d.csv")
+    with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
+        (found,) = csv.DictReader(file)
+    assert found.pop("em") == "-0.5"
+    mark = "'" if re.match("[-=+@\t\r\n－＝＋＠]", text) else ""
+    assert (found["id"], found["references"]) == (mark + text, f"{mark}{text} | =1")
 
 
 def test_details_as_csv_have_a_row_a_question(tmp_path: Path):
