@@ -1,6 +1,7 @@
 """`qakit predict --part-size`: how answering in parts is asked for and told of."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from qakit.errors import ConfigError
 if TYPE_CHECKING:
     from qakit.config import ReadConfig
     from qakit.runs.predict import Models
+    from qakit.spans.answers import Prediction
 
 
 def check_parts(asked: Asked, wanted: Wanted, *, interactive: bool) -> tuple[Path, Path]:
@@ -45,7 +47,7 @@ def answer_in_parts(
     *,
     interactive: bool,
 ) -> None:
-    """Answer all parts that are not there yet, and say after each how many questions were answered.
+    """Answer all parts that are not there yet; say after each how many answers there are, and last what may be wrong.
 
     Raises:
         ConfigError: something else is asked for that parts have no place for.
@@ -53,13 +55,15 @@ def answer_in_parts(
     data, out = check_parts(asked, wanted, interactive=interactive)
     from qakit.data.formats.parts import table_files
     from qakit.runs.bulk import predict_parts
+    from qakit.runs.lint import fault_note, faults_of
 
     table_files(data)  # before the models are loaded
-    answered = 0
+    answered, faults = 0, Counter[str]()
 
-    def tell(questions: int) -> None:
+    def tell(answers: "Sequence[Prediction]") -> None:
         nonlocal answered
-        answered += questions
+        answered += len(answers)
+        faults.update(faults_of(answers))
         if not wanted.quiet:
             say(f"{answered} questions answered")
 
@@ -72,3 +76,6 @@ def answer_in_parts(
         kept = f", {result.kept} of them by an earlier run" if result.kept else ""
         skipped = f", {result.skipped} bad records skipped" if result.skipped else ""
         say(f"{result.folder}: {result.parts} parts{kept}{skipped}")
+        doubt = fault_note(faults)
+        if doubt:
+            say(doubt, "yellow")

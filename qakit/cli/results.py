@@ -49,7 +49,7 @@ def show_predictions(
         answers: what JSON is to tell of them, by question; the predictions as they are when not given.
         told: what else JSON is to tell.
     """
-    from qakit.runs.lint import fault_note
+    from qakit.runs.lint import fault_note, faults_of
     from qakit.runs.outputs import document
 
     if json:
@@ -65,7 +65,7 @@ def show_predictions(
         for note in notes:
             say(note)
         say(f"{len(result.predictions)} questions answered" + (f", {empty} of them with nothing" if empty else ""))
-        doubt = fault_note(result.predictions)
+        doubt = fault_note(faults_of(result.predictions))
         if doubt:
             say(doubt, "yellow")
         show_files(result.files)

@@ -46,7 +46,7 @@ def predict_parts(
     size: int,
     format: str | None = None,
     lenient: bool = False,
-    progress: Callable[[int], None] = lambda questions: None,
+    progress: Callable[[Sequence[Prediction]], None] = lambda answers: None,
 ) -> BulkResult:
     """Answer the questions of a file or a folder of files into `out`, `size` of them at a time.
 
@@ -56,7 +56,7 @@ def predict_parts(
 
     Args:
         format: `jsonl`, the default, or `parquet`.
-        progress: is told of every part how many questions were answered in it.
+        progress: is given the answers of every part, when it is written.
 
     Raises:
         ConfigError: data that is no table, an unknown format, or `out` holds something else or parts of other settings.
@@ -76,7 +76,7 @@ def predict_parts(
             if writes:
                 _write(out / _name(part.number, format or "jsonl"), answers, nbest=config.decoding.nbest > 1)
             parts, questions, skipped = parts + 1, questions + len(answers), skipped + part.skipped
-            progress(len(answers))
+            progress(answers)
         if writes:
             write_json(out / _STATE, {**state, "finished": True})
     return BulkResult(out, parts + len(done), len(done), questions, skipped)

@@ -150,9 +150,13 @@ def _rules(request: LintRequest, form: str | None, asked: Mapping[str, Asked], d
     return Rules(longest, without_commas=form == "hw7", may_be_empty=may_be_empty)
 
 
-def fault_note(predictions: Sequence[Prediction]) -> str | None:
-    """A sentence on answers that look wrong, of those that were just made; empty ones are told of elsewhere."""
-    faults = count_faults([prediction.text for prediction in predictions], Rules(may_be_empty=True))
+def faults_of(predictions: Sequence[Prediction]) -> Counter[str]:
+    """How many of the answers that were just made have each kind of fault; empty ones are told of elsewhere."""
+    return count_faults([prediction.text for prediction in predictions], Rules(may_be_empty=True))
+
+
+def fault_note(faults: Counter[str]) -> str | None:
+    """A sentence on answers that look wrong, by their numbers of each kind."""
     words = {
         "brackets": "with half a pair of brackets or quotation marks",
         "too long": f"longer than {DEFAULT_LONGEST} characters",

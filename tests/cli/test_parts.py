@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,23 @@ def test_a_killed_run_goes_on_and_no_question_is_lost_or_answered_twice(command:
         "skipped": 0,
     }
     assert f"60 parts, {len(written)} of them by an earlier run" in done.stderr
+    assert "answers that may be wrong" not in done.stderr  # of these texts none has brackets
     assert {file: file.read_bytes() for file in written} == written
     lines = [line for file in sorted(out.glob("part-*")) for line in file.read_text(encoding="utf-8").splitlines()]
     assert [json.loads(line)["id"] for line in lines] == [record.id for record in RECORDS]
+
+
+def test_answers_that_may_be_wrong_are_told_of_at_the_end(command: list[str], tmp_path: Path):
+    texts = [replace(record.paragraphs[0], text="「" * len(record.context)) for record in RECORDS[:7]]
+    records = [replace(record, paragraphs=(text,), answers=()) for record, text in zip(RECORDS[:7], texts, strict=True)]
+    write_dataset(records, tmp_path / "data.jsonl", "jsonl")
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (
+        0,
+        "answers that may be wrong: 7 with half a pair of brackets or quotation marks; see qakit evaluate --lint",
+    )
+    quiet = CliRunner().invoke(app, [*command, "--quiet", "--out", str(tmp_path / "quiet")])
+    assert (quiet.exit_code, "wrong" in quiet.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(

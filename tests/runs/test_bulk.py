@@ -60,7 +60,7 @@ def test_a_stopped_run_goes_on_with_the_part_it_was_in(models: Models, data: Pat
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     predict_parts(data, models, CONFIG, out=whole, size=4)
 
-    def stop_in_the_third(questions: int) -> None:
+    def stop_in_the_third(answers: object) -> None:
         if len(list(stopped.glob("part-*"))) == 3:
             raise KeyboardInterrupt
 
