@@ -7,15 +7,13 @@ opens a report of `qakit evaluate --report` instead. Needs selenium, chromium an
 """
 
 import argparse
-import json
 import os
 import random
 import statistics
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
@@ -38,11 +36,15 @@ from qakit.report.page import (
     SliceRow,
 )
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the browser of the tests
+
+from tests.report.browser import Tab, start_browser
+
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 NBEST = 10
 LENGTHS = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 10**6))
 WORDS = ("誰", "哪", "何", "什麼", "多少", "幾")
-VIEWS = {"wide": (1280, 900, 1), "phone": (390, 844, 3)}
+VIEWS = {"wide": (1280, 900), "phone": (390, 844)}
 
 
 def moved(record: Record, random_: random.Random) -> tuple[int, int]:
@@ -141,52 +143,27 @@ def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page
     )
 
 
-def start_browser() -> Any:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
-
-
-def requests(browser: Any) -> Iterator[str]:
-    """What the browser asked for since the last call, beside pages that it was sent to and data URLs."""
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent" and message["params"]["type"] != "Document":
-            url = message["params"]["request"]["url"]
-            if not url.startswith("data:"):
-                yield url
-
-
-def open_page(browser: Any, file: Path) -> tuple[float, int, int]:
+def open_page(tab: Tab) -> tuple[float, int, int]:
     """Milliseconds from navigation until the table can be used, console messages, and requests beside the page."""
-    browser.get("about:blank")
-    browser.get_log("performance")
-    browser.get(file.as_uri())
-    usable = browser.execute_script("return performance.getEntriesByName('usable')[0].startTime")
-    return usable, len(browser.get_log("browser")), len(list(requests(browser)))
+    tab.open()
+    usable = tab.do("return performance.getEntriesByName('usable')[0].startTime")
+    return usable, len(tab.complaints()), len(tab.requests())
 
 
-def take_pictures(browser: Any, folder: Path) -> None:
-    for name, (width, height, scale) in VIEWS.items():
-        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": name == "phone"}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+def take_pictures(tab: Tab, folder: Path) -> None:
+    for name, (width, height) in VIEWS.items():
         for scheme in ("light", "dark"):
-            feature = {"name": "prefers-color-scheme", "value": scheme}
-            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            tab.screen(width, height, scheme=scheme, mobile=name == "phone")
             time.sleep(0.2)
-            browser.save_screenshot(str(folder / f"{name}-{scheme}.png"))
+            tab.browser.save_screenshot(str(folder / f"{name}-{scheme}.png"))
 
 
-def measure(browser: Any, file: Path, rounds: int) -> str:
-    opened = [open_page(browser, file) for _ in range(rounds)]
+def measure(tab: Tab, rounds: int) -> str:
+    opened = [open_page(tab) for _ in range(rounds)]
     times = [usable for usable, _, _ in opened]
-    questions, contexts = browser.execute_script("return [data.questions.length, data.contexts.length]")
+    questions, contexts = tab.do("return [data.questions.length, data.contexts.length]")
     return (
-        f"{questions} questions, {contexts} contexts: {file.stat().st_size / 1e6:.2f} MB; usable after "
+        f"{questions} questions, {contexts} contexts: {tab.file.stat().st_size / 1e6:.2f} MB; usable after "
         f"{statistics.median(times):.0f} ms (at most {max(times):.0f}); "
         f"{sum(messages for _, messages, _ in opened)} console messages, {sum(sent for _, _, sent in opened)} requests"
     )
@@ -206,7 +183,8 @@ def main() -> None:
         folder = arguments.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         if arguments.page:
-            print(measure(browser, arguments.page.resolve(), arguments.rounds))
+            tab = Tab(browser, arguments.page.resolve())
+            print(measure(tab, arguments.rounds))
         else:
             records = read_dataset([arguments.data / "drcd" / "DRCD_dev.json"]).records
             curves = arguments.curves.read_text(encoding="utf-8") if arguments.curves else None
@@ -215,9 +193,10 @@ def main() -> None:
                 began = time.perf_counter()
                 file.write_text(render(page), encoding="utf-8")
                 written = time.perf_counter() - began
-                print(f"{measure(browser, file, arguments.rounds)}; written in {written:.1f} s", flush=True)
+                tab = Tab(browser, file)
+                print(f"{measure(tab, arguments.rounds)}; written in {written:.1f} s", flush=True)
         if arguments.keep:
-            take_pictures(browser, folder)
+            take_pictures(tab, folder)
     browser.quit()
 
 

@@ -25,12 +25,7 @@ def read_text(path: Path, *, allow_bom: bool = False) -> str:
     Raises:
         DataError: no such file, a folder, an empty file, another encoding, or a byte order mark.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise file_error(path, "file", error.strerror or str(error)) from None
-    if not raw.strip():
-        raise file_error(path, "file", "is empty")
+    raw = read_bytes(path)
     if raw.startswith(_UTF16_BOMS) or b"\x00" in raw[:4]:
         raise file_error(path, "encoding", "is UTF-16 or UTF-32; save the file as UTF-8")
     if raw.startswith(UTF8_BOM):
@@ -45,6 +40,21 @@ def read_text(path: Path, *, allow_bom: bool = False) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{raw[error.start]:02x} in line {line} is not UTF-8; save the file as UTF-8"
         raise file_error(path, "encoding", message) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        DataError: no such file, a folder, or nothing but white space.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise file_error(path, "file", error.strerror or str(error)) from None
+    if not raw.strip():
+        raise file_error(path, "file", "is empty")
+    return raw
 
 
 def parse_json(text: str, path: Path, record: str = WHOLE_FILE) -> Any:

@@ -82,29 +82,17 @@ def evaluate(
     quiet: opt.Quiet = False,
 ) -> None:
     """Score predictions, a scores file, or what models answer; or look for faults in predictions (--lint)."""
+    given = locals()
     if lint or format or longest:
         from qakit.runs.lint import LintRequest
 
-        asked = {"scores": scores, "model": model, "selector": selector, "details": details, "report": report}
-        check_lint({**asked, "compare": compare, "tune": tune}, lint=lint)
+        others = ("scores", "model", "selector", "details", "report", "compare", "tune", "slices")
+        check_lint({name: given[name] for name in others}, lint=lint)
         lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
         return
-    from qakit.config import ReadConfig
-    from qakit.config_files import load_config
     from qakit.runs import evaluate as run
 
-    flags = opt.reading_flags(
-        max_length=max_length,
-        overlap=overlap,
-        step=step,
-        max_answer_length=max_answer_length,
-        batch_tokens=batch_tokens,
-        precision=precision,
-        num_threads=num_threads,
-        joint_paragraphs=joint_paragraphs,
-        joint_weight=joint_weight,
-    )
-    settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
+    settings = opt.reading_config(given)
     request = run.EvaluateRequest(
         pred=pred,
         scores=scores,

@@ -1,9 +1,13 @@
 """The options that commands share, each described once."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from qakit.config import ReadConfig
 
 _CONFIG, _MODEL, _OUTPUT = "Settings", "Models", "Output"
 
@@ -117,27 +121,31 @@ NBest = Annotated[
 NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]
 
 
-def reading_flags(
-    *,
-    max_length: int | None,
-    overlap: int | None,
-    step: int | None,
-    max_answer_length: int | None,
-    batch_tokens: int | None,
-    precision: str | None,
-    num_threads: int | None,
-    joint_paragraphs: int | None,
-    joint_weight: float | None,
-) -> dict[str, Any]:
-    """The flags of commands that run models, by the setting each one sets."""
-    return {
-        "windows.max_length": max_length,
-        "windows.overlap": overlap,
-        "windows.step": step,
-        "decoding.max_answer_length": max_answer_length,
-        "inference.batch_tokens": batch_tokens,
-        "inference.precision": precision,
-        "inference.num_threads": num_threads,
-        "decoding.joint_paragraphs": joint_paragraphs,
-        "decoding.joint_weight": joint_weight,
-    }
+# The setting that each parameter of a command that runs models sets.
+_SETTING_OF = {
+    "max_length": "windows.max_length",
+    "overlap": "windows.overlap",
+    "step": "windows.step",
+    "max_answer_length": "decoding.max_answer_length",
+    "null_threshold": "decoding.null_threshold",
+    "nbest": "decoding.nbest",
+    "shortlist": "decoding.shortlist",
+    "joint_paragraphs": "decoding.joint_paragraphs",
+    "joint_weight": "decoding.joint_weight",
+    "batch_tokens": "inference.batch_tokens",
+    "precision": "inference.precision",
+    "num_threads": "inference.num_threads",
+}
+
+
+def reading_config(given: Mapping[str, Any]) -> "ReadConfig":
+    """The settings of a command that runs models, from its parameters.
+
+    Raises:
+        ConfigError: with all mistakes.
+    """
+    from qakit.config import ReadConfig
+    from qakit.config_files import load_config
+
+    flags = {setting: given[parameter] for parameter, setting in _SETTING_OF.items() if parameter in given}
+    return load_config(ReadConfig, given["config"] or (), overrides=given["set_"] or (), flags=flags)

@@ -80,22 +80,7 @@ def predict(
     quiet: opt.Quiet = False,
 ) -> None:
     """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus."""
-    from qakit.config import ReadConfig
-    from qakit.config_files import load_config
-
-    flags = opt.reading_flags(
-        max_length=max_length,
-        overlap=overlap,
-        step=step,
-        max_answer_length=max_answer_length,
-        batch_tokens=batch_tokens,
-        precision=precision,
-        num_threads=num_threads,
-        joint_paragraphs=joint_paragraphs,
-        joint_weight=joint_weight,
-    )
-    flags |= {"decoding.null_threshold": null_threshold, "decoding.nbest": nbest, "decoding.shortlist": shortlist}
-    settings = load_config(ReadConfig, config or (), overrides=set_ or (), flags=flags)
+    settings = opt.reading_config(locals())
     asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from qakit.data.formats.load import Document, Row, load
 from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
@@ -12,6 +13,11 @@ from qakit.io import csv_text, file_error, write_parquet, write_text
 
 CONTESTS = ("hw7", "adl2021", "adl2022")
 """Schemas whose contest has a prediction format of the same name; their test files hold no answers."""
+
+HEADERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"hw7": ("ID", "Answer"), "adl2022": ("id", "answer"), "csv": ("id", "answer")}
+)
+"""First lines of the prediction formats that are CSV."""
 
 
 class _Prediction(Shape):
@@ -120,11 +126,11 @@ def write_predictions(predictions: Mapping[str, str], path: Path, format: str) -
 
 
 def _hw7(predictions: Mapping[str, str]) -> str:
-    return csv_text(("ID", "Answer"), ((name, answer.replace(",", "")) for name, answer in predictions.items()))
+    return csv_text(HEADERS["hw7"], ((name, answer.replace(",", "")) for name, answer in predictions.items()))
 
 
 def _csv(predictions: Mapping[str, str]) -> str:
-    return csv_text(("id", "answer"), predictions.items())
+    return csv_text(HEADERS["csv"], predictions.items())
 
 
 def _json_object(predictions: Mapping[str, str]) -> str:

@@ -134,6 +134,36 @@ def question_result(
         record: the question itself, where it is known.
         reaches: whether a place of the paragraph that was read is a span that the model could have chosen.
     """
+    paragraphs, evidence = _gathered(record, references, prediction, reading, reaches, is_right=score.em == 1.0)
+    return QuestionResult(
+        id=id_,
+        question=record.question if record else None,
+        references=evidence.references,
+        prediction=prediction,
+        em=100.0 * score.em,
+        f1=100.0 * score.f1,
+        verdict=verdict_of(evidence),
+        paragraphs=paragraphs,
+        relevant=evidence.relevant,
+        read=evidence.read,
+        gold_spans=evidence.gold_spans,
+        span=evidence.span,
+        reachable=evidence.reachable,
+        reading=reading,
+        slices=labels(_shape(record, evidence, paragraphs, reading)),
+    )
+
+
+def _gathered(
+    record: Record | None,
+    references: Sequence[str],
+    prediction: str | None,
+    reading: Reading | None,
+    reaches: Callable[[Span], bool] | None,
+    *,
+    is_right: bool,
+) -> tuple[tuple[Paragraph, ...], Evidence]:
+    """The paragraphs, and what is known of the places of prediction and right answers in them."""
     paragraphs, read = _paragraphs(record, reading)
     relevant = _relevant(record, references, paragraphs, first=read)
     golds = _gold_spans(record, references, paragraphs, relevant)
@@ -144,41 +174,21 @@ def question_result(
     elif prediction and paragraphs:
         read, span = _found(prediction, paragraphs, relevant, golds)
     reachable = any(map(reaches, golds)) if reaches and golds and read == relevant else None
-    evidence = Evidence(
-        prediction=prediction,
-        references=references,
-        is_right=score.em == 1.0,
-        relevant=relevant,
-        read=read,
-        gold_spans=golds,
-        span=span,
-        reachable=reachable,
-    )
-    windows = reading.windows if reading and read == relevant else ()
-    shape = Shape(
+    return paragraphs, Evidence(prediction, tuple(references), is_right, relevant, read, golds, span, reachable)
+
+
+def _shape(
+    record: Record | None, evidence: Evidence, paragraphs: Sequence[Paragraph], reading: Reading | None
+) -> Shape:
+    """What slices are told by."""
+    relevant = evidence.relevant
+    return Shape(
         record.question if record else None,
-        references,
+        evidence.references,
         len(record.paragraphs) if record else None,
         paragraphs[relevant].text if relevant is not None else None,
-        golds,
-        windows,
-    )
-    return QuestionResult(
-        id=id_,
-        question=record.question if record else None,
-        references=tuple(references),
-        prediction=prediction,
-        em=100.0 * score.em,
-        f1=100.0 * score.f1,
-        verdict=verdict_of(evidence),
-        paragraphs=paragraphs,
-        relevant=relevant,
-        read=read,
-        gold_spans=golds,
-        span=span,
-        reachable=reachable,
-        reading=reading,
-        slices=labels(shape),
+        evidence.gold_spans,
+        reading.windows if reading and evidence.read == relevant else (),
     )
 
 

@@ -1,6 +1,6 @@
 """Where points are lost: every question gets exactly one verdict."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -27,11 +27,11 @@ class Evidence:
     """What a verdict is drawn from: see `QuestionResult`."""
 
     prediction: str | None
-    references: Sequence[str]
+    references: tuple[str, ...]
     is_right: bool
     relevant: int | None
     read: int | None
-    gold_spans: Sequence[Span]
+    gold_spans: tuple[Span, ...]
     span: Span | None
     reachable: bool | None
 

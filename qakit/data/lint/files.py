@@ -10,8 +10,9 @@ from qakit.data.lint.findings import Finding
 from qakit.data.lint.objects import is_one_line, read_lines, read_object
 from qakit.data.lint.records import Entry
 from qakit.data.lint.tables import read_table
+from qakit.data.predictions import HEADERS
 from qakit.errors import DataError
-from qakit.io import UTF8_BOM, file_error
+from qakit.io import UTF8_BOM, read_bytes
 
 Layout = Literal["csv", "json", "jsonl", "parquet"]
 
@@ -24,7 +25,6 @@ _LAYOUT_OF: Mapping[str, Layout] = {
     "jsonl": "jsonl",
     "parquet": "parquet",
 }
-_HEADERS = {"hw7": ("ID", "Answer"), "adl2022": ("id", "answer"), "csv": ("id", "answer")}
 _OTHER_ENCODINGS = ("cp950", "gb18030")  # Big5 and GBK, as Chinese systems write
 _FEW_BAD = 0.02  # share of a text's characters beyond ASCII: so many bad ones are damage, and not another encoding
 
@@ -48,18 +48,13 @@ def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ())
     Raises:
         DataError: there is no such file, or nothing in it.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise file_error(path, "file", error.strerror or str(error)) from None
-    if not raw.strip():
-        raise file_error(path, "file", "is empty")
+    raw = read_bytes(path)
     if raw.startswith(b"PAR1"):
         return _with_form(_parquet(path), form)
     text, findings = _decoded(raw)
     layout = _layout(text, path)
     if layout == "csv":
-        expected = _HEADERS.get(form) if form else None
+        expected = HEADERS.get(form) if form else None
         entries, faults = read_table(text, expected, ids)
     else:
         entries, faults = (read_object if layout == "json" else read_lines)(text)
