@@ -48,8 +48,9 @@ def _score_rows(result: "EvaluateResult") -> Iterator[list[str]]:
         if analysis:
             em, f1 = analysis.intervals
             yield from ([f"{prefix}em", *_interval(em)], [f"{prefix}f1", *_interval(f1)])
-            extra = analysis.scores.extra.items()
-            yield from ([prefix + name.replace("_", " "), f"{value:.3f}", ""] for name, value in extra)
+            for name, value in analysis.scores.extra.items():
+                shown = f"{value:.0f}" if name.endswith("_total") else f"{value:.3f}"  # a count, or a score
+                yield [prefix + name.replace("_", " "), shown, ""]
             if analysis.calibration:
                 yield [f"{prefix}calibration error", f"{analysis.calibration.error:.3f}", ""]
     if result.selection:

@@ -113,7 +113,8 @@ def labelled(
     shared = tuple(records[name] for name in members.ids if name in records)
     if not shared:
         file = ", ".join(map(str, dataset.files)) or "the data"
-        message = f"no question has an answer in {file}: it has {members.ids[:1]}, the data {[*records][:1]}"
+        some = next(iter(members.ids), None), next(iter(records), None)
+        message = f"no question has an answer in {file}: it has {some[0]!r}, the data {some[1]!r}"
         raise file_error(Path(members.files[0].path), "id", message)
     rows = (row for row in members if row[0].id in records)
     ensembles = []

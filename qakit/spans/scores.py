@@ -6,6 +6,7 @@ by character. Read and written without torch.
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -210,7 +211,9 @@ def is_scores_file(path: Path) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return file_error(path, "file", f"is not a readable parquet file: {error}")
+    if isinstance(error, OSError) and error.errno:
+        return file_error(path, "file", os.strerror(error.errno))
+    return file_error(path, "file", f"is not a readable parquet file, which `qakit predict --scores` writes: {error}")
 
 
 def _questions(batch: "pa.RecordBatch") -> Iterator[QuestionScores]:

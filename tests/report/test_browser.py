@@ -204,6 +204,9 @@ def test_printing_shows_the_rows_that_pass_and_not_the_tools(tab: Tab):
     tab.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert not tab.one("#tools").is_displayed()
     assert tab.one(".cards").is_displayed()
+    size = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}  # of A4; no page for phones
+    tab.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert tab.do("return getComputedStyle(document.querySelector('tr.question')).display") == "table-row"
 
 
 def test_questions_that_are_compared_can_be_told_apart(browser: Any, tmp_path: Path):
