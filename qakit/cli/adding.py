@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from qakit.cli.tables import aligned
+
 if TYPE_CHECKING:
     from qakit.metrics.intervals import Interval
     from qakit.runs.ensemble import EnsembleResult
@@ -30,10 +32,7 @@ def report_lines(result: "EnsembleResult") -> Iterator[str]:
     if report.in_sample:
         table.append(["ensemble, on what chose its weights", "", *_cells(report.in_sample), "", ""])
     table.append([f"ensemble over {report.best}", "", "", "", *_cells(report.gain, "+")])
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for first, *cells in table:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *padded]).rstrip()
+    yield from aligned(table)
     yield "with 95 % intervals, bootstrapped over paragraphs; differences are paired"
     yield "weights " + ",".join(f"{weight:g}" for weight in result.weights)
 

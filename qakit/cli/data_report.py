@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qakit.cli.console import emit_json, emit_line, say
 from qakit.cli.results import show_files
+from qakit.cli.tables import aligned
 
 if TYPE_CHECKING:
     from qakit.data.leakage import Leak, Shared
@@ -108,10 +109,7 @@ def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         ["", *report],
         *([name.replace("_", " "), *(_cell(column.get(name)) for column in columns)] for name in names),
     ]
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for first, *cells in table:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *padded])
+    yield from aligned(table)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

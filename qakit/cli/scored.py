@@ -1,10 +1,11 @@
 """How an evaluation looks: a short table of scores with their intervals, and longer ones where they are asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from qakit.cli.console import emit_json, emit_line
+from qakit.cli.tables import aligned
 from qakit.cli.tuning import tuning_lines
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def show_evaluation(result: "EvaluateResult", *, json: bool, slices: bool = Fals
     missing = f", {result.scores.missing} without a prediction" if result.scores else ""
     missing += f", {result.unknown} predictions for other questions" if result.unknown else ""
     emit_line(f"{result.source}, metric {result.metric}, {len(result.rows)} questions{missing}")
-    for line in _table([["", "score", _INTERVAL], *_score_rows(result)]):
+    for line in aligned([["", "score", _INTERVAL], *_score_rows(result)]):
         emit_line(line)
     for name, analysis in (("lost", result.analysis), ("lost with the gold paragraph", result.gold_analysis)):
         if analysis and analysis.losses:
@@ -73,7 +74,7 @@ def _comparison_lines(comparison: "Comparison") -> Iterator[str]:
     for name, other, difference in scores:
         mean, low, high = difference.interval
         rows.append([name, f"{other:.3f}", f"{mean:+.3f}", f"{low:+.2f} to {high:+.2f}", f"{difference.p_value:.2g}"])
-    yield from _table(rows)
+    yield from aligned(rows)
     yield (
         f"only this is right: {comparison.only_this}, only the other: {comparison.only_other}; "
         f"McNemar's exact test: p = {comparison.mcnemar:.2g}"
@@ -86,7 +87,7 @@ def _slice_lines(analysis: "Analysis") -> Iterator[str]:
         yield ""
         title = [dimension.replace("_", " "), "questions", "em", _INTERVAL, "f1", _INTERVAL]
         rows = [[one.label, str(one.total), *_interval(one.em), *_interval(one.f1)] for one in slices]
-        yield from _table([title, *rows])
+        yield from aligned([title, *rows])
     if analysis.calibration:
         yield ""
         title = ["probability", "answers", "mean", "right"]
@@ -100,12 +101,4 @@ def _slice_lines(analysis: "Analysis") -> Iterator[str]:
             ]
             for one in curve
         ]
-        yield from _table([title, *bins])
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns padded to their widest cell: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *cells in rows:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        yield "  ".join([first.ljust(widths[0]), *padded]).rstrip()
+        yield from aligned([title, *bins])

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
+from qakit.cli.tables import aligned
+
 if TYPE_CHECKING:
     from qakit.runs.tune import Tuned
 
@@ -26,9 +28,6 @@ def tuning_lines(tuned: "Sequence[Tuned]") -> Iterator[str]:
             value = _INFINITE.get((one.what, trial.value)) or f"{trial.value:.4g}"
             numbers = (trial.em, trial.f1, *(trial.figures[name] for name in figures))
             table.append([value, *(f"{number:.3f}" for number in numbers)])
-        widths = [max(len(row[place]) for row in table) for place in range(len(titles))]
         marks = [" ", *("*" if trial == one.chosen else " " for trial in one.trials)]
-        for mark, (first, *cells) in zip(marks, table, strict=True):
-            padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-            yield "  ".join([mark + " " + first.ljust(widths[0]), *padded])
+        yield from (f"{mark} {line}" for mark, line in zip(marks, aligned(table), strict=True))
         yield ""

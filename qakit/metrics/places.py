@@ -1,6 +1,8 @@
 """Where texts stand in a paragraph, and how two spans of it stand to each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from qakit.data.records import occurrences
 
 Span = tuple[int, int]
 """First character and the one after the last (exclusive)."""
@@ -17,19 +19,12 @@ def places(text: str, context: str) -> list[Span]:
     """
     if not text:
         return []
-    found = [(start, start + len(text)) for start in _starts(text, context)]
+    found = [(start, start + len(text)) for start in occurrences(text, context)]
     if found or ("," not in context and "," not in text):
         return found
     kept = [place for place, character in enumerate(context) if character != ","]
     bare, sought = context.replace(",", ""), text.replace(",", "")
-    return [(kept[start], kept[start + len(sought) - 1] + 1) for start in _starts(sought, bare)] if sought else []
-
-
-def _starts(text: str, context: str) -> Iterator[int]:
-    start = context.find(text)
-    while start >= 0:
-        yield start
-        start = context.find(text, start + 1)
+    return [(kept[start], kept[start + len(sought) - 1] + 1) for start in occurrences(sought, bare)] if sought else []
 
 
 def shared(one: Span, other: Span) -> int:
