@@ -38,6 +38,11 @@ def prepare(axes: "Axes") -> None:
     axes.tick_params(axis="y", length=0)
 
 
+def can_show(text: str) -> bool:
+    """Whether a picture can have the text on it: matplotlib's own font has no Chinese, and an SVG no controls."""
+    return text.isascii() and text.isprintable()
+
+
 def name_panel(axes: "Axes", name: str) -> None:
     """Write a panel's name above its left end."""
     axes.set_title(name, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=TITLE_PAD, parse_math=False)

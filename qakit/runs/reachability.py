@@ -7,6 +7,7 @@ from typing import Any
 from qakit.config import PreprocessConfig, WindowSettings
 from qakit.data.records import Dataset, Record
 from qakit.modeling.bundled import BUNDLED_MODEL
+from qakit.report.style import can_show
 from qakit.spans.reachability import Reach
 
 PICTURE = "reachability"
@@ -50,11 +51,11 @@ def reach_of(parts: Mapping[str, Dataset], config: PreprocessConfig) -> dict[str
 
 
 def draw(reach: Mapping[str, Sequence[Reach]], out: Path, tokenizer: str | None) -> tuple[Path, ...]:
-    """Draw it into the folder `out`, if there is anything; the font has no Chinese, so names may become numbers."""
+    """Draw it into the folder `out`, if there is anything; names that a picture cannot have become numbers."""
     if not reach:
         return ()
     from qakit.report.reachability import draw_reach
 
-    named = {name if name.isascii() else f"part {number}": reach[name] for number, name in enumerate(reach, 1)}
+    named = {name if can_show(name) else f"part {number}": reach[name] for number, name in enumerate(reach, 1)}
     shown = Path(tokenizer or BUNDLED_MODEL).name
-    return draw_reach(named, out / PICTURE, title=f"Windows in tokens of {shown}" if shown.isascii() else "")
+    return draw_reach(named, out / PICTURE, title=f"Windows in tokens of {shown}" if can_show(shown) else "")

@@ -15,6 +15,7 @@ from qakit.metrics.presets import get_preset
 from qakit.modeling.adapting import merged
 from qakit.modeling.models import LoadedModel, save_trained
 from qakit.report.curves import draw_curves
+from qakit.report.style import can_show
 from qakit.runs.card import model_card
 from qakit.runs.events import Evaluated, Event, Listener, Note, Started, TrainResult
 from qakit.runs.folder import RunFolder, data_hashes
@@ -212,7 +213,7 @@ def _keep(run: Run, progress: _Progress) -> None:
 def _draw(run: Run) -> None:
     folder, name = run.folder, run.folder.path.name
     if folder.writes and folder.metrics.exists():
-        draw_curves(folder.metrics, folder.curves, title=name if name.isascii() else "")  # its font has no Chinese
+        draw_curves(folder.metrics, folder.curves, title=name if can_show(name) else "")
 
 
 def _save(run: Run, progress: _Progress) -> None:

@@ -5,7 +5,10 @@ import warnings
 import pytest
 
 from qakit.report.reachability import _figure, draw_reach
+from qakit.report.style import can_show
+from qakit.runs.reachability import draw
 from qakit.spans.reachability import Reach
+from tests.hostile import HOSTILE
 
 FULL = [Reach(length, overlap, 2.0, length + overlap / 2, 99.0, 100.0) for length in (128, 512) for overlap in (0, 64)]
 BARE = [Reach(128, 0, 1.0, 90.0, None, None)]
@@ -20,6 +23,17 @@ def test_both_pictures_are_written_without_a_warning_and_the_same_each_time(tmp_
         second = draw_reach(parts, tmp_path / "two" / "r", title="Windows in tokens of $x$")
     assert [path.name for path in first] == ["r.svg", "r.png"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+@pytest.mark.parametrize("name", ["資料", "\x1b[31mred", "two\nlines", "\x7f", *HOSTILE])
+def test_names_that_no_picture_can_hold_are_numbers(name, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("qakit.report.reachability.draw_reach", lambda parts, *_, title: drawn.append((parts, title)))
+    draw({name: FULL}, tmp_path, f"tokenizers/{name}")
+    ((parts, title),) = drawn
+    assert "".join([*parts, title]).isascii()
+    assert "".join([*parts, title]).isprintable()
+    assert list(parts) == (["part 1"] if not can_show(name) else [name])
 
 
 def test_a_line_for_each_overlap_and_a_panel_for_each_kind_of_number():
