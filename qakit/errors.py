@@ -53,12 +53,16 @@ class Problem:
 
 
 class DataError(QakitError):
-    """One or more input files hold mistakes; all of them are in `problems`. Exit code 3."""
+    """One or more input files hold mistakes; all of them are in `problems`. Exit code 3.
+
+    `hint` says what to do, where that is another thing than to leave bad records out.
+    """
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, hint: str = "") -> None:
         self.problems = tuple(problems)
+        self.hint = hint
         super().__init__(self._render())
 
     def _render(self) -> str:

@@ -161,7 +161,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 return result
         except DataError as error:
             in_records = all(problem.record != WHOLE_FILE and problem.file != _NO_FILE for problem in error.problems)
-            hint = "\n--lenient leaves bad records out and says how many" if in_records else ""
+            usual = "--lenient leaves bad records out and says how many" if in_records else ""
+            hint = f"\n{error.hint or usual}".rstrip()
             if any(problem.repairable for problem in error.problems):
                 hint += "\nqakit preprocess --repair puts answers where their text stands and lists every change"
             raise _exit(error, error.exit_code, f"{error}{hint}") from None

@@ -52,7 +52,7 @@ def read_predictions(path: Path) -> dict[str, str]:
         places[prediction.id] = place
         predictions[prediction.id] = prediction.answer
     if problems:
-        raise DataError(problems)
+        raise DataError(problems, hint="qakit evaluate --lint lists all that is wrong with a file of predictions")
     if not predictions:
         raise file_error(path, "predictions", "there are none")
     return predictions

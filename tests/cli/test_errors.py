@@ -80,6 +80,15 @@ def test_bad_data_name_file_record_and_field_and_leave_nothing_behind(command: l
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_bad_predictions_are_not_said_to_be_left_out(tmp_path: Path):
+    hw7(tmp_path / "good.json", name=1)
+    (tmp_path / "p.json").write_text('{"1": ["甲"]}', encoding="utf-8")
+    message = refused(3, "evaluate", "--pred", "p.json", "--data", "good.json", "--lenient")
+    assert message.splitlines()[1:] == ["qakit evaluate --lint lists all that is wrong with a file of predictions"]
+    hw7(tmp_path / "bad.json", start=4)
+    assert "--lenient leaves bad records out" in refused(3, "evaluate", "--pred", "p.json", "--data", "bad.json")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
