@@ -91,11 +91,13 @@ def read_json(path: Path, *, allow_bom: bool = False) -> Any:
     return parse_json(read_text(path, allow_bom=allow_bom), path)
 
 
-def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
+def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int, dict[str, str] | Problem]]:
     """The rows of a CSV file with a header, as (line number of the row's last line, {column: cell}).
 
+    In the place of a row with more or fewer cells than the header stands that problem.
+
     Raises:
-        DataError: a repeated column, or a row with more or fewer cells than the header.
+        DataError: a repeated column, or a quote that nothing closes, after which no row can be told.
     """
     reader = csv.reader(io.StringIO(read_text(path, allow_bom=allow_bom), newline=""), strict=True)
     try:
@@ -107,10 +109,11 @@ def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int,
                 continue
             if len(cells) != len(header):
                 message = f"has {len(cells)} cells where the header has {len(header)}"
-                raise DataError([Problem(str(path), f"line {reader.line_num}", "row", message)])
-            yield reader.line_num, dict(zip(header, cells, strict=True))
+                yield reader.line_num, Problem(str(path), f"line {reader.line_num}", "row", message)
+            else:
+                yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        raise DataError([Problem(str(path), f"line {reader.line_num}", "CSV", str(error))]) from None
+        raise file_error(path, "CSV", f"line {reader.line_num}: {error}") from None
 
 
 def file_error(path: Path, field: str, message: str) -> DataError:

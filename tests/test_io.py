@@ -139,16 +139,23 @@ def test_csv_rows_carry_the_line_they_end_on(tmp_path: Path):
     assert list(read_csv_rows(path)) == [(3, {"id": "1", "answer": "two\nlines"}), (5, {"id": "2", "answer": "b"})]
 
 
+def test_a_csv_row_of_another_length_is_a_problem_and_those_behind_it_are_read(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,answer\n1,2,3\n4\n5,6\n", encoding="utf-8")
+    long, short, last = read_csv_rows(path)
+    assert long == (2, Problem(str(path), "line 2", "row", "has 3 cells where the header has 2"))
+    assert short == (3, Problem(str(path), "line 3", "row", "has 1 cells where the header has 2"))
+    assert last == (4, {"id": "5", "answer": "6"})
+
+
 @pytest.mark.parametrize(
     ("text", "record", "words"),
     [
         ("id,id\n1,2\n", "whole file", "twice"),
-        ("id,answer\n1,2\n3\n", "line 3", "1 cells where the header has 2"),
-        ("id,answer\n1,2,3\n", "line 2", "3 cells where the header has 2"),
-        ('id,answer\n1,"open\n', "line 2", "unexpected end"),
+        ('id,answer\n1,"open\n', "whole file", "line 2: unexpected end"),
     ],
 )
-def test_a_broken_table_is_refused_at_its_line(text: str, record: str, words: str, tmp_path: Path):
+def test_a_broken_table_is_refused_whole(text: str, record: str, words: str, tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError) as caught:

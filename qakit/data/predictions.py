@@ -72,6 +72,9 @@ def _rows(document: Document) -> Iterator[Row]:
     value = document.value
     if document.kind == "csv":
         for row in document.rows:
+            if row.problem:
+                yield row
+                continue
             name, answer, *_ = _columns(row, document.path)
             yield Row(row.label, {"id": row.value[name], "answer": row.value[answer]})
     elif document.kind != "json":

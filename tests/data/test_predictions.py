@@ -76,7 +76,7 @@ def test_layouts_are_told_apart(raw: bytes, tmp_path: Path) -> None:
         ("id,answer\n1,甲,乙\n", "line 2", "row", "has 3 cells where the header has 2"),
         ("id,id\n1,甲\n", WHOLE_FILE, "header", "a column stands twice"),
         ("id,answer\n", WHOLE_FILE, "predictions", "there are none"),
-        ('id,answer\n1,"甲\n', "line 2", "CSV", "unexpected end"),
+        ('id,answer\n1,"甲\n', "whole file", "CSV", "line 2: unexpected end"),
         ('{"1": 3}', 'answer (id "1")', "answer", "found the number 3; expected a string"),
         ('{"1": null}', 'answer (id "1")', "answer", "found null; expected a string"),
         ('{"1": ["甲"]}', 'answer (id "1")', "answer", "found a list of 1; expected a string"),

@@ -1,7 +1,7 @@
 """What a file is by its content: one JSON value, or the rows of a table."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,8 @@ def load(path: Path, *, allow_bom: bool = False) -> Document:
 
     Raises:
         DataError: no such file, nothing in it, another encoding than UTF-8, or broken JSON, CSV or parquet. A broken
-            line of JSON lines is no fault of the file: its row has a `problem`.
+            line of JSON lines, or a CSV row of too many or too few cells, is no fault of the file: its row has a
+            `problem`.
     """
     if _is_parquet(path):
         return Document(path, "parquet", rows=tuple(_parquet_rows(path)))
@@ -50,8 +51,8 @@ def load(path: Path, *, allow_bom: bool = False) -> Document:
     if path.suffix in _JSONL_SUFFIXES or (begins_json and rest and _is_object(first_line)):
         return Document(path, "jsonl", rows=tuple(_json_lines(text, path)))
     if not begins_json and (path.suffix == ".csv" or "," in first_line):
-        rows = (Row(f"line {line}", cells) for line, cells in read_csv_rows(path, allow_bom=allow_bom))
-        return Document(path, "csv", rows=tuple(rows))
+        rows = read_csv_rows(path, allow_bom=allow_bom)
+        return Document(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
     return Document(path, "json", value=parse_json(text, path))
 
 
@@ -90,6 +91,10 @@ def _is_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _csv_row(label: str, row: Mapping[str, str] | Problem) -> Row:
+    return Row(label, None, row) if isinstance(row, Problem) else Row(label, row)
 
 
 def _json_lines(text: str, path: Path) -> Iterator[Row]:
