@@ -58,6 +58,17 @@ def read_predictions(path: Path) -> dict[str, str]:
     return predictions
 
 
+def contest_of(path: Path) -> str:
+    """The contest in whose form a prediction file is: `hw7` where its header is that contest's, else `adl2022`.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    document = load(path, allow_bom=True)
+    header = tuple(document.rows[0].value or ()) if document.kind == "csv" else ()
+    return "hw7" if header == HEADERS["hw7"] else "adl2022"
+
+
 def _prediction(row: Row) -> _Prediction:
     if row.problem:
         raise ShapeError([(row.problem.field, row.problem.message)])

@@ -41,6 +41,8 @@ class ModelInfo(BaseModel):
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
         """The windows of the training, with what was given in its place; overlap and step replace each other.
 
+        An overlap of the training that is too long for the length given makes room for the usual one of such windows.
+
         Raises:
             ConfigError: the two do not go together.
         """
@@ -49,6 +51,8 @@ class ModelInfo(BaseModel):
         changes = {name: getattr(given, name) for name in given.model_fields_set}
         if changes.keys() & {"overlap", "step"}:
             changes = {"overlap": None, "step": None, **changes}
+        elif (self.windows.overlap or 0) >= changes.get("max_length", self.windows.max_length):
+            changes["overlap"] = None
         try:
             return WindowSettings.model_validate({**self.windows.model_dump(), **changes})
         except ValidationError as error:

@@ -283,6 +283,14 @@ def test_windows_are_those_of_the_training_where_nothing_else_is_given(given, ex
     assert INFO.windows_with(changes) == WindowSettings(**expected)
 
 
+def test_an_overlap_too_long_for_shorter_windows_is_not_kept():
+    info = ModelInfo(task="qa", windows=WindowSettings(max_length=512, overlap=128))
+    assert info.windows_with(WindowSettings(max_length=129)) == WindowSettings(max_length=129, overlap=128)
+    assert info.windows_with(WindowSettings(max_length=128)) == WindowSettings(max_length=128)
+    with pytest.raises(ConfigError, match="overlap"):
+        info.windows_with(WindowSettings.model_construct({"max_length", "overlap"}, max_length=128, overlap=128))
+
+
 def test_given_windows_are_held_against_the_models_positions(folder):
     loaded = load(folder)
     assert loaded.windows_with(WindowSettings(max_length=512)).max_length == 512

@@ -115,6 +115,8 @@ def test_a_gold_file_stands_in_place_of_the_answers_of_the_data(tmp_path: Path):
     assert alone.golds == beside.golds == {"1": ["山上"], "3": ["山上"]}
     assert (alone.default_metric, alone.records) == ("adl", {})
     assert beside.records["1"] is RECORDS[0]
+    write_predictions({"1": "山上"}, hw7 := tmp_path / "hw7.csv", "hw7")
+    assert references_of(None, hw7).default_metric == "hw7"
     path = predictions_file(tmp_path / "p.csv", {"1": "山上", "3": "甲"})
     assert evaluate(EvaluateRequest(pred=path, gold=gold), CONFIG).scores.em == 50
 
