@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from qakit.cli import labelled
 from qakit.cli import options as opt
+from qakit.cli.asked import Asked
 from qakit.cli.console import guarded, say_if_remote
 from qakit.cli.linting import check_lint, lint_predictions
 from qakit.cli.results import show_files
@@ -22,7 +24,7 @@ Metric = Annotated[
 Tune = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="length|temperature|joint|null",
+        metavar="length|temperature|joint|null|oos",
         help="Find what scores best on --data, and keep it with --model; repeatable.",
     ),
 ]
@@ -90,9 +92,12 @@ def evaluate(
         check_lint({name: given[name] for name in others}, lint=lint)
         lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
         return
+    settings = opt.reading_config(given)
+    if data and (schema := labelled.schema_asked(Asked(data))):
+        labelled.evaluate(schema, given, settings)
+        return
     from qakit.runs import evaluate as run
 
-    settings = opt.reading_config(given)
     request = run.EvaluateRequest(
         pred=pred,
         scores=scores,

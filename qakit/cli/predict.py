@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qakit.cli import asking, searching
+from qakit.cli import asking, labelled, searching
 from qakit.cli import options as opt
 from qakit.cli.asked import Asked, Wanted
 from qakit.cli.console import guarded, say_if_remote
@@ -83,6 +83,11 @@ def predict(
     settings = opt.reading_config(locals())
     asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
+
+    if schema := labelled.schema_asked(asked, model, interactive=interactive):
+        labelled.refuse({"selector": selector, "backend": backend, "part-size": part_size})
+        labelled.predict(schema, model, asked, wanted, settings)
+        return
 
     def load() -> "Models":
         from qakit.modeling.bundled import BUNDLED_MODEL

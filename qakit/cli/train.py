@@ -1,4 +1,4 @@
-"""`qakit train-qa` and `qakit train-select`: the same options for every task."""
+"""`qakit train-qa`, `train-select`, `train-intent` and `train-slots`: the same options for every task."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -273,11 +273,25 @@ def _select() -> "Task":
     return ParagraphSelection()
 
 
+def _intent() -> "Task":
+    from qakit.tasks.intent import IntentClassification
+
+    return IntentClassification()
+
+
+def _slots() -> "Task":
+    from qakit.tasks.slots import SlotTagging
+
+    return SlotTagging()
+
+
 def register(app: typer.Typer) -> None:
     """Add one command a task to `app`."""
     summaries = {
         "select": (_select, "Train a model that chooses the paragraph which holds the answer."),
         "qa": (_qa, "Train a model that finds the answer in its paragraph."),
+        "intent": (_intent, "Train a model that tells what a text wants."),
+        "slots": (_slots, "Train a model that tags the words of a text."),
     }
     for name, (load_task, summary) in summaries.items():
         app.command(f"train-{name}")(_command(name, load_task, summary))

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from qakit.errors import RecordError
 
@@ -12,6 +15,28 @@ _SHOWN_CHARACTERS = 40
 def shorten(text: str) -> str:
     """`text` quoted for a message, cut to 40 characters."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
+
+
+class AnyRecord(Protocol):
+    """What the records of all tasks have in common."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its dataset."""
+        ...
+
+    @property
+    def article(self) -> str:
+        """What it shares with the records that stay together with it when data are split."""
+        ...
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that a model reads of it."""
+        ...
+
+
+R = TypeVar("R", bound=AnyRecord, default="Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,17 @@ class Record:
         raise RecordError("relevant", f"is missing, and there are {len(self.paragraphs)} paragraphs")
 
     @property
+    def article(self) -> str:
+        """The title of the relevant or first paragraph, or the paragraph itself where it has none."""
+        paragraph = self.paragraphs[self.relevant or 0]
+        return paragraph.title or paragraph.text
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The question and the paragraphs."""
+        return (self.question, *(paragraph.text for paragraph in self.paragraphs))
+
+    @property
     def is_labelled(self) -> bool:
         """True when the answer is known, be it that there is none."""
         return self.impossible or bool(self.answers)
@@ -159,15 +195,15 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
-    """The records of one or more files.
+class Dataset(Generic[R]):
+    """The records of one or more files: `Record`s, or those of another task.
 
-    `schema` is the name of the schema they were read from (`qakit.data.formats.SCHEMAS`); `skipped` counts the bad
-    records that a lenient reader left out; `notes` say, in sentences for the user, what the reader did to the data;
-    `repairs` are all the fields that it changed because it was asked to.
+    `schema` is the name of the schema they were read from (`qakit.data.formats.SCHEMAS`, or a task's own); `skipped`
+    counts the bad records that a lenient reader left out; `notes` say, in sentences for the user, what the reader did
+    to the data; `repairs` are all the fields that it changed because it was asked to.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[R, ...]
     schema: str
     files: tuple[Path, ...] = ()
     skipped: int = 0
@@ -177,5 +213,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[R]:
         return iter(self.records)
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """All that a model reads of the records, in order."""
+        return (text for record in self.records for text in record.texts)

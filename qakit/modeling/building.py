@@ -1,11 +1,12 @@
 """Building the model that a training starts from: pretrained, or a config and random weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from qakit.config import ModelSettings, WindowSettings
+from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.modeling.info import read_info
 from qakit.modeling.loading import (
@@ -17,12 +18,25 @@ from qakit.modeling.loading import (
     pretrained_model,
 )
 from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
+from qakit.modeling.word_vocabulary import RECURRENT, put_vectors, read_vectors, vector_fields, word_tokenizer
 
 
-def build_for_training(settings: ModelSettings, auto_class: str, windows: WindowSettings) -> tuple[Any, Any, list[str]]:
+def build_for_training(
+    settings: ModelSettings,
+    auto_class: str,
+    windows: WindowSettings,
+    *,
+    classes: Sequence[str] = (),
+    data: Dataset[Any] | None = None,
+) -> tuple[Any, Any, list[str]]:
     """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
 
     It has the token types that `windows.match_length` needs; those that are added to a checkpoint change no output yet.
+
+    Args:
+        classes: names of the outputs of its head, where they have names; a checkpoint's head of another size is drawn
+            anew.
+        data: what `lstm` and `gru` learn their words from where no tokenizer is given.
 
     Returns:
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
@@ -35,26 +49,36 @@ def build_for_training(settings: ModelSettings, auto_class: str, windows: Window
     import torch
     import transformers
 
+    from qakit.modeling.recurrent import register
+
+    register()
     auto = getattr(transformers, auto_class)
     # transformers takes the dtype that was stored; the small updates of a fine-tuning are lost in 16-bit weights.
     arguments: dict[str, Any] = {"dtype": torch.float32}
     if settings.attention:
         arguments["attn_implementation"] = settings.attention
-    if settings.from_scratch:
-        tokenizer = _scratch_tokenizer(settings)
+    if settings.embeddings and settings.name not in RECURRENT:
+        raise ConfigError(f"model.embeddings {settings.embeddings}: is for {' and '.join(RECURRENT)}; leave it out")
+    names = _class_fields(classes)
+    if from_scratch := settings.from_scratch or settings.name in RECURRENT:
+        vectors = _vectors(settings)
+        tokenizer = _scratch_tokenizer(settings, data, vectors)
+        config = _scratch_config(settings, tokenizer, windows, {**names, **vector_fields(vectors)})
         with _explained_attention(settings):
-            model, fresh = _from_config(auto, _scratch_config(settings, tokenizer, windows), **arguments), []
+            model, fresh = _from_config(auto, config, **arguments), []
+        put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), vectors)
     else:
         source = model_folder(settings.name)
         config = pretrained_config(source)
         _check_fields(config, settings)
         tokenizer = load_tokenizer(settings.tokenizer or source)
         with _explained_attention(settings):
-            model, loading = pretrained_model(auto, source, config=_with_fields(config, settings), **arguments)
-        fresh = sorted(loading["missing_keys"])
+            arguments |= {"config": _with_fields(config, settings, **names), "ignore_mismatched_sizes": bool(classes)}
+            model, loading = pretrained_model(auto, source, **arguments)
+        fresh = sorted([*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])])
     check_positions(model, tokenizer, windows.max_length)
     agree_on_inputs(model, tokenizer)
-    if windows.match_length and not settings.from_scratch:
+    if windows.match_length and not from_scratch:
         info = read_info(source)
         known = info.windows.match_length if info else 0
         add_token_types(model, tokenizer, windows.match_length, known=known)
@@ -62,9 +86,28 @@ def build_for_training(settings: ModelSettings, auto_class: str, windows: Window
     return model, tokenizer, fresh
 
 
-def _scratch_tokenizer(settings: ModelSettings) -> Any:
+def _vectors(settings: ModelSettings) -> Mapping[str, Any]:
+    """The word vectors to start from, if any."""
+    if settings.embeddings is None:
+        return {}
+    vectors = read_vectors(settings.embeddings)
+    size, given = vector_fields(vectors)["embedding_size"], settings.overrides.get("embedding_size")
+    if given not in (None, size):
+        raise ConfigError(f"model.embedding_size {given}: the vectors of {settings.embeddings} have {size} numbers")
+    return vectors
+
+
+def _class_fields(classes: Sequence[str]) -> dict[str, Any]:
+    """How a transformers config names the outputs of a head."""
+    names = dict(enumerate(classes))
+    return {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
+
+
+def _scratch_tokenizer(settings: ModelSettings, data: Dataset[Any] | None, vectors: Mapping[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING
 
+    if settings.tokenizer is None and settings.name in RECURRENT and data is not None:
+        return word_tokenizer(data.texts, settings.vocabulary, known=vectors)
     if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
         raise ConfigError(
             f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer, "
@@ -73,11 +116,13 @@ def _scratch_tokenizer(settings: ModelSettings) -> Any:
     return load_tokenizer(settings.tokenizer or settings.name)
 
 
-def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSettings) -> Any:
-    """The config of a model to be built: a type's defaults or a config file, the tokenizer's facts, the overrides."""
+def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSettings, known: Mapping[str, Any]) -> Any:
+    """The config of a model to be built: a type's defaults or a config file, what is known, the overrides."""
     from transformers import CONFIG_MAPPING, AutoConfig
 
-    facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, **known}
+    if settings.name in RECURRENT:
+        facts["unk_token_id"] = tokenizer.unk_token_id
     is_type = settings.name in CONFIG_MAPPING
     config = AutoConfig.for_model(settings.name) if is_type else pretrained_config(settings.name)
     _check_fields(config, settings)

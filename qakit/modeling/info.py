@@ -20,7 +20,9 @@ class ModelInfo(BaseModel):
     `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
     says whether the training data had questions without an answer. What `evaluate --tune` found stands as in
     `DecodingSettings`: `null_threshold`, `joint_paragraphs` and `joint_weight`, `temperature`, and `length_weight` with
-    the log-probabilities of answers of 1, 2, ... tokens that it weighs.
+    the log-probabilities of answers of 1, 2, ... tokens that it weighs. A text whose likeliest intent has a probability
+    below `oos_threshold` is out of scope. `follows_bio` says whether every tag of the training data that goes on
+    (`I-date`) stood behind one of its kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +38,8 @@ class ModelInfo(BaseModel):
     temperature: float = Field(1.0, gt=0)
     length_weight: float = 0.0
     length_prior: tuple[float, ...] = ()
+    oos_threshold: float | None = Field(None, ge=0, le=1)
+    follows_bio: bool = False
     qakit_version: str = ""
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:

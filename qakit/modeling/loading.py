@@ -90,6 +90,9 @@ def pretrained_config(name: str) -> Any:
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
+    from qakit.modeling.recurrent import register
+
+    register()
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:

@@ -33,14 +33,30 @@ if TYPE_CHECKING:
 Curves = Mapping[str, Mapping[int, float]]
 """Values by step, in the order of the steps, under `train loss`, `evaluation f1` and the like."""
 
-_SCORES = {"f1": "F1", "em": "EM", "accuracy": "Accuracy"}
+_SCORES = {
+    "f1": "F1",
+    "em": "EM",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro F1",
+    "joint_accuracy": "Joint accuracy",
+    "token_accuracy": "Token accuracy",
+}
 _DRAWN = {"train": ("epoch", "loss", "learning_rate"), "evaluation": ("epoch", "loss", *_SCORES)}
 
 _MEAN_SHARE = 0.03  # width of the running mean, as a share of all points
 _FEW_POINTS, _MANY_POINTS = 20, 1500
 _MOST_EPOCH_MARKS = 10
 
-_COLOURS = {"loss": BLUE, "evaluation": RED, "f1": RED, "em": OCHRE, "accuracy": GREEN}
+_COLOURS = {
+    "loss": BLUE,
+    "evaluation": RED,
+    "f1": RED,
+    "em": OCHRE,
+    "accuracy": GREEN,
+    "macro_f1": RED,
+    "joint_accuracy": GREEN,
+    "token_accuracy": BLUE,
+}
 _MARGIN, _HEIGHTS = 0.9, {"loss": 3.0, "scores": 3.0, "rate": 1.4}  # inches
 
 
@@ -54,7 +70,7 @@ def draw_curves(metrics: Path, out: Path, *, title: str = "") -> tuple[Path, Pat
     Args:
         metrics: one JSON object a line, with `kind` (`train` or `evaluation`; others are passed over), `step` (a whole
             number; a later line wins over an earlier one of the same step) and any of the numbers `epoch`, `loss`,
-            `learning_rate`, `em`, `f1`, `accuracy`. A number that is null is left out.
+            `learning_rate` and the scores of the tasks, such as `em` and `accuracy`. A number that is null is left out.
         out: path of the pictures without ending; `.svg` and `.png` are added to it.
         title: one line above the panels, in letters that matplotlib's own font has (no Chinese).
 

@@ -7,6 +7,7 @@ from qakit.io import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 INK, FAINT, GRID = "#222222", "#6f6f6f", "#e6e6e6"
@@ -68,6 +69,13 @@ def add_legend(axes: "Axes", columns: int) -> None:
         fontsize=9,
         labelcolor=INK,
     )
+
+
+def shades(colour: str) -> "Colormap":
+    """From white to a colour; what is no number is not drawn."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", ["white", colour])
 
 
 def save_figure(figure: "Figure", out: Path) -> tuple[Path, Path]:

@@ -7,10 +7,17 @@ from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.modeling.info import ModelInfo
 
-_PIPELINE_TAGS = {"qa": "question-answering", "select": "multiple-choice"}
+_PIPELINE_TAGS = {
+    "qa": "question-answering",
+    "select": "multiple-choice",
+    "intent": "text-classification",
+    "slots": "token-classification",
+}
 _COMMANDS = {
     "qa": "qakit predict --model . --data test.json --out answers.csv",
     "select": "qakit predict --selector . --model READER --data test.json --out answers.csv",
+    "intent": "qakit predict --model . --data test.json --out intents.csv",
+    "slots": "qakit predict --model . --data test.json --out tags.csv",
 }
 
 
@@ -37,7 +44,7 @@ A model for `{info.task}`, {origin} with qakit {__version__}.
 | setting | value |
 |---|---|
 | learning rate | {training.learning_rate:g}, {training.schedule}, warm-up {training.warmup:g} |
-| questions per step | {training.batch_size} x {training.accumulation} |
+| records per step | {training.batch_size} x {training.accumulation} |
 | epochs | {training.epochs:g} |
 | window | {config.windows.max_length} tokens |
 | seed | {training.seed} |

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.data.records import Dataset, Record
-from qakit.data.splits import article_of, split_by_article
+from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import file_error
 from qakit.metrics.forward_selection import Counts, forward_selection
@@ -87,7 +87,7 @@ class Labelled:
         Raises:
             ConfigError: there are fewer articles.
         """
-        articles = len({article_of(record) for record in self.records})
+        articles = len({record.article for record in self.records})
         if articles < count:
             raise ConfigError(
                 f"the labelled questions are of {articles} articles, which cannot be split into {count} parts to score "

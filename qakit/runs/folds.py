@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
 from qakit.config_files import load_config
-from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
@@ -54,7 +54,7 @@ def train_folds(
         raise ConfigError(f"--resume {resume}: with folds each has checkpoints of its own; give --resume auto")
     folder = RunFolder(config.out, writes=is_main_process())
     with folder.opened(resume=resume is not None, overwrite=overwrite):
-        data = read_dataset(config.data.train, context=config.data.context, lenient=config.data.lenient)
+        data = task.read(config.data.train, config.data)
         if not overwrite:
             _check_folds(folder, config)
         folder.prepare(overwrite=overwrite)
@@ -77,7 +77,7 @@ def _check_folds(folder: RunFolder, config: TrainConfig) -> None:
 
 
 def _train_each(
-    task: Task, config: TrainConfig, folder: RunFolder, data: Dataset, resume: str | None, listen: Listener
+    task: Task, config: TrainConfig, folder: RunFolder, data: Dataset[Any], resume: str | None, listen: Listener
 ) -> tuple[tuple[TrainResult, ...], Path | None]:
     results, files = [], []
     for fold in range(1, (config.data.folds or 1) + 1):

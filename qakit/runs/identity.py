@@ -22,7 +22,7 @@ _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "architectures", "
 def identity_of(
     task: str,
     config: TrainConfig,
-    datasets: Mapping[str, Dataset | None],
+    datasets: Mapping[str, Dataset[Any] | None],
     *,
     learner: Learner,
     tokenizer: Any,
@@ -53,7 +53,7 @@ def identity_of(
     return dict(json.loads(json.dumps(identity, default=str)))  # as a checkpoint gives it back
 
 
-def _hashes(datasets: Mapping[str, Dataset | None]) -> dict[str, str]:
+def _hashes(datasets: Mapping[str, Dataset[Any] | None]) -> dict[str, str]:
     return {
         f"{role} file {number}": digest
         for role, dataset in datasets.items()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from qakit.config import TrainConfig
-from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
@@ -29,7 +28,7 @@ class Run:
     folder: RunFolder
     tokenizer: Any
     prepared: Prepared
-    dev_data: Dataset | None
+    dev_data: Dataset[Any] | None
     data_files: tuple[Path, ...]
     learner: Learner
     identity: Mapping[str, Any]
@@ -43,12 +42,12 @@ class Run:
         return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
 
 
-Build = Callable[[Task, TrainConfig, Dataset], tuple[Any, Any, list[str]]]
+Build = Callable[[Task, TrainConfig, Dataset[Any]], tuple[Any, Any, list[str]]]
 """Gives the model and tokenizer of a task on its training data, and the names of weights that were drawn anew."""
 
 
-def _build(task: Task, config: TrainConfig, data: Dataset) -> tuple[Any, Any, list[str]]:
-    return build_for_training(config.model, task.auto_class, config.windows)
+def _build(task: Task, config: TrainConfig, data: Dataset[Any]) -> tuple[Any, Any, list[str]]:
+    return build_for_training(config.model, task.auto_class, config.windows, classes=task.classes(data), data=data)
 
 
 def set_up(
@@ -81,11 +80,11 @@ def set_up(
     return Run(task, config, folder, tokenizer, prepared, dev_data, files, learner, identity, stop, listen)
 
 
-def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Dataset, Dataset | None]:
+def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Dataset[Any], Dataset[Any] | None]:
     """The data to learn from, and the data to evaluate with."""
     data = config.data
-    train_data = _read(data.train, config, listen)
-    dev_data = _read(data.dev, config, listen) if data.dev else None
+    train_data = _read(task, data.train, config, listen)
+    dev_data = _read(task, data.dev, config, listen) if data.dev else None
     if data.folds and data.fold:
         train_data, dev_data = held_out(train_data, data.fold, data.folds)
         listen(
@@ -102,8 +101,8 @@ def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Datas
     return train_data, dev_data
 
 
-def _read(paths: tuple[Path, ...], config: TrainConfig, listen: Listener) -> Dataset:
-    dataset = read_dataset(paths, context=config.data.context, lenient=config.data.lenient)
+def _read(task: Task, paths: tuple[Path, ...], config: TrainConfig, listen: Listener) -> Dataset[Any]:
+    dataset = task.read(paths, config.data)
     names = ", ".join(path.name for path in paths)
     listen(Note(f"{names}: {len(dataset)} questions, schema {dataset.schema}"))
     if dataset.skipped:

@@ -1,7 +1,8 @@
 """For a dry run: the model of a training, or one of its shape where it cannot be loaded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +20,9 @@ _HUB_PATIENCE = 3.0  # seconds
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def build_or_stand_in(listen: Listener, task: Task, config: TrainConfig, data: Dataset) -> tuple[Any, Any, list[str]]:
+def build_or_stand_in(
+    listen: Listener, task: Task, config: TrainConfig, data: Dataset[Any]
+) -> tuple[Any, Any, list[str]]:
     """What `build_for_training` gives; where it finds nothing, a model of the same shape with random weights.
 
     That needs a well-known name (`qakit.modeling.known`), or a folder with a config and no weights. In the place of a
@@ -28,9 +31,12 @@ def build_or_stand_in(listen: Listener, task: Task, config: TrainConfig, data: D
     Raises:
         ConfigError, CheckpointError: as `build_for_training`, where the shape is not known or files are damaged.
     """
+    build = partial(
+        build_for_training, auto_class=task.auto_class, windows=config.windows, classes=task.classes(data), data=data
+    )
     with _without_waiting_for_the_hub(config.model), TemporaryDirectory() as folder:
         try:
-            return build_for_training(config.model, task.auto_class, config.windows)
+            return build(config.model)
         except CheckpointError as error:
             settings = _with_random_weights(config.model, Path(folder) / "model")
             if settings is not None:
@@ -40,7 +46,7 @@ def build_or_stand_in(listen: Listener, task: Task, config: TrainConfig, data: D
                 raise
             for text in (str(error), *_notes(config.model, settings)):
                 listen(Note(text))
-        return build_for_training(settings, task.auto_class, config.windows)
+        return build(settings)
 
 
 @contextmanager
@@ -82,7 +88,7 @@ def _with_random_weights(settings: ModelSettings, folder: Path) -> ModelSettings
 
 
 def _with_known_tokenizer(
-    settings: ModelSettings, data: Dataset, folder: Path, *, needs_types: bool
+    settings: ModelSettings, data: Dataset[Any], folder: Path, *, needs_types: bool
 ) -> ModelSettings | None:
     """Settings whose tokenizer can be loaded; None where it is not known."""
     source = settings.tokenizer or settings.name
@@ -104,7 +110,7 @@ def _has(source: str, *patterns: str) -> bool:
     return any(any(Path(source).glob(pattern)) for pattern in patterns)
 
 
-def _character_tokenizer(data: Dataset, size: int, *, has_types: bool = False) -> Any:
+def _character_tokenizer(data: Dataset[Any], size: int, *, has_types: bool = False) -> Any:
     """A WordPiece tokenizer, of at most `size` tokens, that makes a token of each character of `data`.
 
     Token types are left out unless asked for: not every model takes two of them.
@@ -113,18 +119,12 @@ def _character_tokenizer(data: Dataset, size: int, *, has_types: bool = False) -
 
     rules = BertTokenizer(vocab={token: number for number, token in enumerate(_SPECIAL_TOKENS)}).backend_tokenizer
     pieces = dict.fromkeys(_SPECIAL_TOKENS)
-    for text in dict.fromkeys(_texts(data)):
+    for text in dict.fromkeys(data.texts):
         for word, _ in rules.pre_tokenizer.pre_tokenize_str(rules.normalizer.normalize_str(text)):
             pieces |= dict.fromkeys([word[0], *("##" + character for character in word[1:])])
     vocab = {piece: number for number, piece in enumerate(list(pieces)[:size])}
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if has_types else [])]
     return BertTokenizer(vocab=vocab, model_input_names=names)
-
-
-def _texts(data: Dataset) -> Iterable[str]:
-    for record in data:
-        yield record.question
-        yield from (paragraph.text for paragraph in record.paragraphs)
 
 
 def _notes(wanted: ModelSettings, built: ModelSettings) -> Iterator[str]:

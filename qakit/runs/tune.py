@@ -96,7 +96,7 @@ def tune(
     """
     if models.reader is None:
         raise ConfigError("--tune: give --model, with which the settings are kept")
-    folder = _own_folder(models.reader.source)
+    folder = own_folder(models.reader.source)
     steps: dict[str, Callable[[_Development], Tuned]] = {
         "length": _tune_length,
         "temperature": _tune_temperature,
@@ -114,7 +114,12 @@ def tune(
     return replace(models, reader=replace(models.reader, info=info)), found
 
 
-def _own_folder(source: str) -> Path:
+def own_folder(source: str) -> Path:
+    """The folder of a model, to write what was tuned to.
+
+    Raises:
+        ConfigError: it is none of the user's own.
+    """
     folder = Path(model_folder(source))
     if not (folder / "config.json").is_file() or bundled_folder(source):
         raise ConfigError(f"{source}: only a model in a folder of your own can keep what was tuned")

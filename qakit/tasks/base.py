@@ -1,11 +1,13 @@
-"""What a task is: the few places where span extraction and paragraph selection differ."""
+"""What a task is: the few places where span extraction, paragraph selection, intents and slots differ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-from qakit.config import TrainConfig
-from qakit.data.records import Dataset, Record
+from qakit.config import DataSettings, TrainConfig
+from qakit.data.formats import read_dataset
+from qakit.data.records import Dataset
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.training.loop import TrainingSet
@@ -39,7 +41,23 @@ class Task(Protocol):
     auto_class: str
     best_scores: tuple[str, ...]
 
-    def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
+    def read(self, paths: Sequence[Path], settings: DataSettings) -> Dataset[Any]:
+        """The records of data files.
+
+        Raises:
+            DataError: with all the mistakes in them.
+        """
+        ...
+
+    def classes(self, dataset: Dataset[Any]) -> tuple[str, ...]:
+        """The names of what a model's head has one output for, learnt from training data; none where these are places.
+
+        Raises:
+            ConfigError: no record has a label.
+        """
+        ...
+
+    def prepare(self, dataset: Dataset[Any], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Turn labelled records into a training set.
 
         Raises:
@@ -47,10 +65,22 @@ class Task(Protocol):
         """
         ...
 
-    def can_score(self, record: Record) -> bool:
+    def can_score(self, record: Any) -> bool:
         """Whether the record tells what is right, so that `evaluate` counts it."""
         ...
 
-    def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
+    def evaluate(self, loaded: LoadedModel, dataset: Dataset[Any], config: TrainConfig) -> Mapping[str, float]:
         """Scores in percent on the labelled records of a development set; the `best_scores` are among them."""
         ...
+
+
+class OfQuestions:
+    """The slots that both tasks on questions fill in the same way."""
+
+    def read(self, paths: Sequence[Path], settings: DataSettings) -> Dataset:
+        """Questions, in any of their schemas."""
+        return read_dataset(paths, context=settings.context, lenient=settings.lenient)
+
+    def classes(self, dataset: Dataset) -> tuple[str, ...]:
+        """None: what is chosen is a place."""
+        return ()

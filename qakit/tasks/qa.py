@@ -32,7 +32,7 @@ from qakit.spans.windowing import (
     encode_pairs,
     reachable,
 )
-from qakit.tasks.base import Prepared
+from qakit.tasks.base import OfQuestions, Prepared
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
@@ -96,7 +96,7 @@ class QaTrainingSet:
         ]
 
 
-class QuestionAnswering:
+class QuestionAnswering(OfQuestions):
     """The span extraction task; models are `AutoModelForQuestionAnswering`."""
 
     name = "qa"

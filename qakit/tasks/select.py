@@ -25,7 +25,7 @@ from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.teaching import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs
-from qakit.tasks.base import Prepared
+from qakit.tasks.base import OfQuestions, Prepared
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
@@ -79,7 +79,7 @@ def _padded(rows: Sequence[Tensor]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-torch.inf)
 
 
-class ParagraphSelection:
+class ParagraphSelection(OfQuestions):
     """The selection task; models are `AutoModelForMultipleChoice`."""
 
     name = "select"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.data.records import Paragraph, Record
-from qakit.data.splits import article_of, split_by_article
+from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 
 SHARES = (0.8, 0.1, 0.1)
@@ -35,7 +35,7 @@ def test_every_record_is_in_one_part_in_order_and_no_article_in_two(
         assert part
         order = [places[item.id] for item in part]
         assert order == sorted(order)
-    articles = [{article_of(item) for item in part} for part in parts]
+    articles = [{item.article for item in part} for part in parts]
     assert sum(map(len, articles)) == len(set.union(*articles)) == len(sizes)
     assert split_by_article(items, shares, seed=seed) == parts
 
@@ -68,8 +68,8 @@ def test_a_paragraph_without_a_title_is_its_own_article():
 
 def test_the_article_is_that_of_the_relevant_paragraph():
     paragraphs = (Paragraph("1", "甲", "first"), Paragraph("2", "乙", "second"))
-    assert article_of(Record("q", "何處？", paragraphs, relevant=1)) == "second"
-    assert article_of(Record("q", "何處？", paragraphs)) == "first"
+    assert Record("q", "何處？", paragraphs, relevant=1).article == "second"
+    assert Record("q", "何處？", paragraphs).article == "first"
 
 
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.2), (0.8, 0.2, 0.0), (1.2, -0.1, -0.1), (80, 10, 10)])

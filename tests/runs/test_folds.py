@@ -4,7 +4,7 @@ import pytest
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.data.splits import article_of, held_out
+from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.runs.folds import train_folds
 from qakit.runs.predict import load_models, predict
@@ -31,7 +31,7 @@ def test_the_parts_leave_every_question_out_once_and_divide_no_article(data):
     left_out = [record.id for _, part in parts for record in part]
     assert sorted(left_out) == sorted(record.id for record in dataset)
     for others, part in parts:
-        assert {article_of(record) for record in others}.isdisjoint(article_of(record) for record in part)
+        assert {record.article for record in others}.isdisjoint(record.article for record in part)
         assert len(others) + len(part) == len(dataset)
 
 

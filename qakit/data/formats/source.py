@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from qakit.data.doctor import find_answer
 from qakit.data.formats.shapes import ShapeError
-from qakit.data.records import Answer, Paragraph, Record, Repair
+from qakit.data.records import Answer, AnyRecord, Paragraph, Repair
 from qakit.errors import DataError, Problem, RecordError
 
 _SHOWN_ID = 40
 _REPAIRABLE = ("answer start", "answer_end")
 
 Built = TypeVar("Built")
+BuiltRecord = TypeVar("BuiltRecord", bound=AnyRecord)
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Source:
         """The same for another file that belongs to this one."""
         return replace(self, path=path)
 
-    def record(self, label: str, build: Callable[[], Record]) -> Record | None:
+    def record(self, label: str, build: Callable[[], BuiltRecord]) -> BuiltRecord | None:
         """The record that `build` returns, or None when it raises or its id was used before."""
         repairs = len(self.journal.repairs)
         record = self.attempt(label, build)

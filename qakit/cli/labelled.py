@@ -1,0 +1,158 @@
+"""`qakit evaluate` and `qakit predict` on intents and slots, which the data, or the model of a single text, tells."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from qakit.cli.asked import Asked, Wanted
+from qakit.cli.asking import read_given
+from qakit.cli.console import emit, emit_json, emit_line, say, say_if_remote
+from qakit.cli.results import show_files
+from qakit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qakit.config import ReadConfig
+    from qakit.data.labelled import Schema
+    from qakit.runs.labelled import LabelPredictions, LabelResult
+
+_SHOWN = 10  # confusions
+_TUNABLE = "oos"
+
+
+def schema_asked(asked: Asked, model: str | None = None, *, interactive: bool = False) -> "Schema | None":
+    """The schema of the data where it is of intents or slots; of a text alone, the task of its model."""
+    from qakit.data.labelled import schema_of
+
+    if asked.data:
+        return schema_of(asked.data)
+    is_alone = asked.text is not None and asked.question is None and not (asked.corpus or interactive)
+    return _task_of(model) if is_alone and model else None
+
+
+def _task_of(model: str) -> "Schema | None":
+    """The task of a model where it is one of these two."""
+    from qakit.modeling.bundled import bundled_folder
+    from qakit.modeling.info import read_info
+    from qakit.modeling.loading import model_folder
+
+    info = None if bundled_folder(model) else read_info(model_folder(model))
+    return info.task if info and info.task in ("intent", "slots") else None  # type: ignore[return-value]
+
+
+def refuse(given: Mapping[str, Any]) -> None:
+    """Make sure that nothing is asked for that only questions have.
+
+    Args:
+        given: options by name.
+
+    Raises:
+        ConfigError: naming the first that is.
+    """
+    for name, value in given.items():
+        if value:
+            raise ConfigError(f"--{name}: is for questions, and this is data of intents or slots; leave it out")
+
+
+def tunes_scope(tune: list[str] | None) -> bool:
+    """Whether a threshold for texts out of scope is asked for.
+
+    Raises:
+        ConfigError: something else is to be tuned.
+    """
+    for name in tune or ():
+        if name != _TUNABLE:
+            raise ConfigError(f"--tune {name}: is for questions; intents have --tune {_TUNABLE}")
+    return bool(tune)
+
+
+def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig") -> None:
+    """Score what the parameters of `qakit evaluate` name; show the scores, and what is confused most.
+
+    Raises:
+        ConfigError: something that only questions have is asked for.
+    """
+    from qakit.runs.labelled import LabelRequest, evaluate_labels
+
+    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices")
+    refuse({name: given[name] for name in of_questions})
+    request = LabelRequest(
+        data=given["data"],
+        schema=schema,
+        pred=given["pred"],
+        model=given["model"],
+        details=given["details"],
+        report=given["report"],
+        tune_scope=tunes_scope(given["tune"]),
+        lenient=given["lenient"],
+    )
+    quiet = given["quiet"]
+    say_if_remote(*([] if quiet else [request.model]))
+    result = evaluate_labels(request, settings)
+    if given["json"]:
+        emit_json(result.summary())
+    else:
+        for line in _lines(result):
+            emit_line(line)
+    show_files([] if quiet else [*filter(None, [request.details]), *result.files])
+
+
+def _lines(result: "LabelResult") -> Iterator[str]:
+    from qakit.metrics.confusion import confusions
+
+    if result.scope:
+        scope = result.scope
+        yield f"out of scope below a probability of {scope.threshold:.4g}, kept with the model: accuracy " + (
+            f"{scope.before:.2f} without, {scope.after:.2f} with; {scope.outside} of {scope.total} texts are outside"
+        )
+    unknown = f", {result.unknown} predictions for other records" if result.unknown else ""
+    yield f"{result.source}, {len(result.rows)} records, {result.missing} without a prediction{unknown}"
+    width = max(map(len, result.scores))
+    for number, (name, value) in enumerate(result.scores.items()):
+        interval = "" if number else f"  95 % interval {result.main.low:.2f} to {result.main.high:.2f}"
+        yield f"{name.replace('_', ' '):<{width}}  {value:7.3f}{interval}"
+    if pairs := confusions(result.counts):
+        wrong = sum(one.times for one in pairs)
+        yield f"most confused ({wrong} errors in {len(pairs)} pairs):"
+        names = [f"{one.gold} as {one.predicted}" for one in pairs[:_SHOWN]]
+        for name, one in zip(names, pairs, strict=False):
+            yield f"  {name:<{max(map(len, names))}}  {one.times} of {one.total}"
+
+
+def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, settings: "ReadConfig") -> None:
+    """Predict the labels of a file, or of one text, and write or show them.
+
+    Raises:
+        ConfigError: no model is given, or something that only questions have.
+    """
+    from qakit.data.labelled import read_labelled, single_record
+    from qakit.runs.labelled import load_labeller, predict_labels
+
+    others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
+    refuse({**others, "scores": wanted.scores, "format": wanted.format})
+    if model is None:
+        raise ConfigError(f"--model: give a model that was trained with train-{schema}")
+    if asked.data:
+        dataset = read_labelled([asked.data], schema, lenient=asked.lenient)
+    else:
+        dataset = single_record(read_given(asked.text or "")[0], schema)
+    say_if_remote(*([] if wanted.quiet else [model]))
+    loaded = load_labeller(model, schema, settings)
+    result = predict_labels(dataset, loaded, settings, out=wanted.out, nbest_out=wanted.nbest_out)
+    _show_predictions(result, json=wanted.json, is_alone=asked.data is None)
+    if not wanted.quiet and asked.data:
+        say(f"{len(result.predictions)} records labelled")
+        show_files(result.files)
+
+
+def _show_predictions(result: "LabelPredictions", *, json: bool, is_alone: bool) -> None:
+    from qakit.data.predicted_labels import ranked_intents, render_labels
+
+    if json:
+        labels = {one.id: {"label": one.label, "ranked": ranked_intents(one)} for one in result.predictions}
+        emit_json({"files": list(map(str, result.files)), "labels": labels})
+    elif is_alone and not result.files:
+        (one,) = result.predictions
+        emit_line(one.label)
+        for name, probability in one.ranked:
+            emit_line(f"  {name}  {probability:.4f}")
+    elif not result.files:
+        emit(render_labels(result.predictions, result.schema))

@@ -1,0 +1,44 @@
+"""Scores of intents: how often the right one is named, first or among the first few."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+TOP = (3, 5)
+"""Accuracy is also told among this many intents, where a model ranks them."""
+OUT_OF_SCOPE = "oos"
+"""The intent of texts that have none of the others, as CLINC150 names it."""
+
+
+def intent_scores(golds: Sequence[str], ranked: Sequence[Sequence[str]]) -> dict[str, float]:
+    """`accuracy`, `macro_f1` and, where all rankings are long enough, `top3` and `top5`, in percent.
+
+    With out-of-scope texts among them also `in_scope_accuracy` and `oos_recall`, as CLINC150 (Larson et al., 2019) is
+    scored.
+
+    Args:
+        golds: the right intent of each text.
+        ranked: the likeliest intents of each text, best first; none counts as wrong.
+    """
+    first = [names[0] if names else "" for names in ranked]
+    right = [one == gold for one, gold in zip(first, golds, strict=True)]
+    scores = {"accuracy": _percent(right), "macro_f1": macro_f1(golds, first)}
+    for count in TOP:
+        if ranked and all(len(names) >= count for names in ranked):
+            hits = [gold in names[:count] for gold, names in zip(golds, ranked, strict=True)]
+            scores[f"top{count}"] = _percent(hits)
+    outside = [gold == OUT_OF_SCOPE for gold in golds]
+    if any(outside):
+        scores["in_scope_accuracy"] = _percent([ok for ok, out in zip(right, outside, strict=True) if not out])
+        scores["oos_recall"] = _percent([ok for ok, out in zip(right, outside, strict=True) if out])
+    return scores
+
+
+def macro_f1(golds: Sequence[str], predicted: Sequence[str]) -> float:
+    """The mean, over all classes that are right or predicted somewhere, of their F1, in percent (as scikit-learn's)."""
+    right = Counter(gold for gold, one in zip(golds, predicted, strict=True) if gold == one)
+    sizes = Counter(golds) + Counter(predicted)
+    return 100.0 * sum(2 * right[name] / size for name, size in sizes.items()) / len(sizes) if sizes else 0.0
+
+
+def _percent(values: Sequence[bool]) -> float:
+    return 100.0 * sum(values) / len(values) if values else 0.0

@@ -1,0 +1,278 @@
+"""`evaluate` and `predict` of intents and slots. Scoring predictions needs no torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qakit.config import ReadConfig
+from qakit.data.labelled import LabelledRecord, Schema, SlotRecord, read_labelled
+from qakit.data.predicted_labels import LabelPrediction, ranked_intents, read_labels, write_labels
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError, DataError, Problem
+from qakit.io import write_json
+from qakit.metrics.confusion import Counts, count_pairs
+from qakit.metrics.intents import OUT_OF_SCOPE, intent_scores
+from qakit.metrics.intervals import Interval, bootstrap
+from qakit.metrics.slots import slot_scores
+from qakit.runs.details import check_details, write_details
+from qakit.runs.outputs import check_outputs
+
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
+    from qakit.runs.scope import Scope
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """What to score (`pred` or `model`) on the labelled records of `data`.
+
+    `details` is the file for the rows of the result, `report` the page to write. `tune_scope` looks for the threshold
+    below which a text is out of scope, and keeps it with the model.
+    """
+
+    data: Path
+    schema: Schema
+    pred: Path | None = None
+    model: str | None = None
+    details: Path | None = None
+    report: Path | None = None
+    tune_scope: bool = False
+    lenient: bool = False
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """Scores of predicted intents or tags.
+
+    Attributes:
+        scores: in percent, by name; the first is `main`, that of whole records.
+        main: the share of the records that are right, in percent, with its 95 % interval.
+        missing, unknown: records without a prediction, which are wrong, and predictions without a record.
+        counts: pairs of right and predicted classes: intents, or tags of words.
+        rows: a record each, as JSON.
+        scope: what was found where a threshold was asked for.
+        files: the report and its pictures, where it was asked for.
+    """
+
+    schema: Schema
+    source: str
+    scores: Mapping[str, float]
+    main: Interval
+    missing: int
+    unknown: int
+    counts: Counts
+    rows: tuple[Mapping[str, Any], ...]
+    scope: "Scope | None" = None
+    files: tuple[Path, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """The result without its rows, as JSON."""
+        return {
+            "task": self.schema,
+            "source": self.source,
+            "total": len(self.rows),
+            **self.scores,
+            "interval": [self.main.low, self.main.high],
+            "missing": self.missing,
+            "unknown": self.unknown,
+            **({"scope": self.scope.summary()} if self.scope else {}),
+        }
+
+
+def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
+    """Score predictions, or what a model predicts.
+
+    Raises:
+        ConfigError: not one thing to score, or no record with a label to score it against.
+        DataError: a file that cannot be read, or predictions of another number of tags than words.
+    """
+    if (request.pred is None) == (request.model is None):
+        raise ConfigError("give one thing to score: --pred or --model")
+    _check_files(request)
+    data = read_labelled([request.data], request.schema, lenient=request.lenient)
+    records: Sequence[LabelledRecord] = [record for record in data if record.label is not None]
+    if not records:
+        raise ConfigError(f"--data {request.data}: no record has a label to score against")
+    scope = None
+    if request.pred:
+        found = read_labels(request.pred, request.schema)
+        _check_tags(request.pred, records, found)
+        known = {record.id for record in data}
+        result = _scored(
+            request.schema, "predictions", records, found, unknown=sum(name not in known for name in found)
+        )
+    else:
+        loaded = load_labeller(request.model or "", request.schema, config)
+        if request.tune_scope:
+            from qakit.runs.scope import tune_scope
+
+            loaded, scope = tune_scope(loaded, records, config)
+        records = _in_scope_of(loaded, records)
+        found = {one.id: one for one in label_records(loaded, records, config)}
+        result = replace(_scored(request.schema, "model", records, found), scope=scope)
+    return replace(result, files=_write(request, result))
+
+
+def _check_files(request: LabelRequest) -> None:
+    if request.tune_scope and not (request.model and request.schema == "intent"):
+        raise ConfigError("--tune oos: is for a --model of intents")
+    if request.details:
+        check_details(request.details)
+    if request.report:
+        from qakit.runs.report import check_report
+
+        check_report(request.report)
+    check_outputs([request.details, request.report], filter(None, (request.pred, request.data)))
+
+
+def _write(request: LabelRequest, result: LabelResult) -> tuple[Path, ...]:
+    """Write details and report where they are asked for; gives the files of the report."""
+    if request.details:
+        write_details(result.rows, request.details)
+    if not request.report:
+        return ()
+    from qakit.runs.label_report import write_label_report
+
+    facts = {"Model": request.model, "Predictions": request.pred, "Data": request.data}
+    return write_label_report(result, request.report, facts=facts)
+
+
+def _check_tags(path: Path, records: Sequence[LabelledRecord], found: Mapping[str, LabelPrediction]) -> None:
+    """Make sure that predicted tags are as many as words.
+
+    Raises:
+        DataError: naming the records where they are not.
+    """
+    problems = []
+    for record in records:
+        one, right = found.get(record.id), (record.label or "").split(" ")
+        if isinstance(record, SlotRecord) and one and len(one.label.split(" ")) != len(right):
+            message = f"has {len(one.label.split(' '))} tags for {len(right)} words; expected one a word"
+            problems.append(Problem(str(path), f"id {record.id}", "tags", message))
+    if problems:
+        raise DataError(problems)
+
+
+def _scored(
+    schema: Schema,
+    source: str,
+    records: Sequence[LabelledRecord],
+    found: Mapping[str, LabelPrediction],
+    *,
+    unknown: int = 0,
+) -> LabelResult:
+    golds = [record.label or "" for record in records]
+    given = [found.get(record.id) for record in records]
+    labels = [one.label if one else None for one in given]
+    if schema == "intent":
+        scores = intent_scores(golds, [one.names if one else () for one in given])
+        known = [(gold, label) for gold, label in zip(golds, labels, strict=True) if label is not None]
+    else:
+        tags = [
+            (gold.split(" "), None if label is None else label.split(" "))
+            for gold, label in zip(golds, labels, strict=True)
+        ]
+        scores = slot_scores(*zip(*tags, strict=True))
+        known = [pair for gold, label in tags if label is not None for pair in zip(gold, label, strict=True)]
+    right = [float(gold == label) for gold, label in zip(golds, labels, strict=True)]
+    return LabelResult(
+        schema=schema,
+        source=source,
+        scores=scores,
+        main=Interval(*(100.0 * value for value in bootstrap(right, [record.text for record in records]))),
+        missing=labels.count(None),
+        unknown=unknown,
+        counts=count_pairs(*zip(*known, strict=True)) if known else count_pairs((), ()),
+        rows=tuple(_row(record, one) for record, one in zip(records, given, strict=True)),
+    )
+
+
+def _row(record: LabelledRecord, one: LabelPrediction | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": record.id,
+        "text": record.text,
+        "gold": record.label,
+        "predicted": one.label if one else None,
+    }
+    row["right"] = row["gold"] == row["predicted"]
+    if isinstance(record, SlotRecord):
+        row["words"] = list(record.words)
+    return row | ({"probability": one.ranked[0][1]} if one and one.ranked else {})
+
+
+def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedModel":
+    """A model of the task, on the accelerator where there is one.
+
+    Raises:
+        CheckpointError: nothing usable there, or a model of another task.
+    """
+    from accelerate import PartialState
+
+    from qakit.modeling.models import load_trained
+    from qakit.tasks.registry import TASKS
+    from qakit.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)
+    loaded.model.to(PartialState().device)
+    return loaded
+
+
+def label_records(loaded: "LoadedModel", records: Sequence[Any], config: ReadConfig) -> Iterator[LabelPrediction]:
+    """What a model predicts for each record, in order."""
+    from qakit.tasks.intent import classify_texts
+    from qakit.tasks.slots import tag_words
+
+    return (classify_texts if loaded.info.task == "intent" else tag_words)(loaded, records, config)
+
+
+def _in_scope_of(loaded: "LoadedModel", records: Sequence[Any]) -> Sequence[Any]:
+    """The records as a model that knows of a scope is to answer them: intents that it has not are out of it."""
+    if loaded.info.oos_threshold is None:
+        return records
+    known = set(loaded.model.config.label2id)
+    return [record if record.label in known else replace(record, label=OUT_OF_SCOPE) for record in records]
+
+
+@dataclass(frozen=True)
+class LabelPredictions:
+    """The predictions, in the order of the data, and the files that were written."""
+
+    schema: Schema
+    predictions: tuple[LabelPrediction, ...]
+    files: tuple[Path, ...]
+
+
+def predict_labels(
+    dataset: Dataset[Any],
+    loaded: "LoadedModel",
+    config: ReadConfig,
+    *,
+    out: Path | None = None,
+    nbest_out: Path | None = None,
+) -> LabelPredictions:
+    """Predict the labels of a dataset and write what is asked for.
+
+    Args:
+        out: the predictions, CSV `id,intent` or `id,tags`.
+        nbest_out: the likeliest intents of each text with their probabilities, one JSON object.
+
+    Raises:
+        ConfigError: an output that is an input, no CSV, or n-best lists of tags.
+    """
+    schema: Schema = loaded.info.task  # type: ignore[assignment]  # as `load_labeller` made sure
+    check_outputs([out, nbest_out], dataset.files)
+    if out and out.suffix != ".csv":
+        raise ConfigError(f"{out}: predictions of {schema} are CSV; give it a name that ends in .csv")
+    if nbest_out and schema != "intent":
+        raise ConfigError("--nbest-out: is for intents; a sentence has one sequence of tags")
+    predictions = tuple(label_records(loaded, dataset.records, config))
+    from qakit.modeling.processes import is_main_process
+
+    if is_main_process():
+        if out:
+            write_labels(predictions, out, schema)
+        if nbest_out:
+            write_json(nbest_out, {one.id: ranked_intents(one) for one in predictions})
+    return LabelPredictions(schema, predictions, tuple(file for file in (out, nbest_out) if file))

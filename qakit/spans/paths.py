@@ -1,0 +1,55 @@
+"""The best sequence of classes where what may follow what is weighed: Viterbi's algorithm."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+
+def best_path(scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> list[int]:
+    """The classes of the highest sum of scores and transitions; of equal ones that whose last classes are lower.
+
+    Args:
+        scores: of each class at each place, shape (T, L).
+        transitions: of a class (row) and the next one (column), shape (L, L); -inf where none may follow so.
+        start, end: of the first and the last class, shape (L,).
+    """
+    if not len(scores):
+        return []
+    best = start + scores[0]
+    origins = []
+    for row in scores[1:]:
+        reached = best[:, None] + transitions
+        origins.append(reached.argmax(axis=0))
+        best = reached.max(axis=0) + row
+    path = [int((best + end).argmax())]
+    for origin in reversed(origins):
+        path.append(int(origin[path[-1]]))
+    return path[::-1]
+
+
+def is_bio(labels: Sequence[str]) -> bool:
+    """Whether labels are tags that begin or go on (`B-date`, `I-date`), each kind that goes on having a beginning."""
+    kinds = [label for label in labels if label != "O"]
+    return bool(kinds) and all(
+        label.startswith("B-") or (label.startswith("I-") and f"B-{label[2:]}" in labels) for label in kinds
+    )
+
+
+def follows_bio(tags: Sequence[str]) -> bool:
+    """Whether each tag that goes on stands behind one of its kind."""
+    return all(_may_follow(before, tag) for before, tag in pairwise(("O", *tags)))
+
+
+def bio_rules(labels: Sequence[str]) -> tuple[Doubles, Doubles]:
+    """Transitions and starts that are 0 where BIO lets them be and -inf elsewhere, shapes (L, L) and (L,)."""
+    allowed = [[_may_follow(before, tag) for tag in labels] for before in labels]
+    starts = [_may_follow("O", tag) for tag in labels]
+    return np.where(allowed, 0.0, -np.inf), np.where(starts, 0.0, -np.inf)
+
+
+def _may_follow(before: str, tag: str) -> bool:
+    return not tag.startswith("I-") or before in (f"B-{tag[2:]}", tag)

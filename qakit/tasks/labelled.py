@@ -1,0 +1,78 @@
+"""What intents and slots have in common: records that are one text each, and classes that have names."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from qakit import __version__
+from qakit.config import TrainConfig
+from qakit.data.labelled import LabelledRecord
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import LoadedModel
+from qakit.modeling.processes import shared_out
+from qakit.spans.windowing import EncodedPairs
+
+_CHUNK = 1024  # texts whose logits are in memory at once
+
+Item = TypeVar("Item", bound=LabelledRecord)
+Result = TypeVar("Result")
+
+
+def with_labels(dataset: Dataset[Item]) -> list[Item]:
+    """The records to learn from.
+
+    Raises:
+        ConfigError: none has a label.
+    """
+    records = [record for record in dataset if record.label is not None]
+    if not records:
+        raise ConfigError(f"{', '.join(map(str, dataset.files))}: no record has a label to learn from")
+    return records
+
+
+def check_settings(config: TrainConfig) -> None:
+    """Refuse what only questions have.
+
+    Raises:
+        ConfigError: such a setting is given.
+    """
+    given = {
+        "metric": config.metric,
+        "tricks.negative_windows": config.tricks.negative_windows,
+        "tricks.distill": config.tricks.distill,
+    }
+    for name, value in given.items():
+        if value:
+            raise ConfigError(f"{name}: is for tasks on questions (train-qa, train-select); leave it out")
+
+
+def model_info(task: str, config: TrainConfig, **known: Any) -> ModelInfo:
+    """What is stored beside the weights."""
+    return ModelInfo(task=task, windows=config.windows, qakit_version=__version__, **known)
+
+
+def notes_on(dataset: Dataset[Any], records: Sequence[Any], classes: Sequence[str], pairs: EncodedPairs) -> list[str]:
+    """Sentences for the user on the training data."""
+    notes = [f"{len(records)} records to train on, {len(classes)} classes"]
+    if len(records) < len(dataset):
+        notes.append(f"{len(dataset) - len(records)} records left out: they have no label, or no token")
+    if longer := int((pairs.paragraph_lengths > pairs.room).sum()):
+        notes.append(f"{longer} texts are longer than a window of {pairs.room.max()} tokens; each epoch shows a part")
+    return notes
+
+
+def class_names(loaded: LoadedModel) -> list[str]:
+    """The names of a model's classes, in the order of its outputs."""
+    names = loaded.model.config.id2label
+    return [names[number] for number in range(len(names))]
+
+
+def in_chunks(
+    loaded: LoadedModel, records: Iterable[Item], work: Callable[[Sequence[Item]], Iterable[Result]]
+) -> Iterator[Result]:
+    """What `work` gives for the records, in order; several processes share each chunk."""
+    todo = iter(records)
+    while chunk := list(islice(todo, _CHUNK)):
+        yield from shared_out(chunk, work, together=loaded.is_sharded)

@@ -1,0 +1,190 @@
+"""Slot tagging: a tag for each word of a sentence, read at the word's first token, so that no word falls apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qakit.config import DataSettings, ReadConfig, TrainConfig
+from qakit.data.labelled import SlotRecord, read_labelled
+from qakit.data.predicted_labels import LabelPrediction
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError
+from qakit.metrics.slots import slot_scores
+from qakit.modeling.batching import EpochWindows
+from qakit.modeling.crf import conditional_logits
+from qakit.modeling.inference import run_windows
+from qakit.modeling.models import LoadedModel
+from qakit.spans.alone import encode_texts
+from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio
+from qakit.spans.windowing import covering_windows
+from qakit.spans.words import FirstTokens, first_tokens
+from qakit.tasks.base import Prepared
+from qakit.tasks.labelled import check_settings, class_names, in_chunks, model_info, notes_on, with_labels
+from qakit.training.loop import TrainingBatch
+from qakit.training.objective import Classification
+
+_OUTSIDE = "O"  # the tag of a word that the tokenizer makes nothing of
+
+
+class SlotTrainingSet:
+    """Sentences with the numbers of their words' tags; one longer than a window shows another part in each epoch."""
+
+    def __init__(self, windows: EpochWindows, words: FirstTokens, labels: NDArray[np.int64]) -> None:
+        """`labels` are the classes of all words, shape (words,)."""
+        self._windows = windows
+        self._words = words
+        self._labels = labels
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each sentence's window."""
+        return self._windows.lengths
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """One window a sentence."""
+        return np.ones_like(self._windows.lengths)
+
+    def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
+        """The sentences of numbers `index`; the loss sums over their W words.
+
+        Targets: `counts`, the words of each sentence, shape (B,); and of each word, sentence by sentence, the place in
+        its window of its first token and its class, `places` and `labels`, shape (W,).
+        """
+        batch = self._windows.batch(index, epoch)
+        columns = (batch.pairs, batch.first_token, batch.paragraph_length, batch.paragraph_offset)
+        found = [
+            (*self._words.within(sentence, first, first + length), offset - first)
+            for sentence, first, length, offset in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+        words = np.concatenate([words for words, _, _ in found])
+        places = np.concatenate([tokens + shift for _, tokens, shift in found]).astype(np.int64)
+        targets = {
+            "counts": torch.tensor([len(words) for words, _, _ in found]),
+            "places": torch.from_numpy(places),
+            "labels": torch.from_numpy(self._labels[words]),
+        }
+        return TrainingBatch(batch.inputs, targets, len(words))
+
+    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
+        """The tag of each word; under a CRF given the tag before it."""
+        counts, labels = targets["counts"], targets["labels"]
+        sentences = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+        logits = output.logits.float()
+        logits = logits.view(-1, len(counts), *logits.shape[1:])[:, sentences, targets["places"]]  # (S, W, L)
+        transitions = output.get("transitions")
+        if transitions is not None:
+            logits = torch.stack([_given_the_one_before(one, labels, counts, transitions.float()) for one in logits])
+        return [Classification(logits.flatten(0, 1), labels)]
+
+
+def _given_the_one_before(logits: Tensor, labels: Tensor, counts: Tensor, transitions: Tensor) -> Tensor:
+    """The logits of the choices that a CRF comes down to, of the words of all sentences, shape (W, L)."""
+    sizes = counts.tolist()
+    scores, classes = (
+        torch.nn.utils.rnn.pad_sequence(list(torch.split(flat, sizes)), batch_first=True) for flat in (logits, labels)
+    )
+    mask = torch.arange(scores.shape[1], device=counts.device) < counts[:, None]
+    return conditional_logits(scores, classes, mask, transitions)[mask]
+
+
+class SlotTagging:
+    """The slot task; models are `AutoModelForTokenClassification`."""
+
+    name = "slots"
+    auto_class = "AutoModelForTokenClassification"
+    best_scores: tuple[str, ...] = ("joint_accuracy", "token_accuracy")
+
+    def read(self, paths: Sequence[Path], settings: DataSettings) -> Dataset[SlotRecord]:
+        """Sentences with the tags of their words."""
+        return read_labelled(paths, "slots", lenient=settings.lenient)
+
+    def classes(self, dataset: Dataset[SlotRecord]) -> tuple[str, ...]:
+        """The tags, sorted."""
+        return tuple(sorted({tag for record in with_labels(dataset) for tag in record.tags or ()}))
+
+    def prepare(self, dataset: Dataset[SlotRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
+        """Encode the sentences whose tags are known, and find the first token of each word."""
+        check_settings(config)
+        records, classes = with_labels(dataset), self.classes(dataset)
+        pairs = encode_texts(tokenizer, [record.text for record in records], config.windows)
+        usable = pairs.paragraph_lengths > 0
+        if not usable.any():
+            raise ConfigError("the tokenizer makes no token of any word: it is not one for this language")
+        records = [record for record, keep in zip(records, usable, strict=True) if keep]
+        pairs = pairs.take(usable)
+        nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)
+        windows = EpochWindows(pairs, nowhere, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
+        words = first_tokens(pairs, (record.word_spans for record in records))
+        number = {name: position for position, name in enumerate(classes)}
+        labels = np.array([number[tag] for record in records for tag in record.tags or ()], dtype=np.int64)
+        are_bio = is_bio(classes) and all(follows_bio(record.tags or ()) for record in records)
+        notes = notes_on(dataset, records, classes, pairs)
+        if dropped := int((words.tokens < 0).sum()):
+            notes.append(f"{dropped} words left out: the tokenizer makes no token of them")
+        info = model_info(self.name, config, follows_bio=are_bio)
+        return Prepared(SlotTrainingSet(windows, words, labels), info, tuple(notes))
+
+    def can_score(self, record: SlotRecord) -> bool:
+        """Whether the tags are known."""
+        return record.tags is not None
+
+    def evaluate(self, loaded: LoadedModel, dataset: Dataset[SlotRecord], config: TrainConfig) -> Mapping[str, float]:
+        """Joint accuracy, token accuracy, and precision, recall and F1 of spans, in percent."""
+        records = [record for record in dataset if record.tags is not None]
+        found = tag_words(loaded, records, ReadConfig(inference=config.inference))
+        return slot_scores([record.tags or () for record in records], [one.label.split(" ") for one in found])
+
+
+def tag_words(loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig) -> Iterator[LabelPrediction]:
+    """The best tags of each sentence, one a word and in order.
+
+    Where all tags of the training data were well-formed BIO, only well-formed sequences are looked for; a model with a
+    CRF weighs which tag follows which besides.
+    """
+    names = class_names(loaded)
+    between, start = (
+        bio_rules(names) if loaded.info.follows_bio else (np.zeros((len(names),) * 2), np.zeros(len(names)))
+    )
+    end = np.zeros(len(names))
+
+    def tagged(share: Sequence[SlotRecord]) -> Iterator[LabelPrediction]:
+        words, logits, learnt = _word_logits(loaded, share, config)
+        steps = (
+            (between, start, end) if learnt is None else (between + learnt[:-2], start + learnt[-2], end + learnt[-1])
+        )
+        for number, record in enumerate(share):
+            own = slice(*words.bounds[number : number + 2])
+            has_token = words.tokens[own] >= 0
+            tags = iter([names[label] for label in best_path(logits[own][has_token], *steps)])
+            yield LabelPrediction(record.id, " ".join(next(tags) if one else _OUTSIDE for one in has_token))
+
+    return in_chunks(loaded, records, tagged)
+
+
+def _word_logits(
+    loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig
+) -> tuple[FirstTokens, NDArray[np.float64], NDArray[np.float64] | None]:
+    """The words of sentences, the mean logits of each over the windows that have it, and the weights of a CRF."""
+    pairs = encode_texts(loaded.tokenizer, [record.text for record in records], loaded.windows_with(config.windows))
+    words = first_tokens(pairs, (record.word_spans for record in records))
+    sums, seen = np.zeros((len(words.tokens), len(class_names(loaded)))), np.zeros(len(words.tokens))
+    transitions = None
+    runs = run_windows(
+        loaded.model, pairs, covering_windows(pairs), pad_id=loaded.tokenizer.pad_token_id, settings=config.inference
+    )
+    for batch, output in runs:
+        logits = output.logits.double().cpu().numpy()
+        columns = (batch.pairs, batch.first_token, batch.paragraph_length, batch.paragraph_offset)
+        for row, (sentence, first, length, offset) in enumerate(zip(*(one.tolist() for one in columns), strict=True)):
+            numbers, tokens = words.within(sentence, first, first + length)
+            sums[numbers] += logits[row, tokens - first + offset]
+            seen[numbers] += 1
+        learnt = output.get("transitions")
+        transitions = None if learnt is None else learnt.double().cpu().numpy()
+    return words, sums / np.maximum(seen, 1)[:, None], transitions

@@ -1,0 +1,73 @@
+"""`train-intent` and `train-slots` as a user runs them, and what `evaluate` and `predict` make of their data."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from qakit.cli import app
+from tests.runs.test_labelled import write_data
+
+QAKIT = str(Path(sys.executable).with_name("qakit"))
+SMALL = "--model lstm --set model.hidden_size=16 --set model.embedding_size=12 --set model.hidden_dropout_prob=0"
+STEPS = "--lr 0.02 --batch-size 6 --epochs 8 --max-length 32"
+
+
+def run(folder: Path, *command: object) -> tuple[str, str]:
+    """What the installed command prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(
+        [QAKIT, *map(str, command)], cwd=folder, env=environment, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "score"), [("intent", "intent", "accuracy"), ("slots", "tags", "joint accuracy")]
+)
+def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str):
+    write_data(tmp_path, task)
+    files = ("--train", "train.json", "--dev", "dev.json", "--out", "run")
+    _, err = run(tmp_path, f"train-{task}", *files, *SMALL.split(), *STEPS.split())
+    assert "36 records to train on, 3 classes" in err
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"best", "curves.svg", "config.yaml"}
+    out, err = run(tmp_path, "predict", "--model", "run", "--data", "test.json")
+    assert out.splitlines()[0] == f"id,{column}"
+    assert len(out.splitlines()) == 6
+    assert "5 records labelled" in err
+    out, _ = run(tmp_path, "evaluate", "--model", "run", "--data", "dev.json", "--report", "r.html")
+    assert out.splitlines()[0] == "model, 12 records, 0 without a prediction"
+    assert out.splitlines()[1].startswith(score)
+    assert "95 % interval" in out.splitlines()[1]
+    assert (tmp_path / "r.html").is_file()
+    out, _ = run(tmp_path, "predict", "--model", "run", "--text", "book a table", "--json")
+    assert len(json.loads(out)["labels"]["text"]["label"].split()) == (3 if task == "slots" else 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("evaluate --pred p.csv --data dev.json --metric hw7", "--metric: is for questions"),
+        ("evaluate --pred p.csv --data dev.json --tune null", "--tune null: is for questions"),
+        ("evaluate --pred p.csv --data dev.json --tune oos", "--tune oos: is for a --model"),
+        ("predict --data dev.json", "--model: give a model that was trained with train-intent"),
+        ("predict --data dev.json --model m --scores s.parquet", "--scores: is for questions"),
+        ("predict --data dev.json --model m --part-size 5", "--part-size: is for questions"),
+        ("train-intent --train dev.json --out run --model lstm --metric hw7", "metric: is for tasks on questions"),
+    ],
+)
+def test_what_only_questions_have_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, message: str
+):
+    write_data(tmp_path, "intent")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 2
+    assert message in result.stderr

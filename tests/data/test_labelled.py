@@ -1,0 +1,156 @@
+"""Files of intents and of tagged words are read strictly, told apart from all others, and every mistake is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qakit.data.labelled import IntentRecord, SlotRecord, read_labelled, schema_of, single_record
+from qakit.data.predicted_labels import LabelPrediction, read_labels, render_labels, write_labels
+from qakit.errors import ConfigError, DataError, RecordError
+from qakit.io import write_json, write_jsonl
+
+INTENT = {"id": "a", "text": "book a table", "intent": "book"}
+SLOTS = {"id": "a", "tokens": ["at", "nine", "pm"], "tags": ["O", "B-time", "I-time"]}
+
+
+def written(folder: Path, *records: object, name: str = "data.json") -> Path:
+    write_json(folder / name, list(records))
+    return folder / name
+
+
+def problems(path: Path, schema: str, **options: object) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read_labelled([path], schema, **options)
+    return [str(problem).removeprefix(f"{path}: ") for problem in caught.value.problems]
+
+
+def test_intents_are_read(tmp_path: Path):
+    path = written(tmp_path, INTENT, {**INTENT, "id": 7, "intent": "cancel"})
+    data = read_labelled([path], "intent")
+    assert data.records == (IntentRecord("a", "book a table", "book"), IntentRecord("7", "book a table", "cancel"))
+    assert (data.schema, data.files, list(data.texts)) == ("intent", (path,), ["book a table"] * 2)
+
+
+def test_slots_are_read(tmp_path: Path):
+    (record,) = read_labelled([written(tmp_path, SLOTS)], "slots")
+    assert record == SlotRecord("a", ("at", "nine", "pm"), ("O", "B-time", "I-time"))
+    assert (record.text, record.label) == ("at nine pm", "O B-time I-time")
+    assert [record.text[start:end] for start, end in record.word_spans] == ["at", "nine", "pm"]
+
+
+@pytest.mark.parametrize(("schema", "record", "label"), [("intent", INTENT, "intent"), ("slots", SLOTS, "tags")])
+def test_a_test_file_has_no_labels(tmp_path: Path, schema: str, record: dict[str, object], label: str):
+    (found,) = read_labelled([written(tmp_path, {key: record[key] for key in record if key != label})], schema)
+    assert found.label is None
+
+
+def test_json_lines_csv_and_several_files_are_read_too(tmp_path: Path):
+    write_jsonl(tmp_path / "a.jsonl", [INTENT])
+    (tmp_path / "b.csv").write_text('id,text,intent\nb,"a, b",book\n', encoding="utf-8")
+    data = read_labelled([tmp_path / "a.jsonl", tmp_path / "b.csv"], "intent")
+    assert [(record.id, record.text) for record in data] == [("a", "book a table"), ("b", "a, b")]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path):
+    records = (INTENT, {**INTENT, "text": " "}, {"id": "b", "text": "x"}, {**INTENT, "id": None}, INTENT, "x")
+    assert problems(written(tmp_path, *records), "intent") == [
+        'records[1] (id "a"): text: is empty; expected a text',
+        "records[2] (id \"b\"): intent: is missing; the object has 'id', 'text'; is it meant by 'text'?",
+        "records[3]: id: found null; expected a string or a whole number",
+        f'records[4] (id "a"): id: \'a\' is already the id of {tmp_path / "data.json"}: records[0] (id "a"); '
+        "ids must differ",
+        "records[5]: value: found the string 'x'; expected an object",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tags": ["O", "O"]}, "tags: has 2 tags for 3 words; expected one a word"),
+        ({"tags": ["O", "B x", "O"]}, "tags: 'B x' is empty or has white space"),
+        ({"tokens": [], "tags": []}, "tokens: is empty; expected at least one word"),
+        ({"tokens": ["at", " ", "pm"]}, "tokens[1]: is empty; expected a text"),
+        ({"tokens": "at nine pm"}, "tokens: found the string 'at nine pm'; expected a list"),
+        ({"id": ""}, "id: is empty"),
+    ],
+)
+def test_a_wrong_sentence_is_refused(tmp_path: Path, change: dict[str, object], message: str):
+    (found,) = problems(written(tmp_path, {**SLOTS, **change}), "slots")
+    assert message in found
+
+
+def test_lenient_leaves_bad_records_out(tmp_path: Path):
+    data = read_labelled([written(tmp_path, INTENT, {**INTENT, "id": "b", "text": ""})], "intent", lenient=True)
+    assert (len(data), data.skipped) == (1, 1)
+    assert "none is left" in problems(written(tmp_path, {**INTENT, "text": ""}), "intent", lenient=True)[-1]
+
+
+def test_an_empty_list_and_a_file_of_the_other_task_are_refused(tmp_path: Path):
+    assert problems(written(tmp_path), "intent") == ["whole file: records: none is left"]
+    (found,) = problems(written(tmp_path, *[SLOTS] * 3), "intent")
+    assert found == 'whole file: schema: is one of slots; expected {"id", "text", "intent"}: use train-slots'
+    write_json(tmp_path / "object.json", {"a": 1})
+    assert "expected a list of" in problems(tmp_path / "object.json", "intent")[0]
+    with pytest.raises(ConfigError):
+        read_labelled([], "intent")
+
+
+def test_the_schema_is_told_from_the_first_record(tmp_path: Path, sample_data: Path):
+    pretty = tmp_path / "pretty.json"
+    pretty.write_text(json.dumps([SLOTS], indent=1), encoding="utf-8")
+    write_jsonl(tmp_path / "lines.jsonl", [INTENT])
+    (tmp_path / "table.csv").write_text("id,text\na,b\n", encoding="utf-8")
+    (tmp_path / "broken.json").write_text("[{", encoding="utf-8")
+    assert schema_of(written(tmp_path, INTENT)) == "intent"
+    assert schema_of(pretty) == "slots"
+    assert schema_of(tmp_path / "lines.jsonl") == "intent"
+    assert schema_of(tmp_path / "table.csv") == "intent"
+    assert schema_of(tmp_path / "broken.json") is None
+    assert schema_of(tmp_path / "absent.json") is None
+    others = [path for path in sample_data.rglob("*.json") if "tokenizer" not in path.parts]
+    assert others
+    assert {schema_of(path) for path in others} == {None}
+
+
+def test_a_table_of_questions_is_none_of_intents(tmp_path: Path):
+    (tmp_path / "q.csv").write_text("id,question,text\n", encoding="utf-8")
+    assert schema_of(tmp_path / "q.csv") is None
+
+
+def test_a_text_of_its_own(tmp_path: Path):
+    assert single_record("a  b", "slots").records == (SlotRecord("text", ("a", "b")),)
+    assert single_record("a  b", "intent").records == (IntentRecord("text", "a  b"),)
+    for text in (" ", "\udc80"):
+        with pytest.raises(DataError):
+            single_record(text, "slots")
+
+
+def test_a_record_checks_itself():
+    with pytest.raises(RecordError):
+        SlotRecord("a", ("x",), ("O", "O"))
+    with pytest.raises(RecordError):
+        IntentRecord("", "x")
+
+
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+
+
+@given(labels=st.dictionaries(NAMES, NAMES, min_size=1, max_size=5))
+def test_prediction_files_are_read_back(tmp_path_factory: pytest.TempPathFactory, labels: dict[str, str]):
+    path = tmp_path_factory.mktemp("labels") / "p.csv"
+    write_labels([LabelPrediction(name, label) for name, label in labels.items()], path, "intent")
+    assert {name: one.label for name, one in read_labels(path, "intent").items()} == labels
+
+
+def test_prediction_files_have_the_form_of_the_course(tmp_path: Path):
+    predictions = [LabelPrediction("t-0", "O B-date I-date"), LabelPrediction("t-1", "O")]
+    assert render_labels(predictions, "slots") == "id,tags\nt-0,O B-date I-date\nt-1,O\n"
+    assert render_labels([LabelPrediction("t-0", "book")], "intent") == "id,intent\nt-0,book\n"
+    (tmp_path / "p.csv").write_text("id,tags\na,O\na,O\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'a' stands twice"):
+        read_labels(tmp_path / "p.csv", "slots")
+    with pytest.raises(DataError, match="expected id,intent"):
+        read_labels(tmp_path / "p.csv", "intent")
