@@ -12,11 +12,16 @@ from qakit.config import TrainConfig, TrickSettings
 from qakit.config_files import load_config
 from qakit.modeling.bundled import bundled_folder
 from qakit.modeling.known import known_config
+from qakit.modeling.word_vocabulary import RECURRENT
+from qakit.runs.dry_run import dry_run
+from qakit.tasks import registry
+from tests.runs.test_labelled import write_data
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FILES = sorted(file for file in CONFIGS.rglob("*.yaml") if "accelerate" not in file.parts)
 CARDS = [file for file in FILES if file.parent.name == "cards"]
-RECIPES = [file for file in FILES if file not in CARDS and file.name != "tricks.yaml"]
+LABELS = [file for file in FILES if file.parent.name in ("intent", "slots")]
+RECIPES = [file for file in FILES if file not in [*CARDS, *LABELS] and file.name != "tricks.yaml"]
 SEED = [file for file in RECIPES if file.parent.name == "seed"]
 TASKS = ("select", "qa")
 LAUNCHES = sorted((CONFIGS / "accelerate").rglob("*.yaml"))  # not ours, but accelerate's
@@ -53,7 +58,7 @@ def name_of(file: Path) -> str:
 
 
 def test_the_recipes_are_all_there():
-    assert (len(FILES), len(CARDS), len(RECIPES), len(SEED)) == (35, 4, 30, 16)
+    assert (len(FILES), len(CARDS), len(RECIPES), len(SEED), len(LABELS)) == (44, 4, 30, 16, 9)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -66,6 +71,32 @@ def test_a_recipe_loads_and_its_encoder_is_known(file: Path, task: str):
         assert config.model.name in ("bert", "roformer")
     else:
         assert known.max_position_embeddings >= config.windows.max_length
+
+
+@pytest.mark.parametrize("file", LABELS, ids=name_of)
+def test_a_recipe_of_intents_or_slots_makes_its_first_steps(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    task = file.parent.name
+    data = write_data(tmp_path, task)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    flags = {"out": tmp_path / "run", "data.train": [data / "train.json"]}
+    config = load_config(TrainConfig, [file], section=task, flags=flags)
+    if not (config.model.from_scratch or config.model.name in RECURRENT):
+        assert known_config(config.model.name).max_position_embeddings >= config.windows.max_length
+        return  # its shape takes a minute to build
+    assert dry_run(registry.TASKS[task], config, steps=1).steps_made == 1
+    assert config.windows.max_length == 128
+
+
+def test_the_recipes_of_the_seed_table_of_intents_and_slots_are_its_rows():
+    for task in ("intent", "slots"):
+        training = load(task, CONFIGS / task / "bert.yaml").training
+        assert (training.learning_rate, training.batch_size, training.epochs) == (1e-5, 32, 8)
+    for task, name, size in (("intent", "lstm", 256), ("slots", "gru", 512)):
+        model = load(task, CONFIGS / task / f"{name}.yaml").model
+        assert model.name == name
+        assert (model.overrides["num_hidden_layers"], model.overrides["hidden_size"]) == (2, size)
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=name_of)
@@ -113,7 +144,7 @@ def test_the_file_of_tricks_names_all_of_them_switched_off():
 
 def test_the_page_on_recipes_names_every_file():
     page = (CONFIGS.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
-    unnamed = [file for file in RECIPES if file.stem not in page]
+    unnamed = [file for file in [*RECIPES, *LABELS] if file.stem not in page]
     assert unnamed == []
 
 

@@ -35,13 +35,17 @@ Out = Annotated[Path | None, typer.Option(help="The run folder to make.")]
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Encoder to start from: a hub name, a folder, or with --from-scratch a model type or config file.",
+        help="Encoder to start from: a hub name, a folder, or with --from-scratch a model type or config file; "
+        "lstm or gru for intents and slots.",
         rich_help_panel="Models",
     ),
 ]
 Tokenizer = Annotated[
     str | None,
-    typer.Option(help="A hub name, a folder or a vocab.txt; the model's own by default.", rich_help_panel="Models"),
+    typer.Option(
+        help="A hub name, a folder, a vocab.txt or `words` (of the training data); the model's own by default.",
+        rich_help_panel="Models",
+    ),
 ]
 FromScratch = Annotated[
     bool | None,
@@ -163,7 +167,7 @@ _SETTING_OF = {
 }
 
 
-def _command(name: str, load_task: Callable[[], "Task"], summary: str) -> Callable[..., None]:
+def _command(name: str, summary: str) -> Callable[..., None]:
     """A training command of the task `name`; the task's modules are loaded when it runs."""
 
     @guarded
@@ -227,9 +231,9 @@ def _command(name: str, load_task: Callable[[], "Task"], summary: str) -> Callab
         settings = load_config(TrainConfig, **sources)
         say_if_remote(*([] if quiet else [settings.model.name, settings.model.tokenizer]))
         if dry_run:
-            _dry_run(load_task(), settings, json=json, quiet=quiet)
+            _dry_run(_task(name), settings, json=json, quiet=quiet)
         else:
-            _train(load_task(), settings, resume=resume, overwrite=overwrite, json=json, quiet=quiet)
+            _train(_task(name), settings, resume=resume, overwrite=overwrite, json=json, quiet=quiet)
 
     command.__doc__ = summary
     return command
@@ -261,37 +265,19 @@ def _dry_run(task: "Task", settings: "TrainConfig", *, json: bool, quiet: bool) 
     show_dry_run(result, json=json)
 
 
-def _qa() -> "Task":
-    from qakit.tasks.qa import QuestionAnswering
+def _task(name: str) -> "Task":
+    from qakit.tasks.registry import TASKS
 
-    return QuestionAnswering()
-
-
-def _select() -> "Task":
-    from qakit.tasks.select import ParagraphSelection
-
-    return ParagraphSelection()
-
-
-def _intent() -> "Task":
-    from qakit.tasks.intent import IntentClassification
-
-    return IntentClassification()
-
-
-def _slots() -> "Task":
-    from qakit.tasks.slots import SlotTagging
-
-    return SlotTagging()
+    return TASKS[name]
 
 
 def register(app: typer.Typer) -> None:
     """Add one command a task to `app`."""
     summaries = {
-        "select": (_select, "Train a model that chooses the paragraph which holds the answer."),
-        "qa": (_qa, "Train a model that finds the answer in its paragraph."),
-        "intent": (_intent, "Train a model that tells what a text wants."),
-        "slots": (_slots, "Train a model that tags the words of a text."),
+        "select": "Train a model that chooses the paragraph which holds the answer.",
+        "qa": "Train a model that finds the answer in its paragraph.",
+        "intent": "Train a model that tells what a text wants.",
+        "slots": "Train a model that tags the words of a text.",
     }
-    for name, (load_task, summary) in summaries.items():
-        app.command(f"train-{name}")(_command(name, load_task, summary))
+    for name, summary in summaries.items():
+        app.command(f"train-{name}")(_command(name, summary))

@@ -47,7 +47,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 
 
 class TrainConfig(Settings):
-    """Everything that decides what `train-qa` and `train-select` produce."""
+    """Everything that decides what a training command produces."""
 
     out: Path
     data: DataSettings

@@ -50,12 +50,13 @@ class ModelSettings(BaseModel):
     name: str
     """A hub name, a folder, a config file, or with `from_scratch` a model type such as `bert`; or `lstm` or `gru`."""
     tokenizer: str | None = None
-    """A hub name, a folder or a WordPiece `vocab.txt`; the model's own when not given."""
+    """A hub name, a folder or a WordPiece `vocab.txt`, or with `from_scratch` `words`: those of the training data; the
+    model's own when not given."""
     from_scratch: bool = False
     embeddings: Path | None = None
     """Word vectors for `lstm` and `gru` to start from: a text file with a word and its numbers a line, as GloVe's."""
-    vocabulary: int = Field(50_000, ge=4)
-    """Words that `lstm` and `gru` know at most: those of the training data, then those of `embeddings`."""
+    vocabulary: int = Field(50_000, ge=5)
+    """Entries of a tokenizer of `words` at most: words of the training data, then those of `embeddings`."""
     attention: Attention | None = None
     """How transformers computes attention; the fastest that the model has when not given."""
 

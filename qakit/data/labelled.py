@@ -217,7 +217,7 @@ def schema_of(path: Path) -> Schema | None:
         return None  # the reader says what is wrong
     begin = text[1:].lstrip() if text.startswith("[") else text
     if not begin.startswith("{"):
-        return schema_of_keys(text.partition("\n")[0].rstrip().split(","))
+        return schema_of_keys(text.partition("\n")[0].rstrip().replace('"', "").split(","))
     try:
         first = json.JSONDecoder().raw_decode(begin)[0] if begin is not text or _one_a_line(text) else {}
     except (ValueError, RecursionError):

@@ -18,7 +18,7 @@ from qakit.modeling.loading import (
     pretrained_model,
 )
 from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
-from qakit.modeling.word_vocabulary import RECURRENT, put_vectors, read_vectors, vector_fields, word_tokenizer
+from qakit.modeling.word_vocabulary import RECURRENT, WORDS, put_vectors, read_vectors, vector_fields, word_tokenizer
 
 
 def build_for_training(
@@ -36,7 +36,7 @@ def build_for_training(
     Args:
         classes: names of the outputs of its head, where they have names; a checkpoint's head of another size is drawn
             anew.
-        data: what `lstm` and `gru` learn their words from where no tokenizer is given.
+        data: what a tokenizer of words is made from, which `lstm` and `gru` have where none is given.
 
     Returns:
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
@@ -53,37 +53,58 @@ def build_for_training(
 
     register()
     auto = getattr(transformers, auto_class)
+    if settings.embeddings and settings.name not in RECURRENT:
+        raise ConfigError(f"model.embeddings {settings.embeddings}: is for {' and '.join(RECURRENT)}; leave it out")
     # transformers takes the dtype that was stored; the small updates of a fine-tuning are lost in 16-bit weights.
     arguments: dict[str, Any] = {"dtype": torch.float32}
     if settings.attention:
         arguments["attn_implementation"] = settings.attention
-    if settings.embeddings and settings.name not in RECURRENT:
-        raise ConfigError(f"model.embeddings {settings.embeddings}: is for {' and '.join(RECURRENT)}; leave it out")
-    names = _class_fields(classes)
-    if from_scratch := settings.from_scratch or settings.name in RECURRENT:
-        vectors = _vectors(settings)
-        tokenizer = _scratch_tokenizer(settings, data, vectors)
-        config = _scratch_config(settings, tokenizer, windows, {**names, **vector_fields(vectors)})
-        with _explained_attention(settings):
-            model, fresh = _from_config(auto, config, **arguments), []
-        put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), vectors)
+    from_scratch = settings.from_scratch or settings.name in RECURRENT
+    if from_scratch:
+        model, tokenizer = _built(auto, settings, windows, _class_fields(classes), data, arguments)
+        fresh: list[str] = []
     else:
-        source = model_folder(settings.name)
-        config = pretrained_config(source)
-        _check_fields(config, settings)
-        tokenizer = load_tokenizer(settings.tokenizer or source)
-        with _explained_attention(settings):
-            arguments |= {"config": _with_fields(config, settings, **names), "ignore_mismatched_sizes": bool(classes)}
-            model, loading = pretrained_model(auto, source, **arguments)
-        fresh = sorted([*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])])
+        model, tokenizer, fresh = _loaded(auto, settings, _class_fields(classes), arguments)
     check_positions(model, tokenizer, windows.max_length)
     agree_on_inputs(model, tokenizer)
     if windows.match_length and not from_scratch:
-        info = read_info(source)
+        info = read_info(model_folder(settings.name))
         known = info.windows.match_length if info else 0
         add_token_types(model, tokenizer, windows.match_length, known=known)
     check_token_types(model.config, tokenizer, windows.match_length)
     return model, tokenizer, fresh
+
+
+def _built(
+    auto: Any,
+    settings: ModelSettings,
+    windows: WindowSettings,
+    names: Mapping[str, Any],
+    data: Dataset[Any] | None,
+    arguments: Mapping[str, Any],
+) -> tuple[Any, Any]:
+    """A model of random weights, but for vectors of its words that are given, and its tokenizer."""
+    vectors = _vectors(settings)
+    tokenizer = _scratch_tokenizer(settings, data, vectors)
+    config = _scratch_config(settings, tokenizer, windows, {**names, **vector_fields(vectors)})
+    with _explained_attention(settings):
+        model = _from_config(auto, config, **arguments)
+    put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), vectors)
+    return model, tokenizer
+
+
+def _loaded(
+    auto: Any, settings: ModelSettings, names: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> tuple[Any, Any, list[str]]:
+    """A pretrained model, its tokenizer, and the names of weights that are missing or of another size."""
+    source = model_folder(settings.name)
+    config = pretrained_config(source)
+    _check_fields(config, settings)
+    tokenizer = load_tokenizer(settings.tokenizer or source)
+    config = _with_fields(config, settings, **names)
+    with _explained_attention(settings):
+        model, loading = pretrained_model(auto, source, config=config, ignore_mismatched_sizes=bool(names), **arguments)
+    return model, tokenizer, sorted([*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])])
 
 
 def _vectors(settings: ModelSettings) -> Mapping[str, Any]:
@@ -106,12 +127,13 @@ def _class_fields(classes: Sequence[str]) -> dict[str, Any]:
 def _scratch_tokenizer(settings: ModelSettings, data: Dataset[Any] | None, vectors: Mapping[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING
 
-    if settings.tokenizer is None and settings.name in RECURRENT and data is not None:
-        return word_tokenizer(data.texts, settings.vocabulary, known=vectors)
+    is_recurrent = settings.name in RECURRENT
+    if data is not None and (settings.tokenizer == WORDS or (is_recurrent and settings.tokenizer is None)):
+        return word_tokenizer(data.texts, settings.vocabulary, known=vectors, begin=not is_recurrent)
     if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
         raise ConfigError(
             f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer, "
-            "a folder, a hub name or a vocab.txt"
+            "a folder, a hub name or a vocab.txt; or `words`, for those of the training data"
         )
     return load_tokenizer(settings.tokenizer or settings.name)
 

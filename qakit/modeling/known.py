@@ -14,6 +14,8 @@ _CHINESE_BASE = {**_CHINESE_BERT, **_BASE}
 _CHINESE_LARGE = {**_CHINESE_BERT, **_LARGE}
 _CHINESE_ELECTRA = {**_CHINESE_BASE, "model_type": "electra", "embedding_size": 768}
 _MULTILINGUAL_BERT = {**_CHINESE_BASE, "vocab_size": 119547}
+_ENGLISH_BERT = {"model_type": "bert", "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2}
+_MINILM_L6 = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
 _XLM_ROBERTA = {
     "model_type": "xlm-roberta",
     "vocab_size": 250002,
@@ -43,6 +45,9 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "luhua/chinese_pretrain_mrc_macbert_large": _CHINESE_LARGE,
     "luhua/chinese_pretrain_mrc_roberta_wwm_ext_large": _CHINESE_LARGE,
     "NchuNLP/Chinese-Question-Answering": _CHINESE_BASE,
+    "bert-base-uncased": {**_ENGLISH_BERT, **_BASE},
+    "google-bert/bert-base-uncased": {**_ENGLISH_BERT, **_BASE},
+    "sentence-transformers/all-MiniLM-L6-v2": {**_ENGLISH_BERT, **_MINILM_L6},
     "bert-base-multilingual-cased": _MULTILINGUAL_BERT,
     "google-bert/bert-base-multilingual-cased": _MULTILINGUAL_BERT,
     "FacebookAI/xlm-roberta-base": {**_XLM_ROBERTA, **_BASE},

@@ -36,6 +36,7 @@ class RecurrentConfig(PreTrainedConfig):  # type: ignore[misc]
     bidirectional: bool = True
     hidden_dropout_prob: float = 0.5
     word_dropout: float = 0.0
+    initializer_range: float = 0.1
     crf: bool = False
     pad_token_id: int | None = 0
     unk_token_id: int = 1
@@ -66,9 +67,16 @@ class _PreTrained(PreTrainedModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """As torch draws such layers by itself; weights that were loaded are guarded by transformers."""
-        if isinstance(module, nn.LSTM | nn.GRU | nn.Linear | nn.Embedding):
+        """As torch draws them, but embeddings smaller: what is learnt of a word is to outweigh its draw.
+
+        Weights that were loaded are guarded by transformers.
+        """
+        if isinstance(module, nn.LSTM | nn.GRU | nn.Linear):
             module.reset_parameters()
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+            if module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
         elif isinstance(module, Transitions):
             for weight in module.parameters():
                 nn.init.zeros_(weight)

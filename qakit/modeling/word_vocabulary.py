@@ -12,19 +12,22 @@ from qakit.errors import DataError, Problem
 from qakit.io import file_error
 
 RECURRENT = ("lstm", "gru")
-"""Model types whose vocabulary is made from the training data."""
+"""Model types whose vocabulary is made from the training data where no other is named."""
+WORDS = "words"
+"""The name of a tokenizer that is made from the training data, for any model from random weights."""
 
-_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[SEP]")
+_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[SEP]", "[CLS]")
 _HEADER_FIELDS = 2  # of the first line that word2vec and fastText begin with: how many vectors, of how many numbers
 
 
-def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()) -> Any:
+def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = (), begin: bool = False) -> Any:
     """A tokenizer of lower-cased words and punctuation marks, in transformers' form.
 
     Args:
         texts: those it is to know the words of, the commonest first.
-        size: entries at most, the special tokens `[PAD]`, `[UNK]` and `[SEP]` among them.
+        size: entries at most, the four special tokens among them.
         known: words that follow those of the texts, as far as there is room: those that have a vector, for instance.
+        begin: put `[CLS]` before each text, as encoders that read a text off its first token need it.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -36,15 +39,18 @@ def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()
     vocabulary = {word: number for number, word in enumerate(list(words)[:size])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
     tokenizer.normalizer, tokenizer.pre_tokenizer = lower, split
-    end = ("[SEP]", vocabulary["[SEP]"])
+    first = "[CLS] " if begin else ""
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A [SEP]", pair="$A [SEP] $B:1 [SEP]:1", special_tokens=[end]
+        single=f"{first}$A [SEP]",
+        pair=f"{first}$A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",  # noqa: S106
         unk_token="[UNK]",  # noqa: S106
         sep_token="[SEP]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
         model_input_names=["input_ids", "attention_mask"],
     )
 

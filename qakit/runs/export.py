@@ -66,6 +66,8 @@ def export(
     folder = model_folder(model)
     info = read_info(folder)
     task = TASKS[info.task if info else "qa"]
+    if to != "torch" and task.name not in ("qa", "select"):
+        raise ConfigError(f"--to {to}: is for models of questions, and {model} is one of {task.name}; use --to torch")
     loaded = load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
     if max_length:
         windows = loaded.windows_with(WindowSettings(max_length=max_length))

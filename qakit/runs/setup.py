@@ -104,7 +104,7 @@ def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Datas
 def _read(task: Task, paths: tuple[Path, ...], config: TrainConfig, listen: Listener) -> Dataset[Any]:
     dataset = task.read(paths, config.data)
     names = ", ".join(path.name for path in paths)
-    listen(Note(f"{names}: {len(dataset)} questions, schema {dataset.schema}"))
+    listen(Note(f"{names}: {len(dataset)} records, schema {dataset.schema}"))
     if dataset.skipped:
         listen(Note(f"{names}: {dataset.skipped} bad records skipped"))
     for note in dataset.notes:

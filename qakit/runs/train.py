@@ -1,4 +1,4 @@
-"""`train-qa` and `train-select`: from files to a run folder."""
+"""The training commands: from files to a run folder."""
 
 import math
 import time

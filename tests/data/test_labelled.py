@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qakit.data.formats import read_dataset
 from qakit.data.labelled import IntentRecord, SlotRecord, read_labelled, schema_of, single_record
 from qakit.data.predicted_labels import LabelPrediction, read_labels, render_labels, write_labels
 from qakit.errors import ConfigError, DataError, RecordError
@@ -102,7 +103,7 @@ def test_the_schema_is_told_from_the_first_record(tmp_path: Path, sample_data: P
     pretty = tmp_path / "pretty.json"
     pretty.write_text(json.dumps([SLOTS], indent=1), encoding="utf-8")
     write_jsonl(tmp_path / "lines.jsonl", [INTENT])
-    (tmp_path / "table.csv").write_text("id,text\na,b\n", encoding="utf-8")
+    (tmp_path / "table.csv").write_text('"id",text\na,b\n', encoding="utf-8")
     (tmp_path / "broken.json").write_text("[{", encoding="utf-8")
     assert schema_of(written(tmp_path, INTENT)) == "intent"
     assert schema_of(pretty) == "slots"
@@ -118,6 +119,12 @@ def test_the_schema_is_told_from_the_first_record(tmp_path: Path, sample_data: P
 def test_a_table_of_questions_is_none_of_intents(tmp_path: Path):
     (tmp_path / "q.csv").write_text("id,question,text\n", encoding="utf-8")
     assert schema_of(tmp_path / "q.csv") is None
+
+
+def test_a_reader_of_questions_tells_which_command_takes_them(tmp_path: Path):
+    for record in (INTENT, SLOTS):
+        with pytest.raises(DataError, match="train-intent and train-slots take them"):
+            read_dataset([written(tmp_path, record)])
 
 
 def test_a_text_of_its_own(tmp_path: Path):

@@ -7,12 +7,22 @@ from transformers import AutoModel
 from qakit.modeling.known import KNOWN, known_config
 
 # Millions of parameters of the encoder, with its pooler where it has one.
-PUBLISHED = {"base": 102, "large": 325, "multilingual": 178, "xlm-base": 278, "xlm-large": 560}
+PUBLISHED = {
+    "base": 102,
+    "large": 325,
+    "multilingual": 178,
+    "xlm-base": 278,
+    "xlm-large": 560,
+    "english": 109,
+    "minilm": 22.7,
+}
 
 
 def size_of(name: str) -> str:
     if "xlm-roberta" in name:
         return "xlm-large" if "large" in name else "xlm-base"
+    if "uncased" in name or "MiniLM" in name:
+        return "minilm" if "MiniLM" in name else "english"
     if "multilingual" in name:
         return "multilingual"
     return "large" if "large" in name else "base"

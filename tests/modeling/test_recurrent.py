@@ -36,7 +36,7 @@ def build(name="lstm", auto_class=TEXTS, *, classes=("a", "b", "c"), data=None, 
 def test_padding_changes_nothing(name, auto_class):
     model, _, _ = build(name, auto_class)
     model.eval()
-    ids = torch.randint(3, 12, (3, 7))
+    ids = torch.randint(4, 12, (3, 7))
     mask = torch.ones_like(ids)
     mask[1, 4:] = 0
     with torch.inference_mode():
@@ -78,14 +78,15 @@ def test_tricks_find_layers_and_embeddings():
 
 
 def test_the_vocabulary_is_that_of_the_training_data():
-    tokenizer = word_tokenizer(["Book a table, please", "book A taxi"], 8)
-    assert list(tokenizer.get_vocab()) and len(tokenizer) == 8
+    tokenizer = word_tokenizer(["Book a table, please", "book A taxi"], 9)
+    assert list(tokenizer.get_vocab()) and len(tokenizer) == 9
     assert tokenizer.tokenize("BOOK a unicorn") == ["book", "a", "[UNK]"]
-    assert tokenizer("book a")["input_ids"] == [3, 4, 2]
-    assert word_tokenizer(["a"], 5, known=["zebra", "a", "b"]).get_vocab().keys() == {
+    assert tokenizer("book a")["input_ids"] == [4, 5, 2]
+    assert word_tokenizer(["a"], 6, known=["zebra", "a", "b"]).get_vocab().keys() == {
         "[PAD]",
         "[UNK]",
         "[SEP]",
+        "[CLS]",
         "a",
         "zebra",
     }

@@ -9,8 +9,11 @@ from safetensors.torch import load_file
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.models import load_trained
 from qakit.runs.export import export
+from qakit.runs.train import train
+from qakit.tasks.registry import TASKS
 from tests.modeling.tiny import QA
 from tests.runs.models import save_reader, save_selector
+from tests.runs.test_labelled import config_of, write_data
 
 
 @pytest.fixture
@@ -75,3 +78,11 @@ def test_windows_may_be_others_than_in_training(run, tmp_path):
     assert after == before.model_copy(update={"windows": before.windows.model_copy(update={"max_length": 128})})
     with pytest.raises(ConfigError, match="positions"):
         export(str(run), tmp_path / "longer", max_length=4096)
+
+
+def test_models_of_intents_are_exported_as_they_are_and_not_as_onnx(tmp_path, monkeypatch):
+    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
+    train(TASKS["intent"], config_of(write_data(tmp_path, "intent"), tmp_path / "run", epochs=1))
+    assert (tmp_path / "out" / "qakit.json") in export(str(tmp_path / "run"), tmp_path / "out").files
+    with pytest.raises(ConfigError, match="--to onnx: is for models of questions"):
+        export(str(tmp_path / "run"), tmp_path / "onnx", to="onnx")

@@ -102,4 +102,6 @@ def _describe_top(value: Any) -> str:
         return describe(value)
     if all(isinstance(item, str) for item in value):
         return f"a list of {len(value)} strings (the context.json of ADL? name the file of questions)"
-    return f"a list of {len(value)}, the first of them {describe(value[0])}"
+    is_labelled = isinstance(value[0], dict) and not {"text", "tokens"}.isdisjoint(value[0])
+    hint = " (intents or slots? train-intent and train-slots take them)" if is_labelled else ""
+    return f"a list of {len(value)}, the first of them {describe(value[0])}{hint}"
