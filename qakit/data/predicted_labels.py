@@ -42,12 +42,15 @@ def read_labels(path: Path, schema: Schema) -> dict[str, LabelPrediction]:
     """The predictions of a file, by id.
 
     Raises:
-        DataError: it has not these two columns, or an id twice.
+        DataError: it has not these two columns, a row of too many or too few cells, or an id twice.
     """
     column = _COLUMNS[schema]
     found: dict[str, LabelPrediction] = {}
-    problems = []
+    problems: list[Problem] = []
     for line, row in read_csv_rows(path):
+        if isinstance(row, Problem):
+            problems.append(row)
+            continue
         if not {"id", column} <= row.keys():
             raise file_error(path, "header", f"has the columns {', '.join(row)}; expected id,{column}")
         if row["id"] in found:
