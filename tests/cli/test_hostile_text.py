@@ -17,7 +17,7 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from qakit.cli import app, console
 from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import write_predictions
-from qakit.io import write_json, write_jsonl
+from qakit.io import csv_text, write_json, write_jsonl
 from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from tests.hostile import HOSTILE
@@ -290,3 +290,18 @@ def test_messages_of_what_is_typed(text: str, tmp_path: Path):
     config = f"./{text}/{text}.yaml"
     Path(config).write_text(json.dumps({"decoding": {text: text}, text: [text]}), "utf-8")
     check("predict", "--config", config, *question, code=2, expect="error: ")
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_intents_and_tags(json_too: bool):
+    """Predictions of which each is wrong, so that every text is among the confusions."""
+    names = [text for text in TEXTS if text.strip()]
+    intents = [{"id": str(row), "text": text, "intent": text} for row, text in enumerate(names)]
+    write_json(Path("intent.json"), intents)
+    Path("intent.csv").write_text(
+        csv_text(("id", "intent"), ((str(row), names[row - 1]) for row in range(len(names)))), encoding="utf-8"
+    )
+    more = ["--json"] if json_too else []
+    check("evaluate", "--pred", "intent.csv", "--data", "intent.json", *more)
+    write_json(Path("broken.json"), [{**one, "intent": 5} for one in intents])
+    check("evaluate", "--pred", "intent.csv", "--data", "broken.json", code=3)

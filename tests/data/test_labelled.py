@@ -161,3 +161,6 @@ def test_prediction_files_have_the_form_of_the_course(tmp_path: Path):
         read_labels(tmp_path / "p.csv", "slots")
     with pytest.raises(DataError, match="expected id,intent"):
         read_labels(tmp_path / "p.csv", "intent")
+    (tmp_path / "p.csv").write_text("id,tags\na,O\nb,O,O\nc\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3.*has 3 cells[\s\S]*line 4.*has 1 cells"):
+        read_labels(tmp_path / "p.csv", "slots")
