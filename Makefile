@@ -12,7 +12,7 @@ demo: .venv/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh
 
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 mini-model: .venv/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/mini-zh.sh $(DATA)
