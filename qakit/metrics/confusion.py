@@ -28,13 +28,14 @@ def confusions(counts: Counts) -> list[Confusion]:
 
 
 def most_confused(counts: Counts, limit: int) -> list[str]:
-    """The classes that take part in most confusions, at most `limit`, in alphabetical order."""
-    shares: Counter[str] = Counter()
+    """The classes of the commonest confusions, at most `limit`, in alphabetical order."""
+    names: dict[str, None] = {}
     for one in confusions(counts):
-        shares[one.gold] += one.times
-        shares[one.predicted] += one.times
-    ranked = sorted(shares, key=lambda name: (-shares[name], name))
-    return sorted(ranked[:limit])
+        both = names | dict.fromkeys((one.gold, one.predicted))
+        if len(both) > limit:
+            break
+        names = both
+    return sorted(names)
 
 
 def count_pairs(golds: Iterable[str], predicted: Iterable[str]) -> Counts:

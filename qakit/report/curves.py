@@ -39,7 +39,6 @@ _SCORES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro F1",
     "joint_accuracy": "Joint accuracy",
-    "token_accuracy": "Token accuracy",
 }
 _DRAWN = {"train": ("epoch", "loss", "learning_rate"), "evaluation": ("epoch", "loss", *_SCORES)}
 
@@ -55,7 +54,6 @@ _COLOURS = {
     "accuracy": GREEN,
     "macro_f1": RED,
     "joint_accuracy": GREEN,
-    "token_accuracy": BLUE,
 }
 _MARGIN, _HEIGHTS = 0.9, {"loss": 3.0, "scores": 3.0, "rate": 1.4}  # inches
 

@@ -93,6 +93,13 @@ def test_best_points_are_marked_with_their_values(tmp_path):
     assert labels == ["F1: best 70.13 at step 100", "EM: best 51.50 at step 200"]
 
 
+@pytest.mark.parametrize("scores", [{"accuracy": 94.0, "macro_f1": 93.5}, {"joint_accuracy": 86.0, "f1": 85.5}])
+def test_the_scores_of_intents_and_slots_are_drawn_and_others_left_out(tmp_path, scores):
+    drawn = figure(tmp_path, [evaluation(100, **scores, token_accuracy=97.0, top3=98.0)])
+    assert {f"{value:.2f}" for value in scores.values()} <= set(texts(drawn.axes[0]))
+    assert len(drawn.axes[0].get_legend().get_texts()) == 2
+
+
 def test_epochs_are_marked_where_they_end(tmp_path):
     axes, _ = figure(tmp_path, [train(step) for step in range(10, 301, 10)]).axes
     assert texts(axes) == ["epoch 1", "epoch 2", "epoch 3"]
