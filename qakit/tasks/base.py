@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qakit.config import DataSettings, TrainConfig
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
+from qakit.modeling.batching import EpochWindows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.training.loop import TrainingSet
@@ -25,6 +29,23 @@ class Prepared:
     training_set: TrainingSet
     info: ModelInfo
     notes: tuple[str, ...]
+
+
+class OneWindowEach:
+    """What training sets have in common whose records each show one window at a time."""
+
+    def __init__(self, windows: EpochWindows) -> None:
+        self._windows = windows
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each window of an epoch."""
+        return self._windows.lengths
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """One window a record."""
+        return np.ones_like(self._windows.lengths)
 
 
 class Task(Protocol):

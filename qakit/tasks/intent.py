@@ -19,7 +19,7 @@ from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel
 from qakit.spans.alone import encode_texts
 from qakit.spans.windowing import covering_windows
-from qakit.tasks.base import Prepared
+from qakit.tasks.base import OneWindowEach, Prepared
 from qakit.tasks.labelled import check_settings, class_names, in_chunks, model_info, notes_on, with_labels
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
@@ -27,22 +27,12 @@ from qakit.training.objective import Classification
 _RANKED = 5  # intents that a prediction names
 
 
-class IntentTrainingSet:
+class IntentTrainingSet(OneWindowEach):
     """Texts with the number of their intent; a text longer than a window shows another part in each epoch."""
 
     def __init__(self, windows: EpochWindows, labels: NDArray[np.int64]) -> None:
-        self._windows = windows
+        super().__init__(windows)
         self._labels = labels
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text's window."""
-        return self._windows.lengths
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """One window a text."""
-        return np.ones_like(self._windows.lengths)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
         """The texts of numbers `index`; targets are the numbers of their intents, shape (B,)."""

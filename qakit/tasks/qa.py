@@ -32,29 +32,19 @@ from qakit.spans.windowing import (
     encode_pairs,
     reachable,
 )
-from qakit.tasks.base import OfQuestions, Prepared
+from qakit.tasks.base import OfQuestions, OneWindowEach, Prepared
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
 _CHUNK = 1024  # questions whose logits are in memory at once
 
 
-class QaTrainingSet:
+class QaTrainingSet(OneWindowEach):
     """Pairs with the place of their answer; each epoch shows each pair through one window, at a new random place."""
 
     def __init__(self, windows: EpochWindows, teacher: Teacher | None = None) -> None:
-        self._windows = windows
+        super().__init__(windows)
         self._teacher = teacher
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each window of an epoch."""
-        return self._windows.lengths
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """One window a record."""
-        return np.ones_like(self._windows.lengths)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
         """The windows of numbers `index`.

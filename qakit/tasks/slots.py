@@ -23,7 +23,7 @@ from qakit.spans.alone import encode_texts
 from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio
 from qakit.spans.windowing import covering_windows
 from qakit.spans.words import FirstTokens, first_tokens
-from qakit.tasks.base import Prepared
+from qakit.tasks.base import OneWindowEach, Prepared
 from qakit.tasks.labelled import check_settings, class_names, in_chunks, model_info, notes_on, with_labels
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
@@ -31,24 +31,14 @@ from qakit.training.objective import Classification
 _OUTSIDE = "O"  # the tag of a word that the tokenizer makes nothing of
 
 
-class SlotTrainingSet:
+class SlotTrainingSet(OneWindowEach):
     """Sentences with the numbers of their words' tags; one longer than a window shows another part in each epoch."""
 
     def __init__(self, windows: EpochWindows, words: FirstTokens, labels: NDArray[np.int64]) -> None:
         """`labels` are the classes of all words, shape (words,)."""
-        self._windows = windows
+        super().__init__(windows)
         self._words = words
         self._labels = labels
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each sentence's window."""
-        return self._windows.lengths
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """One window a sentence."""
-        return np.ones_like(self._windows.lengths)
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
         """The sentences of numbers `index`; the loss sums over their W words.
