@@ -60,7 +60,7 @@ def interrupt(monkeypatch, name, call, signum):
 
 # What is interrupted, in which call, and the step whose checkpoint there is afterwards.
 PHASES = {
-    "reading": ("qakit.runs.setup.read_dataset", 1, None),
+    "reading": ("qakit.tasks.base.read_dataset", 1, None),
     "building": ("qakit.runs.setup.build_for_training", 1, None),
     "tokenising": ("qakit.tasks.qa.encode_pairs", 1, None),
     "a first step": ("qakit.training.loop._run_pass", 1, 1),
