@@ -8,18 +8,13 @@ image, in which a browser runs nothing and loads nothing.
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from qakit.metrics.verdicts import VERDICTS
+from qakit.report.inert import picture, policy, template, template_text
 from qakit.report.page import Candidate, Context, Other, Page, Question, Ranked
 
 _SCRIPTS = ("text.js", "state.js", "detail.js", "table.js", "main.js")
@@ -31,32 +26,19 @@ _PACKED = {
     "question": Question,
 }
 _UNSAFE_IN_JSON = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
-# What shows nothing though it counts as printable: fillers, variation selectors, the braille blank.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-_IDEOGRAPHIC_SPACE = "\u3000"
 
 
 def render(page: Page) -> str:
     """The report as HTML, to be written as UTF-8. The same page gives the same text."""
-    environment = Environment(
-        loader=PackageLoader("qakit.report", "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"seen": seen, "plain": partial(seen, mark=_plainly), "score": _score}
-    script, style = "".join(map(_template_text, _SCRIPTS)), _template_text("page.css")
-    return environment.get_template("page.html.j2").render(
+    script, style = "".join(map(template_text, _SCRIPTS)), template_text("page.css")
+    return template("page.html.j2", score=_score).render(
         page=page,
         verdicts=VERDICTS,
         data=Markup(json_block(page_data(page))),  # noqa: S704 -- nothing in it can end the block
         script=Markup(script),  # noqa: S704 -- our own
         style=Markup(style),  # noqa: S704 -- our own
-        policy=_policy(script, style),
-        curves=page.curves and f"data:image/svg+xml;base64,{b64encode(page.curves.encode('utf-8')).decode('ascii')}",
+        policy=policy(style=style, script=script),
+        curves=picture(page.curves),
     )
 
 
@@ -82,25 +64,6 @@ def json_block(value: Any) -> str:
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def seen(text: object, *, mark: Callable[[str], str] | None = None) -> Markup:
-    """`text` escaped, with a mark in the place of each character that does not show: `U+202E` in a box."""
-    marked = mark or _boxed
-    return Markup("").join(marked(character) if _is_unseen(character) else character for character in str(text))
-
-
-def _boxed(character: str) -> Markup:
-    return Markup('<span class="unseen">U+{}</span>').format(f"{ord(character):04X}")
-
-
-def _plainly(character: str) -> str:
-    """The mark where no markup can stand, such as in an attribute."""
-    return f"[U+{ord(character):04X}]"
-
-
-def _is_unseen(character: str) -> bool:
-    return _UNSEEN.match(character) is not None or not (character.isprintable() or character == _IDEOGRAPHIC_SPACE)
-
-
 def _packed(value: Any) -> Any:
     """Tuples and dataclasses as lists, all the way down: what JSON gives back."""
     if isinstance(value, tuple):
@@ -111,22 +74,3 @@ def _packed(value: Any) -> Any:
 def _score(value: float) -> str:
     """`44.14`; a minus sign, and no `-0.00`."""
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
-
-
-def _template_text(name: str) -> str:
-    return (files("qakit.report") / "template" / name).read_text(encoding="utf-8")
-
-
-def _policy(script: str, style: str) -> str:
-    def source(text: str) -> str:
-        return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
-
-    rules: Mapping[str, str] = {
-        "default-src": "'none'",
-        "script-src": source(script),
-        "style-src": source(style),
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in rules.items())

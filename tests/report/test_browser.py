@@ -284,7 +284,7 @@ def hostile_page() -> Page:
 
 
 def is_boxed(character: str) -> bool:
-    from qakit.report.html import _is_unseen
+    from qakit.report.inert import _is_unseen
 
     return _is_unseen(character) and character not in "\n\t"
 
