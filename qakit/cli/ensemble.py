@@ -1,15 +1,21 @@
 """`qakit ensemble`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qakit.cli import labelled
 from qakit.cli import options as opt
-from qakit.cli.adding import report_lines
-from qakit.cli.console import emit_line, guarded, say
+from qakit.cli.adding import show_report, told_of
+from qakit.cli.asked import Wanted
+from qakit.cli.console import guarded
 from qakit.cli.evaluate import Metric
 from qakit.cli.results import show_predictions
+
+if TYPE_CHECKING:
+    from qakit.config import EnsembleConfig
+    from qakit.runs.ensemble_weights import EnsembleRequest
 
 _WEIGHTS = "Weights and scores"
 Scores = Annotated[list[Path], typer.Argument(metavar="SCORES...", help="Scores files written by predict --scores.")]
@@ -64,19 +70,27 @@ def ensemble(
     """Combine the scores files of several models, whatever their tokenizers."""
     from qakit.config import EnsembleConfig
     from qakit.config_files import load_config
-    from qakit.runs import ensemble as run
+    from qakit.runs.ensemble_weights import EnsembleRequest
+    from qakit.spans.label_scores import is_label_scores_file
 
     listed = weights.split(",") if weights else None
     flags = {"method": method, "average": average, "weights": listed, "metric": metric, "nbest": nbest}
     settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags=flags)
-    request = run.EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context)
-    result = run.ensemble(request, settings, out=out, format=format, nbest_out=nbest_out)
-    told = {"weights": result.weights} | ({"report": result.report.summary()} if result.report else {})
-    show_predictions(result, json=json, quiet=quiet, told=told)
-    # The table is a result: it goes where no other one does.
-    show = emit_line if result.files and not json else say
-    for line in report_lines(result) if show is emit_line or not quiet else ():
-        show(line)
+    request = EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context)
+    wanted = Wanted(out, format, None, nbest_out, json=json, quiet=quiet)
+    if is_label_scores_file(scores[0]):
+        labelled.ensemble(request, settings, wanted)
+    else:
+        _of_questions(request, settings, wanted)
+
+
+def _of_questions(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
+    from qakit.runs import ensemble as run
+
+    result = run.ensemble(request, settings, out=wanted.out, format=wanted.format, nbest_out=wanted.nbest_out)
+    told = told_of(result.report, result.weights)
+    show_predictions(result, json=wanted.json, quiet=wanted.quiet, told=told)
+    show_report(result.report, result.weights, wanted, has_files=bool(result.files))
 
 
 def register(app: typer.Typer) -> None:

@@ -1,8 +1,9 @@
-"""`qakit evaluate` and `qakit predict` on intents and slots, which the data, or the model of a single text, tells."""
+"""`qakit evaluate`, `predict` and `ensemble` of intents and slots, which the data, a model or scores files tell."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from qakit.cli.adding import show_report, told_of
 from qakit.cli.asked import Asked, Wanted
 from qakit.cli.asking import read_given
 from qakit.cli.console import emit, emit_json, emit_line, say, say_if_remote
@@ -10,9 +11,12 @@ from qakit.cli.results import show_files
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from qakit.config import ReadConfig
+    from qakit.config import EnsembleConfig, ReadConfig
     from qakit.data.labelled import Schema
-    from qakit.runs.labelled import LabelPredictions, LabelResult
+    from qakit.runs.ensemble_labels import LabelEnsembleResult
+    from qakit.runs.ensemble_weights import EnsembleRequest
+    from qakit.runs.labelled import LabelResult
+    from qakit.runs.labeller import LabelPredictions
 
 _SHOWN = 10  # confusions
 _TUNABLE = "oos"
@@ -124,10 +128,10 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
         ConfigError: no model is given, or something that only questions have.
     """
     from qakit.data.labelled import read_labelled, single_record
-    from qakit.runs.labelled import load_labeller, predict_labels
+    from qakit.runs.labeller import load_labeller, predict_labels
 
     others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
-    refuse({**others, "scores": wanted.scores, "format": wanted.format})
+    refuse({**others, "format": wanted.format})
     if model is None:
         raise ConfigError(f"--model: give a model that was trained with train-{schema}")
     if asked.data:
@@ -136,19 +140,39 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
         dataset = single_record(read_given(asked.text or "")[0], schema)
     say_if_remote(*([] if wanted.quiet else [model]))
     loaded = load_labeller(model, schema, settings)
-    result = predict_labels(dataset, loaded, settings, out=wanted.out, nbest_out=wanted.nbest_out)
+    result = predict_labels(dataset, loaded, settings, out=wanted.out, nbest_out=wanted.nbest_out, scores=wanted.scores)
     _show_predictions(result, json=wanted.json, is_alone=asked.data is None)
     if not wanted.quiet and asked.data:
         say(f"{len(result.predictions)} records labelled")
         show_files(result.files)
 
 
-def _show_predictions(result: "LabelPredictions", *, json: bool, is_alone: bool) -> None:
+def ensemble(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
+    """Combine scores files of intents or slots, and write or show the labels and what each member adds."""
+    from qakit.runs.ensemble_labels import ensemble_labels
+
+    refuse({"format": wanted.format})
+    result = ensemble_labels(request, settings, out=wanted.out, nbest_out=wanted.nbest_out)
+    told = told_of(result.report, result.weights)
+    _show_predictions(result, json=wanted.json, told=told)
+    if not wanted.quiet:
+        say(f"{len(result.predictions)} records labelled")
+        show_files(result.files)
+    show_report(result.report, result.weights, wanted, has_files=bool(result.files))
+
+
+def _show_predictions(
+    result: "LabelPredictions | LabelEnsembleResult",
+    *,
+    json: bool,
+    is_alone: bool = False,
+    told: Mapping[str, Any] | None = None,
+) -> None:
     from qakit.data.predicted_labels import ranked_intents, render_labels
 
     if json:
         labels = {one.id: {"label": one.label, "ranked": ranked_intents(one)} for one in result.predictions}
-        emit_json({"files": list(map(str, result.files)), "labels": labels})
+        emit_json({"files": list(map(str, result.files)), "labels": labels} | dict(told or {}))
     elif is_alone and not result.files:
         (one,) = result.predictions
         emit_line(one.label)

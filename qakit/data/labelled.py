@@ -21,6 +21,8 @@ from qakit.io import file_error, read_text
 
 Schema = Literal["intent", "slots"]
 """Of a file; the name of its task too."""
+OUT_OF_SCOPE = "oos"
+"""The intent of texts that have none of the others, as CLINC150 names it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from qakit.data.labelled import OUT_OF_SCOPE
+
 TOP = (3, 5)
 """Accuracy is also told among this many intents, where a model ranks them."""
-OUT_OF_SCOPE = "oos"
-"""The intent of texts that have none of the others, as CLINC150 names it."""
 
 
 def intent_scores(golds: Sequence[str], ranked: Sequence[Sequence[str]]) -> dict[str, float]:

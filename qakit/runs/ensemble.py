@@ -1,44 +1,27 @@
-"""`ensemble`: one set of predictions from several models' scores files; runs without torch."""
+"""`ensemble`: one set of answers from several models' scores files; runs without torch."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from qakit.config import EnsembleConfig
 from qakit.data.formats import read_dataset
-from qakit.errors import ConfigError
 from qakit.metrics.presets import get_preset
-from qakit.runs.ensemble_report import EnsembleReport, report_fixed, report_out_of_fold
-from qakit.runs.ensemble_scores import TOGETHER, Labelled, labelled
-from qakit.runs.evaluate import references_of
-from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
+from qakit.runs.ensemble_report import EnsembleReport
+from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
+from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
+from qakit.runs.evaluate import References, references_of
+from qakit.runs.outputs import chosen_format, write_outputs
 from qakit.spans.answers import Prediction
-from qakit.spans.ensembling import Combined, combine
+from qakit.spans.ensembling import Combined, Ensemble, combine
 from qakit.spans.members import Members, open_members
+from qakit.spans.scores import QuestionScores, ScoresInfo
 
-
-@dataclass(frozen=True)
-class EnsembleRequest:
-    """What is combined, and on which labelled questions weights are chosen and members reported.
-
-    Attributes:
-        scores: the files that are combined.
-        tune_on: labelled questions on which `greedy` chooses the weights.
-        tune_scores: the same members' scores files of these questions, in the order of `scores`; none where `scores`
-            are of them.
-        data: the questions of `scores` with their answers, for the report.
-        gold: a file of answers for `data` without.
-        context: ADL's context.json of the data.
-    """
-
-    scores: tuple[Path, ...]
-    tune_on: Path | None = None
-    tune_scores: tuple[Path, ...] = ()
-    data: Path | None = None
-    gold: Path | None = None
-    context: Path | None = None
+_TOGETHER = 256  # questions: their arrays for ten members take some 20 MB
+_Members = Members[QuestionScores, ScoresInfo]
 
 
 @dataclass(frozen=True)
@@ -74,83 +57,68 @@ def ensemble(
         ConfigError: an unknown format, or members or options that cannot be combined.
         DataError: a file that is no scores file, or one of other questions.
     """
-    _check(request, config)
-    inputs = filter(None, (*request.scores, *request.tune_scores, request.tune_on, request.data, request.gold))
-    check_outputs([out, nbest_out], inputs)
-    members = open_members(request.scores)
+    if config.metric:
+        get_preset(config.metric)
+
+    def labelled(data: Path, gold: Path | None, members: _Members) -> Labelled:
+        return _labelled(request, data, gold, members, config)
+
+    kind = Kind(open_members, labelled)
+    members = open_checked(request, config, kind, [out, nbest_out])
     chosen = chosen_format(format, members.infos[0].schema, out)
-    how = Combined("vote" if config.method == "vote" else "mean", config.average, config.nbest)
-    weights, report = _weights(request, config, members, how)
-    predictions = tuple(_combined(members, how, weights))
+    weights, report = choose_weights(request, config, members, kind)
+    predictions = tuple(_combined(members, how_combined(config), weights))
     files = write_outputs(predictions, out=out, format=chosen, nbest_out=nbest_out)
     names = tuple(info.model for info in members.infos)
     return EnsembleResult(predictions, chosen, names, files, weights, report)
 
 
-def _combined(members: Members, how: Combined, weights: Sequence[float]) -> Iterator[Prediction]:
+def _combined(members: _Members, how: Combined, weights: Sequence[float]) -> Iterator[Prediction]:
     """The combined answers, some questions at a time."""
     rows = iter(members)
-    while questions := list(islice(rows, TOGETHER)):
+    while questions := list(islice(rows, _TOGETHER)):
         yield from combine(questions, members.infos, how, weights)
 
 
-def _weights(
-    request: EnsembleRequest, config: EnsembleConfig, members: Members, how: Combined
-) -> tuple[tuple[float, ...], EnsembleReport | None]:
-    """The weights, and the report where labelled questions are given: on `data`, else on those that chose them."""
-    weights = config.weights or (1.0,) * len(request.scores)
-    tuned = None
-    if request.tune_on:
-        tune_members = open_members(request.tune_scores) if request.tune_scores else members
-        _check_order(members, tune_members)
-        tuned = _labelled(request, request.tune_on, None, tune_members, how, config)
-        weights = tuple(map(float, tuned.best_weights(config.rounds)))
-    if request.data:
-        pool = _labelled(request, request.data, request.gold, members, how, config)
-        return weights, report_fixed(pool, weights)
-    if tuned:
-        return weights, report_out_of_fold(tuned, weights, rounds=config.rounds, folds=config.folds)
-    return weights, None
-
-
 def _labelled(
-    request: EnsembleRequest, data: Path, gold: Path | None, members: Members, how: Combined, config: EnsembleConfig
+    request: EnsembleRequest, data: Path, gold: Path | None, members: _Members, config: EnsembleConfig
 ) -> Labelled:
+    """The members' scores of a dataset's labelled questions."""
     dataset = read_dataset([data], context=request.context)
-    names = tuple(map(str, request.scores))
-    best_only = Combined(how.method, how.average)
-    return labelled(members, names, dataset, references_of(dataset, gold), best_only, config.metric)
+    references = references_of(dataset, gold)
+    metric = config.metric or references.default_metric
+    known = [record for record in dataset if record.id in references.golds]
+    records = shared_records(members, known, dataset.files)
+    ids = {record.id for record in records}
+    best_only = replace(how_combined(config), nbest=1)
+    return Labelled(
+        names=tuple(map(str, request.scores)),
+        records=records,
+        metric=metric,
+        columns=("em", "f1"),
+        texts=tuple(record.paragraphs[record.relevant or 0].text for record in records),
+        score=_Scorer(members, ids, references, metric, best_only),
+        unscored=len(references.golds) - len(records),
+    )
 
 
-def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
-    """Options that contradict each other."""
-    count = len(request.scores)
-    if config.metric:
-        get_preset(config.metric)
-    if config.weights is not None and len(config.weights) != count:
-        given = ",".join(f"{weight:g}" for weight in config.weights)
-        raise ConfigError(f"--weights {given}: {len(config.weights)} for {count} scores files; give one for each")
-    if config.method == "greedy" and not request.tune_on:
-        raise ConfigError("--method greedy: give --tune-on, labelled questions on which it chooses the weights")
-    if config.method != "greedy" and (request.tune_on or request.tune_scores):
-        raise ConfigError(
-            f"--tune-on and --tune-scores are for --method greedy, not {config.method}; to score SCORES, give --data"
-        )
-    if request.tune_scores and len(request.tune_scores) != count:
-        raise ConfigError(
-            f"--tune-scores: {len(request.tune_scores)} files for {count} members; give the scores file of each member "
-            "on the questions of --tune-on, in the order of SCORES"
-        )
-    if request.gold and not request.data:
-        raise ConfigError("--gold: give --data too, the questions of SCORES whose answers these are")
-    if request.data and request.tune_on and not request.tune_scores:
-        raise ConfigError("--data: SCORES are those of --tune-on; give --tune-scores, the members' scores of --tune-on")
+class _Scorer:
+    """EM and F1 of the members' answers together, under any weights."""
 
+    def __init__(self, members: _Members, ids: set[str], references: References, metric: str, how: Combined) -> None:
+        rows = (row for row in members if row[0].id in ids)
+        self._ensembles = []
+        while questions := list(islice(rows, _TOGETHER)):
+            self._ensembles.append(Ensemble(questions, members.infos, how))
+        self._golds, self._preset = references.golds, get_preset(metric)
+        self._of_texts: dict[tuple[str, str], tuple[float, float]] = {}
 
-def _check_order(members: Members, tune_members: Members) -> None:
-    """The weight that a member gets must not go to another one."""
-    names, others = ([info.model for info in one.infos] for one in (members, tune_members))
-    if names != others and Counter(names) == Counter(others):
-        raise ConfigError(
-            f"--tune-scores are of {', '.join(others)}, SCORES of {', '.join(names)}: give both in the same order"
-        )
+    def __call__(self, weights: Weights) -> Scored:
+        found = [prediction for ensemble in self._ensembles for prediction in ensemble.predictions(weights)]
+        return 100 * np.array([self._score(prediction) for prediction in found])
+
+    def _score(self, prediction: Prediction) -> tuple[float, float]:
+        key = (prediction.id, prediction.text)
+        if key not in self._of_texts:
+            self._of_texts[key] = self._preset.score(prediction.text, self._golds[prediction.id])
+        return self._of_texts[key]

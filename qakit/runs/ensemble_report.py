@@ -1,20 +1,16 @@
-"""What each member adds to an ensemble: scores with intervals, bootstrapped over paragraphs."""
+"""What each member adds to an ensemble: scores with intervals, bootstrapped over paragraphs or texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.runs.ensemble_scores import Labelled, Scored, Weights
 
-
-class Figures(NamedTuple):
-    """EM and F1 in percent, or differences of them in points, with 95 % intervals."""
-
-    em: Interval
-    f1: Interval
+Figures = dict[str, Interval]
+"""Scores by name, in percent, or differences of them in points, with 95 % intervals."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +31,24 @@ class MemberReport:
 
 @dataclass(frozen=True)
 class EnsembleReport:
-    """How an ensemble does on labelled questions.
+    """How an ensemble does on labelled records.
 
     Attributes:
-        how: `fixed`: the weights do not come from these questions. `out-of-fold`: each part of the articles is scored
+        records, texts: how many there are, and of how many paragraphs or texts.
+        how: `fixed`: the weights do not come from these records. `out-of-fold`: each part of the articles is scored
             with weights that the other parts chose, which is fair; `weight` and `in_sample` are of all parts.
         ensemble: its scores, as `how` says.
-        best: the member that scores best alone here, by EM, then F1.
-        gain: what the ensemble scores more than `best`. As `best` is chosen on the same questions, this rather
+        best: the member that scores best alone here, by the first score, then the next.
+        gain: what the ensemble scores more than `best`. As `best` is chosen on the same records, this rather
             understates the gain.
-        in_sample: the scores of the weights on the questions that chose them: optimistic. None with fixed weights.
-        unscored: labelled questions that the scores files do not have; they are left out.
+        in_sample: the scores of the weights on the records that chose them: optimistic. None with fixed weights.
+        unscored: labelled records that the scores files do not have; they are left out.
     """
 
     metric: str
     how: str
-    questions: int
-    paragraphs: int
+    records: int
+    texts: int
     unscored: int
     members: tuple[MemberReport, ...]
     ensemble: Figures
@@ -73,7 +70,7 @@ def _plain(value: Any) -> Any:
 
 
 def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
-    """The report of weights that were not chosen on these questions."""
+    """The report of weights that were not chosen on these records."""
 
     def scored(without: int | None) -> Scored | None:
         kept = _without(weights, without)
@@ -83,10 +80,10 @@ def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
 
 
 def report_out_of_fold(pool: Labelled, weights: Weights, *, rounds: int, folds: int) -> EnsembleReport:
-    """The report of weights that these questions chose: each part is scored with the choice of the others.
+    """The report of weights that these records chose: each part is scored with the choice of the others.
 
     Raises:
-        ConfigError: the questions are of fewer articles than parts.
+        ConfigError: the records are of fewer articles than parts.
     """
     part = pool.folds(folds)
     chosen = [tuple(map(float, pool.best_weights(rounds, part != fold))) for fold in range(folds)]
@@ -99,7 +96,7 @@ def report_out_of_fold(pool: Labelled, weights: Weights, *, rounds: int, folds: 
         return np.asarray(scores[part, np.arange(len(part))])
 
     report = _report(pool, weights, scored, "out-of-fold")
-    in_sample = _figures(pool.under(weights), pool.paragraphs)
+    in_sample = _figures(pool.under(weights), pool)
     return EnsembleReport(**{**vars(report), "in_sample": in_sample})
 
 
@@ -124,21 +121,22 @@ def _report(
     members = []
     for member in numbers:
         rest = scored(member)
-        adds = None if rest is None else _figures(together - rest, pool.paragraphs)
-        own = _figures(alone[member], pool.paragraphs)
+        adds = None if rest is None else _figures(together - rest, pool)
+        own = _figures(alone[member], pool)
         members.append(MemberReport(pool.names[member], weights[member] / max(weights), own, adds))
     return EnsembleReport(
         metric=pool.metric,
         how=how,
-        questions=len(pool.records),
-        paragraphs=len(set(pool.paragraphs)),
+        records=len(pool.records),
+        texts=len(set(pool.texts)),
         unscored=pool.unscored,
         members=tuple(members),
-        ensemble=_figures(together, pool.paragraphs),
+        ensemble=_figures(together, pool),
         best=pool.names[best],
-        gain=_figures(together - alone[best], pool.paragraphs),
+        gain=_figures(together - alone[best], pool),
     )
 
 
-def _figures(scored: Scored, groups: Sequence[str]) -> Figures:
-    return Figures(*(bootstrap(scored[:, column].tolist(), groups) for column in (0, 1)))
+def _figures(scored: Scored, pool: Labelled) -> Figures:
+    columns = zip(pool.columns, scored.T.tolist(), strict=True)
+    return {name: bootstrap(values, pool.texts) for name, values in columns}

@@ -1,49 +1,47 @@
-"""What ensembles of the same members score on labelled questions: any weights, quickly, and which are best."""
+"""What ensembles of the same members score on labelled records: any weights, quickly, and which are best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.data.records import Dataset, Record
+from qakit.data.records import AnyRecord
 from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import file_error
 from qakit.metrics.forward_selection import Counts, forward_selection
-from qakit.metrics.presets import get_preset
-from qakit.runs.evaluate import References
-from qakit.spans.answers import Prediction
-from qakit.spans.ensembling import Combined, Ensemble
 from qakit.spans.members import Members
 
 Scored = NDArray[np.float64]
-"""EM and F1 of each question in percent, shape (Q, 2)."""
+"""Scores of each record in percent, shape (Q, columns)."""
 Weights = tuple[float, ...]
-TOGETHER = 256  # questions: their arrays for ten members take some 20 MB
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Members' scores of questions whose answers are known.
+    """Members' scores of records whose labels are known.
 
     Attributes:
-        records: of the Q questions that have both, in the order of the first scores file.
-        ensembles: of `TOGETHER` questions each.
-        unscored: labelled questions that the scores files do not have.
+        names: of the members.
+        records: the Q records that have both, in the order of the first scores file.
+        metric: how they are scored.
+        columns: names of the scores, the most important one first.
+        texts: of each record that over which intervals are bootstrapped: its paragraph, or its text.
+        score: the scores of the members together, under any weights.
+        unscored: labelled records that the scores files do not have.
     """
 
     names: tuple[str, ...]
-    records: tuple[Record, ...]
-    references: References
+    records: tuple[AnyRecord, ...]
     metric: str
-    ensembles: tuple[Ensemble, ...]
+    columns: tuple[str, ...]
+    texts: tuple[str, ...]
+    score: Callable[[Weights], Scored]
     unscored: int
     _scored: dict[Weights, Scored] = field(default_factory=dict)
-    _of_texts: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def alone(self, member: int) -> Scored:
         """The scores of one member."""
@@ -52,37 +50,24 @@ class Labelled:
     def under(self, weights: Weights) -> Scored:
         """The scores of the members together."""
         if weights not in self._scored:
-            found = [prediction for ensemble in self.ensembles for prediction in ensemble.predictions(weights)]
-            self._scored[weights] = 100 * np.array([self._score(prediction) for prediction in found])
+            self._scored[weights] = self.score(weights)
         return self._scored[weights]
 
-    def _score(self, prediction: Prediction) -> tuple[float, float]:
-        key = (prediction.id, prediction.text)
-        if key not in self._of_texts:
-            golds = self.references.golds[prediction.id]
-            self._of_texts[key] = get_preset(self.metric).score(prediction.text, golds)
-        return self._of_texts[key]
-
-    @cached_property
-    def paragraphs(self) -> list[str]:
-        """Of each question the paragraph that it is asked about."""
-        return [record.paragraphs[record.relevant or 0].text for record in self.records]
-
-    def best_weights(self, rounds: int, questions: NDArray[np.bool_] | None = None) -> Counts:
-        """The weights of highest EM, then F1, that greedy forward selection finds.
+    def best_weights(self, rounds: int, records: NDArray[np.bool_] | None = None) -> Counts:
+        """The weights of the highest scores, the first of which counts most, that greedy forward selection finds.
 
         Args:
-            questions: on which, shape (Q,); all when not given.
+            records: on which, shape (Q,); all when not given.
         """
 
         def score(counts: Counts) -> tuple[float, ...]:
             scored = self.under(tuple(map(float, counts)))
-            return tuple((scored if questions is None else scored[questions]).mean(axis=0).tolist())
+            return tuple((scored if records is None else scored[records]).mean(axis=0).tolist())
 
         return forward_selection(len(self.names), score, rounds=rounds)
 
     def folds(self, count: int) -> NDArray[np.int64]:
-        """For each question one of `count` parts that share no article, shape (Q,).
+        """For each record one of `count` parts that share no article, shape (Q,).
 
         Raises:
             ConfigError: there are fewer articles.
@@ -90,34 +75,28 @@ class Labelled:
         articles = len({record.article for record in self.records})
         if articles < count:
             raise ConfigError(
-                f"the labelled questions are of {articles} articles, which cannot be split into {count} parts to score "
-                "the weights fairly; give more questions, or --set folds=N"
+                f"the labelled records are of {articles} articles, which cannot be split into {count} parts to score "
+                "the weights fairly; give more of them, or --set folds=N"
             )
         parts = split_by_article(self.records, [1 / count] * count, seed=0)
         part_of = {record.id: number for number, part in enumerate(parts) for record in part}
         return np.array([part_of[record.id] for record in self.records])
 
 
-def labelled(
-    members: Members, names: Sequence[str], dataset: Dataset, references: References, how: Combined, metric: str | None
-) -> Labelled:
-    """The members' scores of a dataset's labelled questions.
+def shared_records(members: Members[Any, Any], records: Sequence[AnyRecord], files: Sequence[Path]) -> tuple[Any, ...]:
+    """The labelled records that scores files have too, in their order.
+
+    Args:
+        files: that the records are from, for the message.
 
     Raises:
-        DataError: the scores files have none of them.
+        DataError: there is none.
     """
-    metric = metric or references.default_metric
-    get_preset(metric)
-    golds = references.golds
-    records = {record.id: record for record in dataset if record.id in golds}
-    shared = tuple(records[name] for name in members.ids if name in records)
+    known = {record.id: record for record in records}
+    shared = tuple(known[name] for name in members.ids if name in known)
     if not shared:
-        file = ", ".join(map(str, dataset.files)) or "the data"
-        some = next(iter(members.ids), None), next(iter(records), None)
-        message = f"no question has an answer in {file}: it has {some[0]!r}, the data {some[1]!r}"
+        some = next(iter(members.ids), None), next(iter(known), None)
+        file = ", ".join(map(str, files)) or "the data"
+        message = f"no record has a label in {file}: it has {some[0]!r}, the data {some[1]!r}"
         raise file_error(Path(members.files[0].path), "id", message)
-    rows = (row for row in members if row[0].id in records)
-    ensembles = []
-    while questions := list(islice(rows, TOGETHER)):
-        ensembles.append(Ensemble(questions, members.infos, how))
-    return Labelled(tuple(names), shared, references, metric, tuple(ensembles), len(golds) - len(shared))
+    return shared

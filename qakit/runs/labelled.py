@@ -1,25 +1,23 @@
-"""`evaluate` and `predict` of intents and slots. Scoring predictions needs no torch."""
+"""`evaluate` of intents and slots. Scoring predictions needs no torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
 from qakit.data.labelled import LabelledRecord, Schema, SlotRecord, read_labelled
-from qakit.data.predicted_labels import LabelPrediction, ranked_intents, read_labels, write_labels
-from qakit.data.records import Dataset
+from qakit.data.predicted_labels import LabelPrediction, read_labels
 from qakit.errors import ConfigError, DataError, Problem
-from qakit.io import write_json
 from qakit.metrics.confusion import Counts, count_pairs
-from qakit.metrics.intents import OUT_OF_SCOPE, intent_scores
+from qakit.metrics.intents import intent_scores
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.metrics.slots import slot_scores
 from qakit.runs.details import check_details, write_details
+from qakit.runs.labeller import in_scope_of, label_records, load_labeller
 from qakit.runs.outputs import check_outputs
 
 if TYPE_CHECKING:
-    from qakit.modeling.models import LoadedModel
     from qakit.runs.scope import Scope
 
 
@@ -103,12 +101,14 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
             request.schema, "predictions", records, found, unknown=sum(name not in known for name in found)
         )
     else:
+        from qakit.tasks.labelled import scores_info
+
         loaded = load_labeller(request.model or "", request.schema, config)
         if request.tune_scope:
             from qakit.runs.scope import tune_scope
 
             loaded, scope = tune_scope(loaded, records, config)
-        records = _in_scope_of(loaded, records)
+        records = in_scope_of(scores_info(loaded), records)
         found = {one.id: one for one in label_records(loaded, records, config)}
         result = replace(_scored(request.schema, "model", records, found), scope=scope)
     return replace(result, files=_write(request, result))
@@ -199,80 +199,3 @@ def _row(record: LabelledRecord, one: LabelPrediction | None) -> dict[str, Any]:
     if isinstance(record, SlotRecord):
         row["words"] = list(record.words)
     return row | ({"probability": one.ranked[0][1]} if one and one.ranked else {})
-
-
-def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedModel":
-    """A model of the task, on the accelerator where there is one.
-
-    Raises:
-        CheckpointError: nothing usable there, or a model of another task.
-    """
-    from accelerate import PartialState
-
-    from qakit.modeling.models import load_trained
-    from qakit.tasks.registry import TASKS
-    from qakit.training.memory import keep_freed_memory
-
-    keep_freed_memory()
-    loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)
-    loaded.model.to(PartialState().device)
-    return loaded
-
-
-def label_records(loaded: "LoadedModel", records: Sequence[Any], config: ReadConfig) -> Iterator[LabelPrediction]:
-    """What a model predicts for each record, in order."""
-    from qakit.tasks.intent import classify_texts
-    from qakit.tasks.slots import tag_words
-
-    return (classify_texts if loaded.info.task == "intent" else tag_words)(loaded, records, config)
-
-
-def _in_scope_of(loaded: "LoadedModel", records: Sequence[Any]) -> Sequence[Any]:
-    """The records as a model that knows of a scope is to answer them: intents that it has not are out of it."""
-    if loaded.info.oos_threshold is None:
-        return records
-    known = set(loaded.model.config.label2id)
-    return [record if record.label in known else replace(record, label=OUT_OF_SCOPE) for record in records]
-
-
-@dataclass(frozen=True)
-class LabelPredictions:
-    """The predictions, in the order of the data, and the files that were written."""
-
-    schema: Schema
-    predictions: tuple[LabelPrediction, ...]
-    files: tuple[Path, ...]
-
-
-def predict_labels(
-    dataset: Dataset[Any],
-    loaded: "LoadedModel",
-    config: ReadConfig,
-    *,
-    out: Path | None = None,
-    nbest_out: Path | None = None,
-) -> LabelPredictions:
-    """Predict the labels of a dataset and write what is asked for.
-
-    Args:
-        out: the predictions, CSV `id,intent` or `id,tags`.
-        nbest_out: the likeliest intents of each text with their probabilities, one JSON object.
-
-    Raises:
-        ConfigError: an output that is an input, no CSV, or n-best lists of tags.
-    """
-    schema: Schema = loaded.info.task  # type: ignore[assignment]  # as `load_labeller` made sure
-    check_outputs([out, nbest_out], dataset.files)
-    if out and out.suffix != ".csv":
-        raise ConfigError(f"{out}: predictions of {schema} are CSV; give it a name that ends in .csv")
-    if nbest_out and schema != "intent":
-        raise ConfigError("--nbest-out: is for intents; a sentence has one sequence of tags")
-    predictions = tuple(label_records(loaded, dataset.records, config))
-    from qakit.modeling.processes import is_main_process
-
-    if is_main_process():
-        if out:
-            write_labels(predictions, out, schema)
-        if nbest_out:
-            write_json(nbest_out, {one.id: ranked_intents(one) for one in predictions})
-    return LabelPredictions(schema, predictions, tuple(file for file in (out, nbest_out) if file))

@@ -6,14 +6,15 @@ from math import exp, log
 from typing import Any
 
 from qakit.config import ReadConfig
+from qakit.data.labelled import OUT_OF_SCOPE
 from qakit.errors import ConfigError
 from qakit.io import write_json
-from qakit.metrics.intents import OUT_OF_SCOPE
 from qakit.modeling.info import INFO_FILE
 from qakit.modeling.models import LoadedModel
 from qakit.runs.tune import own_folder
 from qakit.spans.fitting import fit_null_threshold
-from qakit.tasks.intent import classify_texts
+from qakit.tasks.intent import score_texts
+from qakit.tasks.labelled import decoded
 
 _LEAST = 1e-300  # what stands for a probability of 0, whose logarithm is none
 
@@ -51,7 +52,7 @@ def tune_scope(loaded: LoadedModel, records: Sequence[Any], config: ReadConfig) 
         )
     # With a threshold of 0 nothing is out of scope that the model does not find so by itself.
     plain = replace(loaded, info=loaded.info.model_copy(update={"oos_threshold": None}))
-    found = list(classify_texts(plain, records, config))
+    found = list(decoded(plain, score_texts(plain, records, config)))
     leads = [-log(max(one.ranked[0][1], _LEAST)) for one in found]
     golds = [OUT_OF_SCOPE if out else record.label for out, record in zip(outside, records, strict=True)]
     answered = [float(one.label == gold) for one, gold in zip(found, golds, strict=True)]

@@ -1,87 +1,130 @@
-"""Several scores files of the same questions, read side by side: question by question, so that memory holds few."""
+"""Several scores files of the same records, read side by side: record by record, so that memory holds few."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from qakit.errors import ConfigError
 from qakit.io import file_error
-from qakit.spans.scores import QuestionScores, ScoresFile, ScoresInfo, open_scores
+from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
+from qakit.spans.score_files import HasId, HasModel, ScoresSource, read_ids
+from qakit.spans.scores import QuestionScores, ScoresInfo, open_scores
+
+Row = TypeVar("Row", bound=HasId)
+Info = TypeVar("Info", bound=HasModel)
 
 
 @dataclass(frozen=True)
-class Members:
-    """Scores files that hold the same questions.
+class Members(Generic[Row, Info]):
+    """Scores files that hold the same records.
 
     Attributes:
-        ids: of the questions, in the order of the first file.
+        ids: of the records, in the order of the first file.
         aligned: for each file, whether it has them in that order; others are held in memory whole.
+        check: raises where the rows of a record, one a file, cannot be of the same data: two files that number their
+            records from 0 may have the same ids.
     """
 
-    files: tuple[ScoresFile, ...]
+    files: tuple[ScoresSource[Row, Info], ...]
     ids: tuple[str, ...]
     aligned: tuple[bool, ...]
+    check: Callable[[Sequence[Path], Sequence[Row]], None]
 
     @property
-    def infos(self) -> tuple[ScoresInfo, ...]:
+    def infos(self) -> tuple[Info, ...]:
         """What each file says of itself."""
         return tuple(file.info for file in self.files)
 
-    def __iter__(self) -> Iterator[list[QuestionScores]]:
-        """For every question its scores in each file.
+    def __iter__(self) -> Iterator[list[Row]]:
+        """For every record its row in each file.
 
         Raises:
-            DataError: a file has another text as a paragraph than the first one that read it, or another number of
-                candidates: two files that number their questions from 0 may have the same ids.
+            DataError: a file is damaged, or of other data than another one.
         """
+        paths = [file.path for file in self.files]
         for row in zip(*map(self._ordered, self.files, self.aligned), strict=True):
-            self._check(row)
+            self.check(paths, row)
             yield list(row)
 
-    def _ordered(self, file: ScoresFile, aligned: bool) -> Iterator[QuestionScores]:
+    def _ordered(self, file: ScoresSource[Row, Info], aligned: bool) -> Iterator[Row]:
         if aligned:
-            return file.questions()
-        found = {question.id: question for question in file.questions()}
+            return file.rows()
+        found = {row.id: row for row in file.rows()}
         return (found.pop(name) for name in self.ids)
 
-    def _check(self, row: Sequence[QuestionScores]) -> None:
-        texts: dict[int, tuple[str, Path]] = {}
-        counts: dict[int, Path] = {}
-        for file, scores in zip(self.files, row, strict=True):
-            text, first = texts.setdefault(scores.candidate, (scores.context, file.path))
-            if scores.context != text:
-                message = f"paragraph {scores.candidate} of {scores.id} is another text than in {first}"
-                raise file_error(file.path, "context", f"{message}: not the same data")
-            if scores.selection:
-                counts.setdefault(len(scores.selection), file.path)
-        if len(counts) > 1:
-            (count, first), (other, path) = list(counts.items())[:2]
-            message = f"{other} candidates of {row[0].id}, where {first} has {count}: not the same data"
-            raise file_error(path, "selection", message)
 
-
-def open_members(paths: Sequence[Path]) -> Members:
+def open_members(paths: Sequence[Path]) -> Members[QuestionScores, ScoresInfo]:
     """Open scores files of the same questions.
+
+    Their rows are refused where a file has another text as a paragraph than the first one that read it, or another
+    number of candidates.
 
     Raises:
         DataError: a file lacks questions of the first one, or has others.
         ConfigError: the same file twice.
     """
+    return _opened(paths, open_scores, _check_questions)
+
+
+def open_label_members(paths: Sequence[Path]) -> Members[LabelScores, LabelScoresInfo]:
+    """Open scores files of the same texts; their rows are refused where one has another text, or number of words.
+
+    Raises:
+        DataError: a file lacks records of the first one, or has others, or is of another task.
+        ConfigError: the same file twice.
+    """
+    members = _opened(paths, open_label_scores, _check_texts)
+    task = members.infos[0].task
+    for file in members.files:
+        if file.info.task != task:
+            raise file_error(file.path, "task", f"is {file.info.task}, that of {paths[0]} {task}: not the same data")
+    return members
+
+
+def _opened(
+    paths: Sequence[Path],
+    open_file: Callable[[Path], ScoresSource[Row, Info]],
+    check: Callable[[Sequence[Path], Sequence[Row]], None],
+) -> Members[Row, Info]:
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("the same scores file is named twice: " + ", ".join(map(str, paths)))
-    files = tuple(map(open_scores, paths))
-    order, *others = [file.ids() for file in files]
-    for file, ids in zip(files[1:], others, strict=True):
+    files = tuple(map(open_file, paths))
+    order, *others = map(read_ids, paths)
+    for path, ids in zip(paths[1:], others, strict=True):
         if ids != order:
-            _check_same_questions(order, ids, paths[0], file.path)
-    return Members(files, tuple(order), (True, *(ids == order for ids in others)))
+            _check_same_records(order, ids, paths[0], path)
+    return Members(files, tuple(order), (True, *(ids == order for ids in others)), check)
 
 
-def _check_same_questions(expected: Sequence[str], found: Sequence[str], first: Path, other: Path) -> None:
+def _check_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -> None:
+    texts: dict[int, tuple[str, Path]] = {}
+    counts: dict[int, Path] = {}
+    for path, scores in zip(paths, row, strict=True):
+        text, first = texts.setdefault(scores.candidate, (scores.context, path))
+        if scores.context != text:
+            message = f"paragraph {scores.candidate} of {scores.id} is another text than in {first}"
+            raise file_error(path, "context", f"{message}: not the same data")
+        if scores.selection:
+            counts.setdefault(len(scores.selection), path)
+    if len(counts) > 1:
+        (count, first), (other, path) = list(counts.items())[:2]
+        message = f"{other} candidates of {row[0].id}, where {first} has {count}: not the same data"
+        raise file_error(path, "selection", message)
+
+
+def _check_texts(paths: Sequence[Path], row: Sequence[LabelScores]) -> None:
+    for path, scores in zip(paths, row, strict=True):
+        if scores.text != row[0].text or len(scores.logs) != len(row[0].logs):
+            message = f"that of {scores.id} is another text than in {paths[0]}: not the same data"
+            raise file_error(path, "text", message)
+
+
+def _check_same_records(expected: Sequence[str], found: Sequence[str], first: Path, other: Path) -> None:
     missing = sorted(set(expected) - set(found))
     extra = sorted(set(found) - set(expected))
     if missing or extra:
-        message = f"has other questions than {first}: {_some(missing)} missing, {_some(extra)} more"
+        message = f"has other records than {first}: {_some(missing)} missing, {_some(extra)} more"
         raise file_error(other, "id", message)
 
 

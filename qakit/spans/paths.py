@@ -1,4 +1,4 @@
-"""The best sequence of classes where what may follow what is weighed: Viterbi's algorithm."""
+"""Sequences of classes where what may follow what is weighed: the best one, and how probable each class is."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ Doubles = NDArray[np.float64]
 
 
 def best_path(scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> list[int]:
-    """The classes of the highest sum of scores and transitions; of equal ones that whose last classes are lower.
+    """The classes of the highest sum of scores and transitions (Viterbi); of equal ones that of lower last ones.
 
     Args:
         scores: of each class at each place, shape (T, L).
@@ -29,6 +29,24 @@ def best_path(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
     for origin in reversed(origins):
         path.append(int(origin[path[-1]]))
     return path[::-1]
+
+
+def marginals(scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> Doubles:
+    """Log-probability of each class at each place over all sequences (forward-backward), shape (T, L).
+
+    Args:
+        scores, transitions, start, end: as those of `best_path`.
+    """
+    if not len(scores):
+        return scores
+    forward, backward = [start + scores[0]], [end]
+    for row in scores[1:]:
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + row)
+    for row in scores[:0:-1]:
+        backward.append(np.logaddexp.reduce(transitions + (row + backward[-1]), axis=1))
+    both = np.stack(forward) + np.stack(backward[::-1])
+    found: Doubles = both - np.logaddexp.reduce(both, axis=1, keepdims=True)
+    return found
 
 
 def is_bio(labels: Sequence[str]) -> bool:

@@ -6,7 +6,6 @@ by character. Read and written without torch.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qakit.errors import DataError
-from qakit.io import file_error, write_parquet
+from qakit.io import write_parquet
 from qakit.spans.decoding import Floats, Offsets, TokenScores
+from qakit.spans.score_files import ROWS, has_metadata, read_rows, require_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 2  # 2 adds `temperature` and `length_bonus`
 _METADATA_KEY = "qakit"
-_ROWS = 256  # questions that are written, and decoded, at a time
 _TOKEN_COLUMNS = {
     "start": np.float32,
     "end": np.float32,
@@ -124,7 +122,7 @@ def write_scores(path: Path, questions: Iterable[QuestionScores], info: ScoresIn
         path,
         columns,
         metadata={_METADATA_KEY: json.dumps(asdict(info))},
-        row_group_size=_ROWS,
+        row_group_size=ROWS,
         use_dictionary=["context", *of_lists.values()],
         column_encoding=logits,
     )
@@ -137,7 +135,7 @@ def read_scores(path: Path) -> tuple[list[QuestionScores], ScoresInfo]:
         DataError: the file is missing, is no scores file, or was written by a newer qakit.
     """
     file = open_scores(path)
-    return list(file.questions()), file.info
+    return list(file.rows()), file.info
 
 
 @dataclass(frozen=True)
@@ -147,33 +145,13 @@ class ScoresFile:
     path: Path
     info: ScoresInfo
 
-    def ids(self) -> list[str]:
-        """The ids of the questions, in the order of the file."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            found: list[str] = pq.read_table(self.path, columns=["id"])["id"].to_pylist()
-        except (OSError, UnicodeError, pa.ArrowException) as error:
-            raise _unreadable(self.path, error) from None
-        return found
-
-    def questions(self) -> Iterator[QuestionScores]:
+    def rows(self) -> Iterator[QuestionScores]:
         """The questions in the order of the file; their arrays are views of what was decoded, and cannot be written to.
 
         Raises:
             DataError: the file is damaged.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            with pq.ParquetFile(self.path) as file:
-                for group in range(file.num_row_groups):  # asked for several, pyarrow decodes far ahead
-                    for batch in file.iter_batches(_ROWS, row_groups=[group]):
-                        yield from _questions(batch)
-        except (OSError, UnicodeError, pa.ArrowException) as error:
-            raise _unreadable(self.path, error) from None
+        return read_rows(self.path, _questions)
 
 
 def open_scores(path: Path) -> ScoresFile:
@@ -182,38 +160,14 @@ def open_scores(path: Path) -> ScoresFile:
     Raises:
         DataError: the file is missing, is no scores file, or was written by a newer qakit.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        packed = (pq.read_schema(path).metadata or {}).get(_METADATA_KEY.encode())
-    except (OSError, UnicodeError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
-    if packed is None:
-        raise file_error(path, "metadata", "is not a scores file; `qakit predict --scores FILE` writes one")
-    metadata = json.loads(packed)
-    if metadata["format_version"] > FORMAT_VERSION:
-        message = f"{metadata['format_version']} is newer than this qakit reads ({FORMAT_VERSION}); upgrade qakit"
-        raise file_error(path, "format_version", message)
+    metadata = require_metadata(path, _METADATA_KEY, FORMAT_VERSION, " of questions")
     metadata["length_bonus"] = tuple(metadata.get("length_bonus", ()))
     return ScoresFile(path, ScoresInfo(**metadata))
 
 
 def is_scores_file(path: Path) -> bool:
-    """Whether a file is a scores file, and not one of predictions."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return _METADATA_KEY.encode() in (pq.read_schema(path).metadata or {})
-    except (OSError, UnicodeError, pa.ArrowException):
-        return False
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    if isinstance(error, OSError) and error.errno:
-        return file_error(path, "file", os.strerror(error.errno))
-    return file_error(path, "file", f"is not a readable parquet file, which `qakit predict --scores` writes: {error}")
+    """Whether a file is a scores file of questions, and not one of predictions."""
+    return has_metadata(path, _METADATA_KEY)
 
 
 def _questions(batch: "pa.RecordBatch") -> Iterator[QuestionScores]:

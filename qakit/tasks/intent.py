@@ -11,20 +11,18 @@ from torch import Tensor
 
 from qakit.config import DataSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import IntentRecord, read_labelled
-from qakit.data.predicted_labels import LabelPrediction
 from qakit.data.records import Dataset
-from qakit.metrics.intents import OUT_OF_SCOPE, intent_scores
+from qakit.metrics.intents import intent_scores
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel
 from qakit.spans.alone import encode_texts
+from qakit.spans.label_scores import LabelScores
 from qakit.spans.windowing import covering_windows
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labelled import check_settings, class_names, in_chunks, model_info, notes_on, with_labels
+from qakit.tasks.labelled import check_settings, class_names, decoded, in_chunks, model_info, notes_on, with_labels
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
-
-_RANKED = 5  # intents that a prediction names
 
 
 class IntentTrainingSet(OneWindowEach):
@@ -78,42 +76,22 @@ class IntentClassification:
     def evaluate(self, loaded: LoadedModel, dataset: Dataset[IntentRecord], config: TrainConfig) -> Mapping[str, float]:
         """Accuracy, macro F1 and accuracy among the first few, in percent."""
         records = [record for record in dataset if record.label is not None]
-        found = classify_texts(loaded, records, ReadConfig(inference=config.inference))
+        found = decoded(loaded, score_texts(loaded, records, ReadConfig(inference=config.inference)))
         return intent_scores([record.label or "" for record in records], [one.names for one in found])
 
 
-def classify_texts(
-    loaded: LoadedModel, records: Sequence[IntentRecord], config: ReadConfig
-) -> Iterator[LabelPrediction]:
-    """The likeliest intents of each text, in order, with their probabilities.
+def score_texts(loaded: LoadedModel, records: Sequence[IntentRecord], config: ReadConfig) -> Iterator[LabelScores]:
+    """The scores of all intents for each text, in order; a text of several windows has the mean of theirs."""
 
-    A text of several windows has the mean of their log-probabilities. Where the model has a threshold and no intent
-    reaches it, the text is out of scope.
-    """
-    names, threshold = class_names(loaded), loaded.info.oos_threshold
-    count = min(max(_RANKED, config.decoding.nbest), len(names))
+    def scored(share: Sequence[IntentRecord]) -> Iterator[LabelScores]:
+        texts = [record.text for record in share]
+        pairs = encode_texts(loaded.tokenizer, texts, loaded.windows_with(config.windows))
+        windows = covering_windows(pairs)
+        sums = np.zeros((len(pairs), len(class_names(loaded))))
+        pad_id = loaded.tokenizer.pad_token_id
+        for batch, output in run_windows(loaded.model, pairs, windows, pad_id=pad_id, settings=config.inference):
+            np.add.at(sums, batch.pairs, output.logits.double().log_softmax(dim=-1).cpu().numpy())
+        logs = (sums / np.bincount(windows.pairs, minlength=len(pairs))[:, None]).astype(np.float32)
+        return (LabelScores(record.id, record.text, row[None]) for record, row in zip(share, logs, strict=True))
 
-    def classified(share: Sequence[IntentRecord]) -> Iterator[LabelPrediction]:
-        for record, row in zip(share, class_probabilities(loaded, share, config), strict=True):
-            order = np.argsort(-row, kind="stable")[:count].tolist()
-            ranked = tuple((names[number], float(row[number])) for number in order)
-            is_outside = threshold is not None and ranked[0][1] < threshold
-            yield LabelPrediction(record.id, OUT_OF_SCOPE if is_outside else ranked[0][0], ranked)
-
-    return in_chunks(loaded, records, classified)
-
-
-def class_probabilities(
-    loaded: LoadedModel, records: Sequence[IntentRecord], config: ReadConfig
-) -> NDArray[np.float64]:
-    """The probability of each of the model's classes, shape (records, L)."""
-    pairs = encode_texts(loaded.tokenizer, [record.text for record in records], loaded.windows_with(config.windows))
-    windows = covering_windows(pairs)
-    sums = np.zeros((len(pairs), len(class_names(loaded))))
-    runs = run_windows(loaded.model, pairs, windows, pad_id=loaded.tokenizer.pad_token_id, settings=config.inference)
-    for batch, output in runs:
-        np.add.at(sums, batch.pairs, output.logits.double().log_softmax(dim=-1).cpu().numpy())
-    means = sums / np.bincount(windows.pairs, minlength=len(pairs))[:, None]
-    weights = np.exp(means - means.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-    return probabilities
+    return in_chunks(loaded, records, scored)

@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 from qakit import __version__
 from qakit.config import TrainConfig
 from qakit.data.labelled import LabelledRecord
+from qakit.data.predicted_labels import LabelPrediction
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
+from qakit.spans.label_scores import LabelScores, LabelScoresInfo
+from qakit.spans.labelling import RANKED, LabelDecoder
 from qakit.spans.windowing import EncodedPairs
 
 _CHUNK = 1024  # texts whose logits are in memory at once
@@ -67,6 +70,28 @@ def class_names(loaded: LoadedModel) -> list[str]:
     """The names of a model's classes, in the order of its outputs."""
     names = loaded.model.config.id2label
     return [names[number] for number in range(len(names))]
+
+
+def scores_info(loaded: LoadedModel) -> LabelScoresInfo:
+    """What all scores of a model have in common."""
+    transitions = getattr(loaded.model, "transitions", None)  # a module, where there is a conditional random field
+    return LabelScoresInfo(
+        task=loaded.info.task,  # type: ignore[arg-type]  # one of these two
+        model=loaded.source,
+        names=tuple(class_names(loaded)),
+        follows_bio=loaded.info.follows_bio,
+        oos_threshold=loaded.info.oos_threshold,
+        transitions=() if transitions is None else tuple(map(tuple, transitions().double().tolist())),
+    )
+
+
+def decoded(loaded: LoadedModel, rows: Iterable[LabelScores], ranked: int = RANKED) -> Iterator[LabelPrediction]:
+    """What a model predicts, from its scores.
+
+    Intents may be out of scope, where the model has a threshold; tags are well-formed BIO where those of the training
+    data were.
+    """
+    return map(LabelDecoder(scores_info(loaded), ranked).predict, rows)
 
 
 def in_chunks(

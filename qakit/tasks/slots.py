@@ -1,6 +1,7 @@
 """Slot tagging: a tag for each word of a sentence, read at the word's first token, so that no word falls apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from qakit.config import DataSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import SlotRecord, read_labelled
-from qakit.data.predicted_labels import LabelPrediction
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.metrics.slots import slot_scores
@@ -20,15 +20,14 @@ from qakit.modeling.crf import conditional_logits
 from qakit.modeling.inference import run_windows
 from qakit.modeling.models import LoadedModel
 from qakit.spans.alone import encode_texts
-from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio
+from qakit.spans.label_scores import LabelScores
+from qakit.spans.paths import follows_bio, is_bio
 from qakit.spans.windowing import covering_windows
 from qakit.spans.words import FirstTokens, first_tokens
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labelled import check_settings, class_names, in_chunks, model_info, notes_on, with_labels
+from qakit.tasks.labelled import check_settings, class_names, decoded, in_chunks, model_info, notes_on, with_labels
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
-
-_OUTSIDE = "O"  # the tag of a word that the tokenizer makes nothing of
 
 
 class SlotTrainingSet(OneWindowEach):
@@ -127,54 +126,40 @@ class SlotTagging:
     def evaluate(self, loaded: LoadedModel, dataset: Dataset[SlotRecord], config: TrainConfig) -> Mapping[str, float]:
         """Joint accuracy, token accuracy, and precision, recall and F1 of spans, in percent."""
         records = [record for record in dataset if record.tags is not None]
-        found = tag_words(loaded, records, ReadConfig(inference=config.inference))
+        found = decoded(loaded, score_words(loaded, records, ReadConfig(inference=config.inference)))
         return slot_scores([record.tags or () for record in records], [one.label.split(" ") for one in found])
 
 
-def tag_words(loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig) -> Iterator[LabelPrediction]:
-    """The best tags of each sentence, one a word and in order.
+def score_words(loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig) -> Iterator[LabelScores]:
+    """The scores of all tags for each word of each sentence, in order.
 
-    Where all tags of the training data were well-formed BIO, only well-formed sequences are looked for; a model with a
-    CRF weighs which tag follows which besides.
+    A word of several windows has the mean of theirs. What a conditional random field says of neighbours is not in them.
     """
-    names = class_names(loaded)
-    between, start = (
-        bio_rules(names) if loaded.info.follows_bio else (np.zeros((len(names),) * 2), np.zeros(len(names)))
-    )
-    end = np.zeros(len(names))
 
-    def tagged(share: Sequence[SlotRecord]) -> Iterator[LabelPrediction]:
-        words, logits, learnt = _word_logits(loaded, share, config)
-        steps = (
-            (between, start, end) if learnt is None else (between + learnt[:-2], start + learnt[-2], end + learnt[-1])
-        )
-        for number, record in enumerate(share):
-            own = slice(*words.bounds[number : number + 2])
-            has_token = words.tokens[own] >= 0
-            tags = iter([names[label] for label in best_path(logits[own][has_token], *steps)])
-            yield LabelPrediction(record.id, " ".join(next(tags) if one else _OUTSIDE for one in has_token))
+    def scored(share: Sequence[SlotRecord]) -> Iterator[LabelScores]:
+        words, logs = _word_scores(loaded, share, config)
+        for record, (first, end) in zip(share, pairwise(words.bounds.tolist()), strict=True):
+            yield LabelScores(record.id, record.text, logs[first:end])
 
-    return in_chunks(loaded, records, tagged)
+    return in_chunks(loaded, records, scored)
 
 
-def _word_logits(
+def _word_scores(
     loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig
-) -> tuple[FirstTokens, NDArray[np.float64], NDArray[np.float64] | None]:
-    """The words of sentences, the mean logits of each over the windows that have it, and the weights of a CRF."""
+) -> tuple[FirstTokens, NDArray[np.float32]]:
+    """The words of sentences, and the scores of each, shape (words, L); NaN where there is no token."""
     pairs = encode_texts(loaded.tokenizer, [record.text for record in records], loaded.windows_with(config.windows))
     words = first_tokens(pairs, (record.word_spans for record in records))
     sums, seen = np.zeros((len(words.tokens), len(class_names(loaded)))), np.zeros(len(words.tokens))
-    transitions = None
     runs = run_windows(
         loaded.model, pairs, covering_windows(pairs), pad_id=loaded.tokenizer.pad_token_id, settings=config.inference
     )
     for batch, output in runs:
-        logits = output.logits.double().cpu().numpy()
+        logs = output.logits.double().log_softmax(dim=-1).cpu().numpy()
         columns = (batch.pairs, batch.first_token, batch.paragraph_length, batch.paragraph_offset)
         for row, (sentence, first, length, offset) in enumerate(zip(*(one.tolist() for one in columns), strict=True)):
             numbers, tokens = words.within(sentence, first, first + length)
-            sums[numbers] += logits[row, tokens - first + offset]
+            sums[numbers] += logs[row, tokens - first + offset]
             seen[numbers] += 1
-        learnt = output.get("transitions")
-        transitions = None if learnt is None else learnt.double().cpu().numpy()
-    return words, sums / np.maximum(seen, 1)[:, None], transitions
+    with np.errstate(invalid="ignore"):
+        return words, (sums / seen[:, None]).astype(np.float32)

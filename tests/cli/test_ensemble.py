@@ -54,6 +54,6 @@ def test_json_tells_all(four: list[Path], tmp_path: Path):
     assert list(told) == ["files", "answers", "weights", "report"]
     assert told["weights"] == pytest.approx([1, 0, 0, 0])
     report = told["report"]
-    assert (report["metric"], report["how"], report["questions"]) == ("hw7", "out-of-fold", 30)
+    assert (report["metric"], report["how"], report["records"]) == ("hw7", "out-of-fold", 30)
     assert set(report["ensemble"]["em"]) == {"mean", "low", "high"}
     assert [one["name"] for one in report["members"]] == list(map(str, four))

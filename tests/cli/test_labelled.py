@@ -58,7 +58,7 @@ def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str)
         ("evaluate --pred p.csv --data dev.json --tune null", "--tune null: is for questions"),
         ("evaluate --pred p.csv --data dev.json --tune oos", "--tune oos: is for a --model"),
         ("predict --data dev.json", "--model: give a model that was trained with train-intent"),
-        ("predict --data dev.json --model m --scores s.parquet", "--scores: is for questions"),
+        ("predict --data dev.json --model m --format hw7", "--format: is for questions"),
         ("predict --data dev.json --model m --part-size 5", "--part-size: is for questions"),
         ("train-intent --train dev.json --out run --model lstm --metric hw7", "metric: is for tasks on questions"),
     ],
@@ -71,3 +71,25 @@ def test_what_only_questions_have_is_refused(
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(("task", "score"), [("intent", "accuracy"), ("slots", "joint accuracy")])
+def test_scores_files_are_combined(tmp_path: Path, task: str, score: str):
+    write_data(tmp_path, task)
+    for seed in (1, 2):
+        out = ("--out", f"run{seed}", "--quiet", "--seed", seed, "--epochs", 2)
+        run(tmp_path, f"train-{task}", "--train", "train.json", *SMALL.split(), *out)
+        files = ("--scores", f"{seed}.parquet", "--out", f"{seed}.csv")
+        run(tmp_path, "predict", "--model", f"run{seed}", "--data", "dev.json", *files)
+    both = ("ensemble", "1.parquet", "2.parquet")
+    run(tmp_path, *both, "--weights", "1,0", "--out", "first.csv")
+    assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "1.csv").read_bytes()
+    out, err = run(tmp_path, *both, "--data", "dev.json", "--json", "--quiet")
+    told = json.loads(out)
+    assert list(told) == ["files", "labels", "weights", "report"]
+    assert (len(told["labels"]), told["report"]["records"], err) == (12, 12, "")
+    out, err = run(tmp_path, *both, "--method", "greedy", "--tune-on", "dev.json", "--out", "both.csv")
+    assert f"metric {score}, 12 records on" in out
+    assert out.splitlines()[-1].startswith("weights ")
+    assert err.splitlines() == ["12 records labelled", "wrote both.csv"]
+    run(tmp_path, "evaluate", "--pred", "both.csv", "--data", "dev.json")

@@ -85,17 +85,17 @@ def test_greedy_takes_what_helps_and_leaves_out_what_does_not(four: list[Path], 
     assert texts == {str(number): TEXT[answer_of(number)] for number in range(QUESTIONS)}
     report = result.report
     assert report is not None
-    assert (report.how, report.questions, report.paragraphs, report.unscored) == ("out-of-fold", 60, 12, 0)
-    assert report.ensemble.em == (100.0, 100.0, 100.0)
+    assert (report.how, report.records, report.texts, report.unscored) == ("out-of-fold", 60, 12, 0)
+    assert report.ensemble["em"] == (100.0, 100.0, 100.0)
     assert report.in_sample is not None
-    assert report.in_sample.em.mean == 100.0
-    assert [round(one.alone.em.mean, 2) for one in report.members] == [66.67, 66.67, 66.67, 0.0]
+    assert report.in_sample["em"].mean == 100.0
+    assert [round(one.alone["em"].mean, 2) for one in report.members] == [66.67, 66.67, 66.67, 0.0]
     assert report.best == str(four[0])
-    assert report.gain.em.mean == pytest.approx(100 / 3)
+    assert report.gain["em"].mean == pytest.approx(100 / 3)
     adds = [one.adds for one in report.members]
-    assert all(one is not None and one.em.mean > 0 for one in adds[:3])
+    assert all(one is not None and one["em"].mean > 0 for one in adds[:3])
     assert adds[3] is not None
-    assert adds[3].em == (0.0, 0.0, 0.0)
+    assert adds[3]["em"] == (0.0, 0.0, 0.0)
 
 
 def test_weights_chosen_on_other_questions_are_used_and_reported_where_answers_are(tmp_path: Path):
@@ -106,8 +106,8 @@ def test_weights_chosen_on_other_questions_are_used_and_reported_where_answers_a
     result = ensemble(request, GREEDY)
     assert len(result.predictions) == 20
     assert result.report is not None
-    assert (result.report.how, result.report.questions, result.report.in_sample) == ("fixed", 20, None)
-    assert result.report.ensemble.em.mean == 100.0
+    assert (result.report.how, result.report.records, result.report.in_sample) == ("fixed", 20, None)
+    assert result.report.ensemble["em"].mean == 100.0
     swapped = EnsembleRequest(tuple(files["test"]), dev, tuple(files["dev"][::-1]))
     with pytest.raises(ConfigError, match="give both in the same order"):
         ensemble(swapped, GREEDY)
@@ -122,8 +122,8 @@ def test_what_chance_chose_does_not_score_out_of_fold(tmp_path: Path):
     result = ensemble(EnsembleRequest(tuple(files), data(tmp_path / "d.jsonl", numbers)), GREEDY)
     assert result.report is not None
     assert result.report.in_sample is not None
-    assert result.report.in_sample.em.mean > result.report.ensemble.em.mean
-    assert result.report.in_sample.em.mean >= max(one.alone.em.mean for one in result.report.members)
+    assert result.report.in_sample["em"].mean > result.report.ensemble["em"].mean
+    assert result.report.in_sample["em"].mean >= max(one.alone["em"].mean for one in result.report.members)
 
 
 @pytest.mark.parametrize("method", ["mean", "vote"])
@@ -133,7 +133,7 @@ def test_mean_and_vote_report_what_each_member_adds(method: str, four: list[Path
     assert result.weights == (2.0, 2.0, 2.0, 1.0)
     assert result.report is not None
     assert [one.weight for one in result.report.members] == [1, 1, 1, 0.5]
-    assert result.report.ensemble.em.mean == 100.0
+    assert result.report.ensemble["em"].mean == 100.0
     json.dumps(result.report.summary(), allow_nan=False)
 
 
@@ -141,19 +141,19 @@ def test_a_member_alone_adds_nothing_that_could_be_told(four: list[Path], gold: 
     result = ensemble(EnsembleRequest((four[0],), data=gold), EnsembleConfig(metric="hw7"))
     assert result.report is not None
     assert result.report.members[0].adds is None
-    assert result.report.gain.em == (0.0, 0.0, 0.0)
+    assert result.report.gain["em"] == (0.0, 0.0, 0.0)
 
 
 def test_labelled_questions_without_scores_are_counted(four: list[Path], tmp_path: Path):
     more = data(tmp_path / "more.jsonl", range(QUESTIONS + 5))
     result: EnsembleResult = ensemble(EnsembleRequest(tuple(four), data=more), EnsembleConfig(metric="hw7"))
     assert result.report is not None
-    assert (result.report.questions, result.report.unscored) == (60, 5)
+    assert (result.report.records, result.report.unscored) == (60, 5)
 
 
 def test_questions_that_do_not_fit_are_refused(four: list[Path], tmp_path: Path):
     other = data(tmp_path / "other.jsonl", range(900, 930))
-    with pytest.raises(DataError, match=r"0\.parquet: .*no question has an answer in .*other\.jsonl"):
+    with pytest.raises(DataError, match=r"0\.parquet: .*no record has a label in .*other\.jsonl"):
         ensemble(EnsembleRequest(tuple(four), other), GREEDY)
     few = data(tmp_path / "few.jsonl", range(3))
     with pytest.raises(ConfigError, match=r"3 articles, which cannot be split into 5 parts .*--set folds=N"):

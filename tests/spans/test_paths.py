@@ -1,14 +1,14 @@
-"""The best path is the best of all paths, and tags that are well-formed BIO follow from rules."""
+"""The best path is the best of all paths, shares are of all of them, and well-formed BIO tags follow from rules."""
 
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio
+from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio, marginals
 
 LABELS = ("B-a", "B-b", "I-a", "O")
 WHOLE = st.integers(-9, 9).map(float)
@@ -69,3 +69,24 @@ def test_what_well_formed_is(tags: tuple[str, ...], well_formed: bool):
 )
 def test_which_labels_are_bio(labels: tuple[str, ...], are_bio: bool):
     assert is_bio(labels) is are_bio
+
+
+@given(data=st.data(), length=st.integers(1, 4), classes=st.integers(1, 3))
+def test_marginals_are_the_shares_of_all_paths(data: st.DataObject, length: int, classes: int):
+    scores = data.draw(arrays(float, (length, classes), elements=WHOLE))
+    between = data.draw(arrays(float, (classes, classes), elements=WHOLE | st.just(-np.inf)))
+    start, end = (data.draw(arrays(float, classes, elements=WHOLE)) for _ in range(2))
+    expected = np.zeros((length, classes))
+    for path in product(range(classes), repeat=length):
+        total = start[path[0]] + end[path[-1]] + sum(between[one, other] for one, other in pairwise(path))
+        weight = np.exp(total + sum(scores[place, one] for place, one in enumerate(path)))
+        expected[range(length), path] += weight
+    assume(expected.any())
+    found = np.exp(marginals(scores, between, start, end))
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9, atol=1e-12)
+
+
+def test_without_transitions_marginals_are_a_softmax():
+    scores, nothing = np.array([[0.0, np.log(3)], [5.0, 5.0]]), np.zeros(2)
+    found = np.exp(marginals(scores, np.zeros((2, 2)), nothing, nothing))
+    np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]])

@@ -105,7 +105,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 def test_parquet_of_another_kind_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["q1"], "question": ["x"]}), tmp_path / "data.parquet")
-    with pytest.raises(DataError, match="is not a scores file; `qakit predict --scores FILE` writes one"):
+    with pytest.raises(DataError, match="is not a scores file of questions; `qakit predict --scores FILE` writes one"):
         read_scores(tmp_path / "data.parquet")
 
 

@@ -9,9 +9,11 @@ from qakit.data.labelled import IntentRecord, SlotRecord
 from qakit.errors import ConfigError
 from qakit.modeling.building import build_for_training
 from qakit.modeling.models import LoadedModel
-from qakit.tasks.intent import IntentClassification, class_probabilities, classify_texts
+from qakit.spans.labelling import LabelDecoder
+from qakit.tasks.intent import IntentClassification, score_texts
+from qakit.tasks.labelled import decoded, scores_info
 from qakit.tasks.registry import TASKS
-from qakit.tasks.slots import SlotTagging, tag_words
+from qakit.tasks.slots import SlotTagging, score_words
 from qakit.training.learner import Learner
 from tests.modeling.labels import intent_records, labelled_set, slot_records, words
 from tests.modeling.tiny import cpu, loss_of, train_config
@@ -37,6 +39,20 @@ def learnt(task, records, config):
     for _ in learner.steps():
         pass
     return LoadedModel(learner.model.eval(), tokenizer, prepared.info, "model")
+
+
+def classify_texts(loaded, records, config):
+    return decoded(loaded, score_texts(loaded, records, config))
+
+
+def tag_words(loaded, records, config):
+    return decoded(loaded, score_words(loaded, records, config))
+
+
+def class_probabilities(loaded, records, config):
+    """Shape (records, L)."""
+    decoder = LabelDecoder(scores_info(loaded))
+    return np.concatenate([decoder.probabilities(row) for row in score_texts(loaded, records, config)])
 
 
 @pytest.fixture(scope="module")

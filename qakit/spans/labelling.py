@@ -1,0 +1,188 @@
+"""From scores of classes to labels, of one model or of several together.
+
+`mean` averages log-probabilities (a geometric mean, of whole sequences where a conditional random field weighs them)
+or probabilities (in a sequence those of each tag by itself). `vote` counts whole labels: an intent, or all tags of a
+sentence.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.data.labelled import OUT_OF_SCOPE
+from qakit.data.predicted_labels import LabelPrediction
+from qakit.spans.ensembling import Combined, Weights, relative_weights
+from qakit.spans.label_scores import LabelScores, LabelScoresInfo
+from qakit.spans.paths import best_path, bio_rules, marginals
+
+RANKED = 5
+"""Intents that a prediction names at least, where there are so many."""
+
+Doubles = NDArray[np.float64]
+_LEAST = 1e-300  # what stands for a probability of 0, whose logarithm is none
+_OUTSIDE = "O"  # the tag of a word that no tokenizer makes anything of
+
+
+class LabelDecoder:
+    """Reads the labels off scores."""
+
+    def __init__(self, info: LabelScoresInfo, ranked: int = RANKED) -> None:
+        """`ranked` intents are named at least, where there are so many."""
+        self.info = info
+        self._ranked = max(RANKED, ranked)
+        count = len(info.names)
+        rules = bio_rules(info.names) if info.follows_bio else (np.zeros((count, count)), np.zeros(count))
+        learnt = np.array(info.transitions) if info.transitions else np.zeros((count + 2, count))
+        self._steps = (rules[0] + learnt[:-2], rules[1] + learnt[-2], learnt[-1])
+
+    def predict(self, row: LabelScores) -> LabelPrediction:
+        """The best label of a record; of an intent the likeliest ones besides."""
+        return self._intent(row) if self.info.task == "intent" else self._tags(row)
+
+    def probabilities(self, row: LabelScores) -> Doubles:
+        """The probability of each class at each place that has a token, shape (P', L)."""
+        return np.exp(marginals(_filled(row), *self._steps))
+
+    def _intent(self, row: LabelScores) -> LabelPrediction:
+        (probabilities,) = self.probabilities(row)
+        order = np.argsort(-probabilities, kind="stable")[: self._ranked].tolist()
+        ranked = tuple((self.info.names[number], float(probabilities[number])) for number in order)
+        threshold = self.info.oos_threshold
+        is_outside = threshold is not None and ranked[0][1] < threshold
+        return LabelPrediction(row.id, OUT_OF_SCOPE if is_outside else ranked[0][0], ranked)
+
+    def _tags(self, row: LabelScores) -> LabelPrediction:
+        tags = iter([self.info.names[label] for label in best_path(_filled(row), *self._steps)])
+        return LabelPrediction(row.id, " ".join(next(tags) if one else _OUTSIDE for one in _has_token(row)))
+
+
+def _has_token(row: LabelScores) -> NDArray[np.bool_]:
+    return ~np.isnan(row.logs[:, 0])
+
+
+def _filled(row: LabelScores) -> Doubles:
+    """The scores of the places that have a token."""
+    return row.logs[_has_token(row)].astype(np.float64)
+
+
+class LabelEnsemble:
+    """What members say of some records, to be combined with any weights."""
+
+    def __init__(self, rows: Sequence[Sequence[LabelScores]], infos: Sequence[LabelScoresInfo], how: Combined) -> None:
+        """Take in the scores.
+
+        Args:
+            rows: for each record its scores of every member.
+            infos: what each member's file says of itself.
+        """
+        self._rows, self._infos, self._how = rows, tuple(infos), how
+        self._decoders = [LabelDecoder(info, how.nbest) for info in infos]
+        self._own: dict[int, list[LabelPrediction]] = {}
+        self._bounds = np.append(0, np.cumsum([len(row[0].logs) for row in rows]))
+        self._values = [self._values_of(member) for member in range(len(infos))] if how.method == "mean" else []
+
+    def alone(self, member: int) -> list[LabelPrediction]:
+        """What one member predicted."""
+        if member not in self._own:
+            self._own[member] = [self._decoders[member].predict(row[member]) for row in self._rows]
+        return self._own[member]
+
+    def predictions(self, weights: Weights) -> list[LabelPrediction]:
+        """The combined label of every record.
+
+        Raises:
+            ConfigError: weights that are none.
+        """
+        members, counting = _counting(weights)
+        if len(members) == 1:
+            return self.alone(members[0])
+        if self._how.method == "vote":
+            ballots = zip(*map(self.alone, members), strict=True)
+            return [vote_on_labels(row, counting) for row in ballots]
+        decoder = LabelDecoder(self.info(weights), self._how.nbest)
+        return list(map(decoder.predict, self._means(members, counting, decoder.info.names)))
+
+    def info(self, weights: Weights) -> LabelScoresInfo:
+        """What the members say of themselves together.
+
+        Classes are those of all; a threshold is the mean of theirs, if all have one; sequences are well-formed if those
+        of one member are; and transitions are averaged where log-probabilities are.
+        """
+        members, counting = _counting(weights)
+        infos = [self._infos[member] for member in members]
+        names = tuple(dict.fromkeys(name for info in infos for name in info.names))
+        thresholds = [info.oos_threshold for info in infos if info.oos_threshold is not None]
+        together = replace(
+            infos[0],
+            names=names,
+            follows_bio=any(info.follows_bio for info in infos),
+            oos_threshold=float(np.average(thresholds, weights=counting)) if len(thresholds) == len(infos) else None,
+            transitions=(),
+        )
+        if self._how.average == "probability" or not any(info.transitions for info in infos):
+            return together
+        learnt = np.average([_transitions(info, names) for info in infos], axis=0, weights=counting)
+        return replace(together, transitions=tuple(map(tuple, learnt.tolist())))
+
+    def _values_of(self, member: int) -> Doubles:
+        """What is averaged of a member: logarithms or probabilities of the places of all records, shape (P, L)."""
+        values = np.concatenate([row[member].logs for row in self._rows]).astype(np.float64)
+        if self._how.average == "probability":
+            decoder = self._decoders[member]
+            own = [decoder.probabilities(row[member]) for row in self._rows]
+            values[~np.isnan(values[:, 0])] = np.concatenate(own)
+        return values
+
+    def _means(self, members: Sequence[int], weights: Weights, names: Sequence[str]) -> Iterator[LabelScores]:
+        """The mean of the members' scores of each record; at each word over those that have a token there."""
+        values = np.stack([_under(names, self._values[member], self._infos[member].names) for member in members])
+        shares = ~np.isnan(values[:, :, 0]) * np.array(weights)[:, None]
+        with np.errstate(invalid="ignore"):  # a word that is nothing to all of them stays so
+            means = np.nansum(values * shares[:, :, None], axis=0) / shares.sum(axis=0)[:, None]
+        logs = means if self._how.average == "log" else np.log(np.maximum(means, _LEAST))
+        for row, (first, end) in zip(self._rows, pairwise(self._bounds.tolist()), strict=True):
+            yield replace(row[0], logs=logs[first:end])
+
+
+def _counting(weights: Weights) -> tuple[list[int], list[float]]:
+    """The members that count, and their weights over the largest one."""
+    relative = relative_weights(weights)
+    members = [member for member, weight in enumerate(relative) if weight > 0]
+    return members, [relative[member] for member in members]
+
+
+def _transitions(info: LabelScoresInfo, names: Sequence[str]) -> Doubles:
+    """The transitions between these classes; 0 where there are none."""
+    if not info.transitions:
+        return np.zeros((len(names) + 2, len(names)))
+    learnt = _under(names, np.array(info.transitions), info.names)
+    between = _under(names, learnt[:-2].T, info.names).T
+    return np.concatenate([between, learnt[-2:]])
+
+
+def _under(names: Sequence[str], values: Doubles, own: Sequence[str]) -> Doubles:
+    """Columns in the order of other names; a name that is not there has the lowest value of its row."""
+    if tuple(names) == tuple(own):
+        return values
+    place = {name: number for number, name in enumerate(own)}
+    lowest = values.min(axis=1)
+    return np.stack([values[:, place[name]] if name in place else lowest for name in names], axis=1)
+
+
+def vote_on_labels(ballots: Sequence[LabelPrediction], weights: Weights) -> LabelPrediction:
+    """The label of the most votes; ties go to the higher sum of probabilities, then to the earlier member.
+
+    Intents are ranked behind it by the mean of the probabilities that the members name.
+    """
+    votes: dict[str, float] = {}
+    sums: dict[str, float] = {}
+    for ballot, weight in zip(ballots, weights, strict=True):
+        votes[ballot.label] = votes.get(ballot.label, 0.0) + weight
+        for name, probability in ballot.ranked:
+            sums[name] = sums.get(name, 0.0) + weight * probability
+    label = max(votes, key=lambda name: (votes[name], sums.get(name, 0.0)))  # of equal ones the first
+    ranked = sorted(((name, value / sum(weights)) for name, value in sums.items()), key=lambda one: -one[1])
+    return LabelPrediction(ballots[0].id, label, tuple(ranked))

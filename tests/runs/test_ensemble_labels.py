@@ -1,0 +1,119 @@
+"""Ensembles of intents and of tags: weights, reports, and that a file says exactly what its model predicted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qakit.config import EnsembleConfig, ReadConfig
+from qakit.data.labelled import read_labelled
+from qakit.errors import ConfigError
+from qakit.io import write_json
+from qakit.runs.ensemble_labels import ensemble_labels
+from qakit.runs.ensemble_weights import EnsembleRequest
+from qakit.runs.labelled import LabelRequest, evaluate_labels
+from qakit.runs.labeller import load_labeller, predict_labels
+from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
+from tests.runs.test_labelled import NAMES, data, trained
+
+__all__ = ["data", "trained"]  # fixtures
+
+COUNT = 60
+CLASSES = ("a", "b", "c")
+
+
+def right_of(number: int) -> int:
+    return number * 7 % len(CLASSES)
+
+
+def member(path: Path, wrong: int | None, *, numbers: range = range(COUNT), threshold: float | None = None) -> Path:
+    """A model that is wrong on every third text, or on all."""
+    rows = []
+    for number in numbers:
+        shift = wrong is None or number // 3 % 3 == wrong
+        logs = np.full((1, len(CLASSES)), -3.0, dtype=np.float32)
+        logs[0, (right_of(number) + shift) % len(CLASSES)] = -0.1
+        rows.append(LabelScores(str(number), f"text {number}", logs))
+    write_label_scores(path, rows, LabelScoresInfo("intent", path.stem, CLASSES, oos_threshold=threshold))
+    return path
+
+
+def gold(path: Path, numbers: range = range(COUNT)) -> Path:
+    write_json(path, [{"id": str(n), "text": f"text {n}", "intent": CLASSES[right_of(n)]} for n in numbers])
+    return path
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[Path, ...]:
+    """Never two of them wrong on the same text."""
+    return tuple(member(tmp_path / f"{wrong}.parquet", wrong) for wrong in range(3))
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_one_file_says_what_its_model_predicted(data, trained, tmp_path, task):
+    dev = read_labelled([data[task] / "dev.json"], task)
+    loaded = load_labeller(str(trained[task]), task, ReadConfig())
+    files = {"out": tmp_path / "p.csv", "scores": tmp_path / "s.parquet"}
+    predicted = predict_labels(dev, loaded, ReadConfig(), **files)
+    assert predicted.files == tuple(files.values())
+    result = ensemble_labels(EnsembleRequest((tmp_path / "s.parquet",)), EnsembleConfig(), out=tmp_path / "e.csv")
+    assert result.predictions == predicted.predictions
+    assert (tmp_path / "e.csv").read_bytes() == (tmp_path / "p.csv").read_bytes()
+    request = EnsembleRequest((tmp_path / "s.parquet",), data=dev.files[0])
+    report = ensemble_labels(request, EnsembleConfig()).report
+    scored = evaluate_labels(LabelRequest(dev.files[0], task, model=str(trained[task])), ReadConfig())
+    (name,) = report.ensemble
+    assert report.ensemble[name].mean == pytest.approx(scored.scores[name])
+    assert (report.metric, report.records) == (name, len(dev))
+
+
+@pytest.mark.parametrize("config", [{}, {"average": "probability"}, {"method": "vote"}])
+def test_members_that_err_elsewhere_put_each_other_right(three, tmp_path, config):
+    request = EnsembleRequest(three, data=gold(tmp_path / "gold.json"))
+    report = ensemble_labels(request, EnsembleConfig(**config)).report
+    assert [one.alone["accuracy"].mean for one in report.members] == [65, 65, 70]
+    assert report.ensemble["accuracy"].mean == 100
+    assert report.gain["accuracy"].mean == 30
+    assert (report.how, report.texts, report.unscored) == ("fixed", COUNT, 0)
+
+
+def test_greedy_leaves_out_what_does_not_help(three, tmp_path):
+    bad = member(tmp_path / "bad.parquet", None)
+    request = EnsembleRequest((*three, bad), tune_on=gold(tmp_path / "gold.json"))
+    result = ensemble_labels(request, EnsembleConfig(method="greedy"))
+    assert result.weights[3] == 0
+    assert result.report.how == "out-of-fold"
+    assert result.report.in_sample["accuracy"].mean == 100
+    assert json.loads(json.dumps(result.report.summary()))["members"][3]["weight"] == 0
+
+
+def test_weights_of_other_texts_are_used(three, tmp_path):
+    numbers, errors = range(100, 130), (9, None, None)
+    tuned = tuple(member(tmp_path / f"dev-{n}.parquet", one, numbers=numbers) for n, one in enumerate(errors))
+    request = EnsembleRequest(three, gold(tmp_path / "dev.json", numbers), tuned, data=gold(tmp_path / "gold.json"))
+    result = ensemble_labels(request, EnsembleConfig(method="greedy"))
+    assert result.weights == (1, 0, 0)
+    assert (result.report.how, result.report.gain["accuracy"].mean <= 0) == ("fixed", True)
+
+
+def test_texts_of_other_intents_are_out_of_scope_to_members_that_know_of_one(tmp_path):
+    files = tuple(member(tmp_path / f"{n}.parquet", 9, threshold=0.999) for n in range(2))
+    write_json(tmp_path / "gold.json", [{"id": str(n), "text": f"text {n}", "intent": "unknown"} for n in range(COUNT)])
+    report = ensemble_labels(EnsembleRequest(files, data=tmp_path / "gold.json"), EnsembleConfig()).report
+    assert report.ensemble["accuracy"].mean == 100
+
+
+def test_files_are_written_and_what_only_questions_have_is_refused(three, tmp_path):
+    result = ensemble_labels(
+        EnsembleRequest(three), EnsembleConfig(), out=tmp_path / "o.csv", nbest_out=tmp_path / "n.json"
+    )
+    assert result.files == (tmp_path / "o.csv", tmp_path / "n.json")
+    assert (tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()[:2] == ["id,intent", "0,a"]
+    assert json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))["0"][0]["intent"] == "a"
+    with pytest.raises(ConfigError, match="--metric: is for questions"):
+        ensemble_labels(EnsembleRequest(three), EnsembleConfig(metric="hw7"))
+    with pytest.raises(ConfigError, match="--gold: is for questions"):
+        ensemble_labels(EnsembleRequest(three, data=three[0], gold=three[1]), EnsembleConfig())
+    with pytest.raises(ConfigError, match=r"ends in \.csv"):
+        ensemble_labels(EnsembleRequest(three), EnsembleConfig(), out=tmp_path / "o.json")
