@@ -171,12 +171,15 @@ def _show_predictions(
     from qakit.data.predicted_labels import ranked_intents, render_labels
 
     if json:
-        labels = {one.id: {"label": one.label, "ranked": ranked_intents(one)} for one in result.predictions}
+        labels = {
+            one.id: {"label": one.label, "probability": one.probability, "ranked": ranked_intents(one)}
+            for one in result.predictions
+        }
         emit_json({"files": list(map(str, result.files)), "labels": labels} | dict(told or {}))
     elif is_alone and not result.files:
         (one,) = result.predictions
         emit_line(one.label)
-        for name, probability in one.ranked:
+        for name, probability in one.ranked or [("probability of all these tags:", one.probability)]:
             emit_line(f"  {name}  {probability:.4f}")
     elif not result.files:
         emit(render_labels(result.predictions, result.schema))

@@ -15,12 +15,14 @@ _COLUMNS = {"intent": "intent", "slots": "tags"}
 class LabelPrediction:
     """What was predicted for a record: an intent, or tags with a space between them.
 
-    `ranked` are the likeliest intents with their probabilities, best first, where they are known.
+    `ranked` are the likeliest intents with their probabilities, best first, where they are known; `probability` is that
+    of the best intent, or of all tags of the sentence together.
     """
 
     id: str
     label: str
     ranked: tuple[tuple[str, float], ...] = ()
+    probability: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -198,4 +198,4 @@ def _row(record: LabelledRecord, one: LabelPrediction | None) -> dict[str, Any]:
     row["right"] = row["gold"] == row["predicted"]
     if isinstance(record, SlotRecord):
         row["words"] = list(record.words)
-    return row | ({"probability": one.ranked[0][1]} if one and one.ranked else {})
+    return row | ({"probability": one.probability} if one and one.probability is not None else {})

@@ -8,6 +8,7 @@ sentence.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from qakit.data.labelled import OUT_OF_SCOPE
 from qakit.data.predicted_labels import LabelPrediction
 from qakit.spans.ensembling import Combined, Weights, relative_weights
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo
-from qakit.spans.paths import best_path, bio_rules, marginals
+from qakit.spans.paths import best_path, bio_rules, log_normaliser, marginals, path_score
 
 RANKED = 5
 """Intents that a prediction names at least, where there are so many."""
@@ -52,11 +53,15 @@ class LabelDecoder:
         ranked = tuple((self.info.names[number], float(probabilities[number])) for number in order)
         threshold = self.info.oos_threshold
         is_outside = threshold is not None and ranked[0][1] < threshold
-        return LabelPrediction(row.id, OUT_OF_SCOPE if is_outside else ranked[0][0], ranked)
+        return LabelPrediction(row.id, OUT_OF_SCOPE if is_outside else ranked[0][0], ranked, ranked[0][1])
 
     def _tags(self, row: LabelScores) -> LabelPrediction:
-        tags = iter([self.info.names[label] for label in best_path(_filled(row), *self._steps)])
-        return LabelPrediction(row.id, " ".join(next(tags) if one else _OUTSIDE for one in _has_token(row)))
+        scores = _filled(row)
+        path = best_path(scores, *self._steps)
+        tags = iter([self.info.names[label] for label in path])
+        label = " ".join(next(tags) if one else _OUTSIDE for one in _has_token(row))
+        log = path_score(path, scores, *self._steps) - log_normaliser(scores, *self._steps)
+        return LabelPrediction(row.id, label, probability=exp(min(log, 0.0)))  # sums may have been rounded up
 
 
 def _has_token(row: LabelScores) -> NDArray[np.bool_]:
@@ -175,14 +180,14 @@ def _under(names: Sequence[str], values: Doubles, own: Sequence[str]) -> Doubles
 def vote_on_labels(ballots: Sequence[LabelPrediction], weights: Weights) -> LabelPrediction:
     """The label of the most votes; ties go to the higher sum of probabilities, then to the earlier member.
 
-    Intents are ranked behind it by the mean of the probabilities that the members name.
+    A label's probability is the weighted mean over all members, of those that they name; intents are ranked by it.
     """
     votes: dict[str, float] = {}
-    sums: dict[str, float] = {}
+    means: dict[str, float] = {}
     for ballot, weight in zip(ballots, weights, strict=True):
         votes[ballot.label] = votes.get(ballot.label, 0.0) + weight
-        for name, probability in ballot.ranked:
-            sums[name] = sums.get(name, 0.0) + weight * probability
-    label = max(votes, key=lambda name: (votes[name], sums.get(name, 0.0)))  # of equal ones the first
-    ranked = sorted(((name, value / sum(weights)) for name, value in sums.items()), key=lambda one: -one[1])
-    return LabelPrediction(ballots[0].id, label, tuple(ranked))
+        for name, probability in ballot.ranked or [(ballot.label, ballot.probability or 0.0)]:
+            means[name] = means.get(name, 0.0) + weight * probability / sum(weights)
+    label = max(votes, key=lambda name: (votes[name], means.get(name, 0.0)))  # of equal ones the first
+    ranked = sorted(means.items(), key=lambda one: -one[1]) if ballots[0].ranked else ()
+    return LabelPrediction(ballots[0].id, label, tuple(ranked), means.get(label))

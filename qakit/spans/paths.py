@@ -31,6 +31,25 @@ def best_path(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
     return path[::-1]
 
 
+def log_normaliser(scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> float:
+    """The logarithm of the summed weights of all sequences, 0 for no place.
+
+    Args:
+        scores, transitions, start, end: as those of `best_path`.
+    """
+    if not len(scores):
+        return 0.0
+    return float(np.logaddexp.reduce(_forward(scores, transitions, start)[-1] + end))
+
+
+def path_score(path: Sequence[int], scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> float:
+    """The sum of a sequence's scores and transitions, 0 for no place."""
+    if not path:
+        return 0.0
+    steps = sum(transitions[one, other] for one, other in pairwise(path))
+    return float(start[path[0]] + scores[np.arange(len(path)), path].sum() + steps + end[path[-1]])
+
+
 def marginals(scores: Doubles, transitions: Doubles, start: Doubles, end: Doubles) -> Doubles:
     """Log-probability of each class at each place over all sequences (forward-backward), shape (T, L).
 
@@ -39,14 +58,20 @@ def marginals(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
     """
     if not len(scores):
         return scores
-    forward, backward = [start + scores[0]], [end]
-    for row in scores[1:]:
-        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + row)
+    backward = [end]
     for row in scores[:0:-1]:
         backward.append(np.logaddexp.reduce(transitions + (row + backward[-1]), axis=1))
-    both = np.stack(forward) + np.stack(backward[::-1])
+    both = np.stack(_forward(scores, transitions, start)) + np.stack(backward[::-1])
     found: Doubles = both - np.logaddexp.reduce(both, axis=1, keepdims=True)
     return found
+
+
+def _forward(scores: Doubles, transitions: Doubles, start: Doubles) -> list[Doubles]:
+    """Of each place and class the logarithm of the summed weights of all that leads up to it."""
+    forward = [start + scores[0]]
+    for row in scores[1:]:
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + row)
+    return forward
 
 
 def is_bio(labels: Sequence[str]) -> bool:

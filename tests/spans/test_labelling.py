@@ -1,5 +1,6 @@
 """Labels are read off scores, of one model or of several; scores files of labels give back what was written."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from qakit.spans.label_scores import (
 )
 from qakit.spans.labelling import LabelDecoder, LabelEnsemble, vote_on_labels
 from qakit.spans.members import open_label_members
+from qakit.spans.paths import follows_bio
 from qakit.spans.scores import is_scores_file
 from tests.spans.test_scores import written
 
@@ -72,6 +74,17 @@ def test_tags_follow_the_rules_and_words_without_a_token_are_outside():
     assert LabelDecoder(TAGS).predict(sentence((np.nan,) * 3)).label == "O"
 
 
+@given(logs=LOGS)
+def test_a_sentence_has_the_probability_of_its_tags_among_all_well_formed_ones(logs: np.ndarray):
+    found = LabelDecoder(TAGS).predict(LabelScores("x", "w w w", logs))
+    weights = {
+        tags: np.exp(sum(float(logs[place, TAGS.names.index(tag)]) for place, tag in enumerate(tags)))
+        for tags in product(TAGS.names, repeat=3)
+        if follows_bio(tags)
+    }
+    assert found.probability == pytest.approx(weights[tuple(found.label.split())] / sum(weights.values()))
+
+
 def test_transitions_weigh_what_follows_what():
     row = sentence((0.5, 0.2, 0.3), (0.1, 0.4, 0.5))
     assert LabelDecoder(TAGS).predict(row).label == "B-date O"
@@ -97,7 +110,7 @@ def test_members_that_agree_change_no_label(how: Combined, logs: np.ndarray):
     row = LabelScores("x", "w w w", logs)
     alone = LabelDecoder(LabelScoresInfo("slots", "m", TAGS.names)).predict(row)
     infos = [LabelScoresInfo("slots", "m", TAGS.names)] * 2
-    assert combined([row, row], infos, how, [1, 1]) == alone
+    assert combined([row, row], infos, how, [1, 1]).label == alone.label
 
 
 def test_log_probabilities_let_a_member_forbid_and_probabilities_let_it_propose():
@@ -155,8 +168,9 @@ def test_a_vote_is_of_labels_and_ties_go_to_probability_then_to_the_earlier_memb
     assert vote_on_labels([ballot("a", 0.5), ballot("b", 0.6)], [1, 1]).label == "b"
     assert vote_on_labels([ballot("a", 0.5), ballot("b", 0.5)], [1, 1]).label == "a"
     assert vote_on_labels([ballot("a", 0.5), ballot("b", 0.9)], [3, 1]).label == "a"
-    tags = [LabelPrediction("x", one) for one in ("O O", "O B-a", "O B-a")]
-    assert vote_on_labels(tags, [1, 1, 1]) == LabelPrediction("x", "O B-a")
+    tags = [LabelPrediction("x", one, probability=0.3) for one in ("O O", "O B-a", "O B-a")]
+    assert vote_on_labels(tags, [1, 1, 1]) == LabelPrediction("x", "O B-a", (), pytest.approx(0.2))
+    assert vote_on_labels([tags[0], LabelPrediction("x", "B-a O", probability=0.4)], [1, 1]).label == "B-a O"
 
 
 def test_weights_that_are_none_are_refused():

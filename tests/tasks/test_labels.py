@@ -112,7 +112,9 @@ def test_batches_and_order_change_no_prediction(intents, slots):
     np.testing.assert_allclose(
         class_probabilities(intents, texts, one_by_one), class_probabilities(intents, texts, ReadConfig()), atol=1e-6
     )
-    assert list(tag_words(slots, sentences, one_by_one)) == list(tag_words(slots, sentences, ReadConfig()))
+    for one, other in zip(*(tag_words(slots, sentences, how) for how in (one_by_one, ReadConfig())), strict=True):
+        assert (one.id, one.label) == (other.id, other.label)
+        assert one.probability == pytest.approx(other.probability, abs=1e-6)
 
 
 def test_every_word_has_one_tag_also_behind_the_end_of_a_window(slots):
