@@ -30,7 +30,7 @@ Weights = Annotated[
 ]
 TuneOn = Annotated[
     Path | None,
-    typer.Option(help="Labelled questions on which greedy chooses the weights.", rich_help_panel=_WEIGHTS),
+    typer.Option(help="Labelled data on which greedy chooses the weights.", rich_help_panel=_WEIGHTS),
 ]
 TuneScores = Annotated[
     list[Path] | None,
@@ -40,9 +40,11 @@ TuneScores = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="The questions of SCORES with answers: tells what each member adds.", rich_help_panel=_WEIGHTS),
+    typer.Option(
+        help="The data of SCORES, with answers or labels: tells what each member adds.", rich_help_panel=_WEIGHTS
+    ),
 ]
-Gold = Annotated[Path | None, typer.Option(help="A file of answers, for --data without.", rich_help_panel=_WEIGHTS)]
+Gold = Annotated[Path | None, typer.Option(help="Answers, for --data of questions without.", rich_help_panel=_WEIGHTS)]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 
 

@@ -42,20 +42,6 @@ def _task_of(model: str) -> "Schema | None":
     return info.task if info and info.task in ("intent", "slots") else None  # type: ignore[return-value]
 
 
-def refuse(given: Mapping[str, Any]) -> None:
-    """Make sure that nothing is asked for that only questions have.
-
-    Args:
-        given: options by name.
-
-    Raises:
-        ConfigError: naming the first that is.
-    """
-    for name, value in given.items():
-        if value:
-            raise ConfigError(f"--{name}: is for questions, and this is data of intents or slots; leave it out")
-
-
 def tunes_scope(tune: list[str] | None) -> bool:
     """Whether a threshold for texts out of scope is asked for.
 
@@ -75,9 +61,10 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
         ConfigError: something that only questions have is asked for.
     """
     from qakit.runs.labelled import LabelRequest, evaluate_labels
+    from qakit.runs.labeller import refuse_what_questions_have
 
     of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices")
-    refuse({name: given[name] for name in of_questions})
+    refuse_what_questions_have({name: given[name] for name in of_questions})
     request = LabelRequest(
         data=given["data"],
         schema=schema,
@@ -128,10 +115,10 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
         ConfigError: no model is given, or something that only questions have.
     """
     from qakit.data.labelled import read_labelled, single_record
-    from qakit.runs.labeller import load_labeller, predict_labels
+    from qakit.runs.labeller import load_labeller, predict_labels, refuse_what_questions_have
 
     others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
-    refuse({**others, "format": wanted.format})
+    refuse_what_questions_have({**others, "format": wanted.format})
     if model is None:
         raise ConfigError(f"--model: give a model that was trained with train-{schema}")
     if asked.data:
@@ -150,8 +137,9 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
 def ensemble(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
     """Combine scores files of intents or slots, and write or show the labels and what each member adds."""
     from qakit.runs.ensemble_labels import ensemble_labels
+    from qakit.runs.labeller import refuse_what_questions_have
 
-    refuse({"format": wanted.format})
+    refuse_what_questions_have({"format": wanted.format})
     result = ensemble_labels(request, settings, out=wanted.out, nbest_out=wanted.nbest_out)
     told = told_of(result.report, result.weights)
     _show_predictions(result, json=wanted.json, told=told)

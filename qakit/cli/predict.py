@@ -85,7 +85,9 @@ def predict(
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 
     if schema := labelled.schema_asked(asked, model, interactive=interactive):
-        labelled.refuse({"selector": selector, "backend": backend, "part-size": part_size})
+        from qakit.runs.labeller import refuse_what_questions_have
+
+        refuse_what_questions_have({"selector": selector, "backend": backend, "part-size": part_size})
         labelled.predict(schema, model, asked, wanted, settings)
         return
 

@@ -130,6 +130,7 @@ _BUILDERS: Mapping[Schema, tuple[str, Callable[[Any, Collection[str]], LabelledR
     "slots": ("tags", _slots),
 }
 _TEXT_KEYS: Mapping[str, Schema] = {"text": "intent", "tokens": "slots"}
+_SHORT = 100_000  # characters
 _OF_QUESTIONS = {"question", "context", "paragraphs", "title"}
 _EXPECTED = {"intent": '{"id", "text", "intent"}', "slots": '{"id", "tokens", "tags"}'}
 
@@ -166,7 +167,8 @@ def _read(document: Document, schema: Schema, journal: Journal) -> Iterator[Labe
     others = {schema_of_keys(row.value) for row in rows if isinstance(row.value, dict)} - {None}
     if others and schema not in others:
         (other,) = others
-        raise file_error(document.path, "schema", f"is one of {other}; expected {_EXPECTED[schema]}: use train-{other}")
+        message = f"is one of {other}, for the task of this name; expected {_EXPECTED[schema]}"
+        raise file_error(document.path, "schema", message)
     key, build = _BUILDERS[schema]
     required = keys_in_use((row.value for row in rows), (key,))
     source = Source(document.path, journal, {"words": "tokens"})
@@ -221,22 +223,22 @@ def schema_of(path: Path) -> Schema | None:
     if not begin.startswith("{"):
         return schema_of_keys(text.partition("\n")[0].rstrip().replace('"', "").split(","))
     try:
-        first = json.JSONDecoder().raw_decode(begin)[0] if begin is not text or _one_a_line(text) else {}
+        first = json.JSONDecoder().raw_decode(begin)[0] if begin is not text or _is_quickly_read(text) else {}
     except (ValueError, RecursionError):
         return None
     return schema_of_keys(first)
 
 
-def _one_a_line(text: str) -> bool:
-    """Whether a text that begins with an object is JSON lines, not one object as large as the file."""
-    return text.partition("\n")[0].rstrip().endswith("}")
+def _is_quickly_read(text: str) -> bool:
+    """Whether a text that begins with an object is JSON lines or short, not one object as large as a whole file."""
+    return len(text) < _SHORT or text.partition("\n")[0].rstrip().endswith("}")
 
 
 def schema_of_keys(keys: Collection[str]) -> Schema | None:
     """The schema of a record with these keys, where it is one of intents or tags."""
     if _OF_QUESTIONS.intersection(keys):
         return None
-    return next((schema for key, schema in _TEXT_KEYS.items() if key in keys and "id" in keys), None)
+    return next((schema for key, schema in _TEXT_KEYS.items() if key in keys), None)
 
 
 def _check_id(name: str) -> None:

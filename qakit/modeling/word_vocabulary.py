@@ -58,7 +58,8 @@ def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()
 def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     """Word vectors from a text file: a word and its numbers a line, as GloVe has them; in the order of the file.
 
-    A first line with two numbers, as word2vec and fastText write it, is passed over.
+    A first line with two numbers, as word2vec and fastText write it, is passed over. Behind the first vector, words may
+    have spaces in them, as some of GloVe's have.
 
     Raises:
         DataError: no such file, no vector in it, or lines that are no vectors of one length; the first 20 are named.
@@ -66,17 +67,19 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     vectors: dict[str, NDArray[np.float32]] = {}
     problems: list[Problem] = []
     for number, line in _lines(path):
-        word, *numbers = line.rstrip("\n").rstrip(" ").split(" ")
-        if number == 1 and len(numbers) < _HEADER_FIELDS:
+        length = len(next(iter(vectors.values()), ()))
+        fields = line.rstrip("\n").rstrip(" ").split(" ")
+        if number == 1 and len(fields) <= _HEADER_FIELDS:
             continue
+        border = max(1, len(fields) - length) if length else 1
+        word, numbers = " ".join(fields[:border]), fields[border:]
         fault = ""
         try:
             vector = np.array(numbers, dtype=np.float32)
         except ValueError:
             fault = "has a field that is no number"
         else:
-            length = len(next(iter(vectors.values()), vector))
-            if len(vector) != length or not length:
+            if len(vector) != (length or len(vector)) or not len(vector):
                 fault = f"has {len(vector)} numbers, expected {length or 'some'}"
             elif not np.isfinite(vector).all():
                 fault = "has a number that is not finite"

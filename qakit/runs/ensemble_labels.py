@@ -10,11 +10,11 @@ import numpy as np
 from qakit.config import EnsembleConfig
 from qakit.data.labelled import LabelledRecord, Schema, read_labelled
 from qakit.data.predicted_labels import LabelPrediction
-from qakit.errors import ConfigError
+from qakit.io import file_error
 from qakit.runs.ensemble_report import EnsembleReport
 from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
 from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
-from qakit.runs.labeller import check_label_outputs, in_scope_of, write_label_outputs
+from qakit.runs.labeller import check_label_outputs, in_scope_of, refuse_what_questions_have, write_label_outputs
 from qakit.spans.ensembling import Combined
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
 from qakit.spans.labelling import LabelEnsemble
@@ -52,10 +52,7 @@ def ensemble_labels(
         ConfigError: members or options that cannot be combined, or that only questions have.
         DataError: a file that is no scores file of these tasks, or one of other texts.
     """
-    given = {"gold": request.gold, "context": request.context, "metric": config.metric}
-    for name, value in given.items():
-        if value:
-            raise ConfigError(f"--{name}: is for questions, and these are scores of intents or slots; leave it out")
+    refuse_what_questions_have({"gold": request.gold, "context": request.context, "metric": config.metric})
 
     def labelled(data: Path, gold: Path | None, members: _Members) -> Labelled:
         return _labelled(request, data, members, config)
@@ -84,12 +81,16 @@ def _labelled(request: EnsembleRequest, data: Path, members: _Members, config: E
     known = [record for record in dataset if record.label is not None]
     records: tuple[LabelledRecord, ...] = shared_records(members, known, dataset.files)
     ids = {record.id for record in records}
-    ensemble = LabelEnsemble([row for row in members if row[0].id in ids], members.infos, how_combined(config))
+    rows = [row for row in members if row[0].id in ids]
+    for record, (row, *_) in zip(records, rows, strict=True):
+        if record.text != row.text:
+            raise file_error(data, "text", f"that of {record.id} is another one than in {request.scores[0]}")
+    ensemble = LabelEnsemble(rows, members.infos, how_combined(config))
+    golds = [record.label for record in in_scope_of(ensemble.info, records)]
 
     def score(weights: Weights) -> Scored:
         found = ensemble.predictions(weights)
-        golds = in_scope_of(ensemble.info(weights), records)
-        right = [one.label == gold.label for one, gold in zip(found, golds, strict=True)]
+        right = [one.label == gold for one, gold in zip(found, golds, strict=True)]
         return 100 * np.array(right, dtype=np.float64)[:, None]
 
     return Labelled(

@@ -101,7 +101,7 @@ def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
         given = ",".join(f"{weight:g}" for weight in config.weights)
         raise ConfigError(f"--weights {given}: {len(config.weights)} for {count} scores files; give one for each")
     if config.method == "greedy" and not request.tune_on:
-        raise ConfigError("--method greedy: give --tune-on, labelled questions on which it chooses the weights")
+        raise ConfigError("--method greedy: give --tune-on, labelled data on which it chooses the weights")
     if config.method != "greedy" and (request.tune_on or request.tune_scores):
         raise ConfigError(
             f"--tune-on and --tune-scores are for --method greedy, not {config.method}; to score SCORES, give --data"

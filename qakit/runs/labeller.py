@@ -1,6 +1,6 @@
 """What a model of intents or slots says of records: `predict`, and where `evaluate` takes its predictions from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,20 @@ from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_s
 
 if TYPE_CHECKING:
     from qakit.modeling.models import LoadedModel
+
+
+def refuse_what_questions_have(given: Mapping[str, Any]) -> None:
+    """Make sure that nothing is asked for that only questions have.
+
+    Args:
+        given: options by name.
+
+    Raises:
+        ConfigError: naming the first that is.
+    """
+    for name, value in given.items():
+        if value:
+            raise ConfigError(f"--{name}: is for questions, and this is data of intents or slots; leave it out")
 
 
 def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedModel":

@@ -13,10 +13,9 @@ from qakit.modeling.info import INFO_FILE
 from qakit.modeling.models import LoadedModel
 from qakit.runs.tune import own_folder
 from qakit.spans.fitting import fit_null_threshold
+from qakit.spans.pages import LEAST
 from qakit.tasks.intent import score_texts
 from qakit.tasks.labelled import decoded
-
-_LEAST = 1e-300  # what stands for a probability of 0, whose logarithm is none
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def tune_scope(loaded: LoadedModel, records: Sequence[Any], config: ReadConfig) 
     # With a threshold of 0 nothing is out of scope that the model does not find so by itself.
     plain = replace(loaded, info=loaded.info.model_copy(update={"oos_threshold": None}))
     found = list(decoded(plain, score_texts(plain, records, config)))
-    leads = [-log(max(one.ranked[0][1], _LEAST)) for one in found]
+    leads = [-log(max(one.ranked[0][1], LEAST)) for one in found]
     golds = [OUT_OF_SCOPE if out else record.label for out, record in zip(outside, records, strict=True)]
     answered = [float(one.label == gold) for one, gold in zip(found, golds, strict=True)]
     empty = [float(out) for out in outside]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.data.labelled import Schema
-from qakit.io import write_parquet
-from qakit.spans.score_files import ROWS, has_metadata, read_rows, require_metadata
+from qakit.io import file_error, write_parquet
+from qakit.spans.score_files import ROWS, has_metadata, read_info, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,8 +99,12 @@ class LabelScoresFile:
     def _records(self, batch: "pa.RecordBatch") -> Iterator[LabelScores]:
         names, texts = (batch.column(name).to_pylist() for name in ("id", "text"))
         for name, text, logs in zip(names, texts, batch.column("logs"), strict=True):
-            values = logs.values.to_numpy(zero_copy_only=False)
-            yield LabelScores(name, text, values.reshape(-1, len(self.info.names)))
+            values = logs.values.to_numpy(zero_copy_only=False).reshape(-1, len(self.info.names))
+            known = np.isfinite(values).all(axis=1)
+            is_whole = len(values) and (known | np.isnan(values).all(axis=1)).all()
+            if not is_whole or (self.info.task == "intent" and (len(values), known.sum()) != (1, 1)):
+                raise ValueError(f"those of {name} are not a number for each class")
+            yield LabelScores(name, text, values)
 
 
 def open_label_scores(path: Path) -> LabelScoresFile:
@@ -109,9 +113,13 @@ def open_label_scores(path: Path) -> LabelScoresFile:
     Raises:
         DataError: the file is missing, is no such file, or was written by a newer qakit.
     """
-    found = require_metadata(path, _METADATA_KEY, FORMAT_VERSION, " of intents or slots")
-    found["names"], found["transitions"] = tuple(found["names"]), tuple(map(tuple, found["transitions"]))
-    return LabelScoresFile(path, LabelScoresInfo(**found))
+    info = read_info(path, _METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "intents or slots")
+    shape = (len(info.names) + 2, len(info.names))
+    if not info.names or len(set(info.names)) < len(info.names):
+        raise file_error(path, "metadata.names", "is empty, or has a class twice; the file is damaged")
+    if info.transitions and np.shape(info.transitions) != shape:
+        raise file_error(path, "metadata.transitions", f"is no table of {shape[0]} by {shape[1]}; the file is damaged")
+    return LabelScoresFile(path, info)
 
 
 def is_label_scores_file(path: Path) -> bool:

@@ -17,13 +17,13 @@ from qakit.data.labelled import OUT_OF_SCOPE
 from qakit.data.predicted_labels import LabelPrediction
 from qakit.spans.ensembling import Combined, Weights, relative_weights
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo
+from qakit.spans.pages import LEAST, Average
 from qakit.spans.paths import best_path, bio_rules, log_normaliser, marginals, path_score
 
 RANKED = 5
 """Intents that a prediction names at least, where there are so many."""
 
 Doubles = NDArray[np.float64]
-_LEAST = 1e-300  # what stands for a probability of 0, whose logarithm is none
 _OUTSIDE = "O"  # the tag of a word that no tokenizer makes anything of
 
 
@@ -84,7 +84,8 @@ class LabelEnsemble:
             infos: what each member's file says of itself.
         """
         self._rows, self._infos, self._how = rows, tuple(infos), how
-        self._decoders = [LabelDecoder(info, how.nbest) for info in infos]
+        # A vote has to know what each member thinks of every intent.
+        self._decoders = [LabelDecoder(info, len(info.names) if how.method == "vote" else how.nbest) for info in infos]
         self._own: dict[int, list[LabelPrediction]] = {}
         self._bounds = np.append(0, np.cumsum([len(row[0].logs) for row in rows]))
         self._values = [self._values_of(member) for member in range(len(infos))] if how.method == "mean" else []
@@ -103,34 +104,27 @@ class LabelEnsemble:
         """
         members, counting = _counting(weights)
         if len(members) == 1:
-            return self.alone(members[0])
+            return [self._shortened(one) for one in self.alone(members[0])]
         if self._how.method == "vote":
             ballots = zip(*map(self.alone, members), strict=True)
-            return [vote_on_labels(row, counting) for row in ballots]
-        decoder = LabelDecoder(self.info(weights), self._how.nbest)
+            return [self._shortened(vote_on_labels(row, counting)) for row in ballots]
+        decoder = LabelDecoder(_together(self._of(members), counting, self._how.average), self._how.nbest)
         return list(map(decoder.predict, self._means(members, counting, decoder.info.names)))
 
-    def info(self, weights: Weights) -> LabelScoresInfo:
-        """What the members say of themselves together.
-
-        Classes are those of all; a threshold is the mean of theirs, if all have one; sequences are well-formed if those
-        of one member are; and transitions are averaged where log-probabilities are.
-        """
-        members, counting = _counting(weights)
-        infos = [self._infos[member] for member in members]
-        names = tuple(dict.fromkeys(name for info in infos for name in info.names))
+    @property
+    def info(self) -> LabelScoresInfo:
+        """What all members say of themselves together, whatever their weights; it tells what is out of their scope."""
+        infos = self._infos
+        together = _together(infos, [1.0] * len(infos), self._how.average)
         thresholds = [info.oos_threshold for info in infos if info.oos_threshold is not None]
-        together = replace(
-            infos[0],
-            names=names,
-            follows_bio=any(info.follows_bio for info in infos),
-            oos_threshold=float(np.average(thresholds, weights=counting)) if len(thresholds) == len(infos) else None,
-            transitions=(),
-        )
-        if self._how.average == "probability" or not any(info.transitions for info in infos):
-            return together
-        learnt = np.average([_transitions(info, names) for info in infos], axis=0, weights=counting)
-        return replace(together, transitions=tuple(map(tuple, learnt.tolist())))
+        return replace(together, oos_threshold=max(thresholds, default=None))
+
+    def _shortened(self, one: LabelPrediction) -> LabelPrediction:
+        """The prediction with as many intents as are asked for."""
+        return replace(one, ranked=one.ranked[: max(RANKED, self._how.nbest)])
+
+    def _of(self, members: Sequence[int]) -> list[LabelScoresInfo]:
+        return [self._infos[member] for member in members]
 
     def _values_of(self, member: int) -> Doubles:
         """What is averaged of a member: logarithms or probabilities of the places of all records, shape (P, L)."""
@@ -147,7 +141,7 @@ class LabelEnsemble:
         shares = ~np.isnan(values[:, :, 0]) * np.array(weights)[:, None]
         with np.errstate(invalid="ignore"):  # a word that is nothing to all of them stays so
             means = np.nansum(values * shares[:, :, None], axis=0) / shares.sum(axis=0)[:, None]
-        logs = means if self._how.average == "log" else np.log(np.maximum(means, _LEAST))
+        logs = means if self._how.average == "log" else np.log(np.maximum(means, LEAST))
         for row, (first, end) in zip(self._rows, pairwise(self._bounds.tolist()), strict=True):
             yield replace(row[0], logs=logs[first:end])
 
@@ -157,6 +151,27 @@ def _counting(weights: Weights) -> tuple[list[int], list[float]]:
     relative = relative_weights(weights)
     members = [member for member, weight in enumerate(relative) if weight > 0]
     return members, [relative[member] for member in members]
+
+
+def _together(infos: Sequence[LabelScoresInfo], weights: Weights, average: Average) -> LabelScoresInfo:
+    """What a mean of members says of itself.
+
+    Classes are those of all; a threshold is the mean of theirs, if all have one; sequences are well-formed if those
+    of one member are; and transitions are averaged where log-probabilities are.
+    """
+    names = tuple(dict.fromkeys(name for info in infos for name in info.names))
+    thresholds = [info.oos_threshold for info in infos if info.oos_threshold is not None]
+    together = replace(
+        infos[0],
+        names=names,
+        follows_bio=any(info.follows_bio for info in infos),
+        oos_threshold=float(np.average(thresholds, weights=weights)) if len(thresholds) == len(infos) else None,
+        transitions=(),
+    )
+    if average == "probability" or not any(info.transitions for info in infos):
+        return together
+    learnt = np.average([_transitions(info, names) for info in infos], axis=0, weights=weights)
+    return replace(together, transitions=tuple(map(tuple, learnt.tolist())))
 
 
 def _transitions(info: LabelScoresInfo, names: Sequence[str]) -> Doubles:
@@ -180,7 +195,8 @@ def _under(names: Sequence[str], values: Doubles, own: Sequence[str]) -> Doubles
 def vote_on_labels(ballots: Sequence[LabelPrediction], weights: Weights) -> LabelPrediction:
     """The label of the most votes; ties go to the higher sum of probabilities, then to the earlier member.
 
-    A label's probability is the weighted mean over all members, of those that they name; intents are ranked by it.
+    A label's probability is the weighted mean over all members; intents are ranked by it. One that a threshold put out
+    of scope has none, so it loses ties; of other tags than the best a member tells none.
     """
     votes: dict[str, float] = {}
     means: dict[str, float] = {}

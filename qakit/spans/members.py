@@ -1,5 +1,6 @@
 """Several scores files of the same records, read side by side: record by record, so that memory holds few."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +91,21 @@ def _opened(
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("the same scores file is named twice: " + ", ".join(map(str, paths)))
     files = tuple(map(open_file, paths))
-    order, *others = map(read_ids, paths)
+    order, *others = map(_distinct_ids, paths)
     for path, ids in zip(paths[1:], others, strict=True):
         if ids != order:
             _check_same_records(order, ids, paths[0], path)
     return Members(files, tuple(order), (True, *(ids == order for ids in others)), check)
+
+
+def _distinct_ids(path: Path) -> list[str]:
+    ids = read_ids(path)
+    if not ids:
+        raise file_error(path, "id", "has none: the file holds no record")
+    if len(set(ids)) < len(ids):
+        twice = next(name for name, times in Counter(ids).items() if times > 1)
+        raise file_error(path, "id", f"{twice!r} stands twice; expected each record once")
+    return ids
 
 
 def _check_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -> None:

@@ -16,7 +16,8 @@ from qakit.spans.scores import QuestionScores, ScoresInfo
 Average = Literal["log", "probability"]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_LEAST = 5e-324  # of a probability that is rounded to 0
+LEAST = 5e-324
+"""What stands for a probability that was rounded to 0, whose logarithm is none."""
 
 
 class Page(NamedTuple):
@@ -64,7 +65,7 @@ class Pages:
             members: positions of those that count, with the weight of each.
         """
         weight = np.array(weights)[:, None] * self.reads[members]
-        total = np.maximum(weight.sum(axis=0), _LEAST)  # of a page that nobody read everything is 0
+        total = np.maximum(weight.sum(axis=0), LEAST)  # of a page that nobody read everything is 0
         sides = [self._side(side, members, weights, np.repeat(total, np.diff(self.bounds))) for side in (0, 1)]
         nulls = (weight * np.where(self.reads[members], self.nulls[members], 0.0)).sum(axis=0) / total
         nulls = self._scores(nulls)
@@ -95,7 +96,7 @@ class Pages:
 
     def _scores(self, averaged: Doubles) -> Doubles:
         """Averages as logarithms, which the decoder adds."""
-        return averaged if self.average == "log" else np.log(np.maximum(averaged, _LEAST))
+        return averaged if self.average == "log" else np.log(np.maximum(averaged, LEAST))
 
 
 def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[ScoresInfo], average: Average) -> Pages:

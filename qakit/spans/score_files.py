@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from qakit.errors import DataError
 from qakit.io import file_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_AGAIN = "write it again with `qakit predict --scores`"
 ROWS = 256  # of a group, which are written, and decoded, at a time
 
 
@@ -34,6 +37,7 @@ class HasModel(Protocol):
 
 
 Row = TypeVar("Row")
+Info = TypeVar("Info")
 Row_co = TypeVar("Row_co", bound=HasId, covariant=True)
 Info_co = TypeVar("Info_co", bound=HasModel, covariant=True)
 
@@ -73,7 +77,12 @@ def read_metadata(path: Path, key: str) -> dict[str, Any] | None:
         packed = (pq.read_schema(path).metadata or {}).get(key.encode())
     except (OSError, UnicodeError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
-    found: dict[str, Any] | None = None if packed is None else json.loads(packed)
+    if packed is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(packed)
+    except ValueError as error:
+        raise file_error(path, f"metadata.{key}", f"is not JSON: {error}; {_AGAIN}") from None
     return found
 
 
@@ -85,23 +94,29 @@ def has_metadata(path: Path, key: str) -> bool:
         return False
 
 
-def require_metadata(path: Path, key: str, version: int, what: str) -> dict[str, Any]:
+def read_info(path: Path, key: str, kind: type[Info], version: int, what: str) -> Info:
     """What a file says of itself under `key`.
 
     Args:
+        kind: a dataclass.
         version: the newest `format_version` that is known.
         what: the kind of the file, for the message.
 
     Raises:
-        DataError: the file is missing, is none of this kind, or was written by a newer qakit.
+        DataError: the file is missing, is none of this kind, was written by a newer qakit, or is damaged.
     """
     found = read_metadata(path, key)
     if found is None:
-        raise file_error(path, "metadata", f"is not a scores file{what}; `qakit predict --scores FILE` writes one")
-    if found["format_version"] > version:
-        message = f"{found['format_version']} is newer than this qakit reads ({version}); upgrade qakit"
-        raise file_error(path, "format_version", message)
-    return found
+        raise file_error(path, "metadata", f"is not a scores file of {what}; `qakit predict --scores FILE` writes one")
+    written = found.get("format_version")
+    if isinstance(written, int) and written > version:
+        raise file_error(path, "format_version", f"{written} is newer than this qakit reads ({version}); upgrade qakit")
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(found), strict=True)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, (key, *fault["loc"])))
+        raise file_error(path, f"metadata.{field}", f"{fault['msg']}; the file is damaged: {_AGAIN}") from None
 
 
 def read_ids(path: Path) -> list[str]:
@@ -139,6 +154,8 @@ def read_rows(path: Path, decode: "Callable[[pa.RecordBatch], Iterator[Row]]") -
                     yield from decode(batch)
     except (OSError, UnicodeError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise file_error(path, "rows", f"are not those of a scores file: {error}; {_AGAIN}") from None
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -16,7 +16,7 @@ import numpy as np
 
 from qakit.io import write_parquet
 from qakit.spans.decoding import Floats, Offsets, TokenScores
-from qakit.spans.score_files import ROWS, has_metadata, read_rows, require_metadata
+from qakit.spans.score_files import ROWS, has_metadata, read_info, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,9 +160,7 @@ def open_scores(path: Path) -> ScoresFile:
     Raises:
         DataError: the file is missing, is no scores file, or was written by a newer qakit.
     """
-    metadata = require_metadata(path, _METADATA_KEY, FORMAT_VERSION, " of questions")
-    metadata["length_bonus"] = tuple(metadata.get("length_bonus", ()))
-    return ScoresFile(path, ScoresInfo(**metadata))
+    return ScoresFile(path, read_info(path, _METADATA_KEY, ScoresInfo, FORMAT_VERSION, "questions"))
 
 
 def is_scores_file(path: Path) -> bool:

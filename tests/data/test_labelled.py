@@ -92,7 +92,7 @@ def test_lenient_leaves_bad_records_out(tmp_path: Path):
 def test_an_empty_list_and_a_file_of_the_other_task_are_refused(tmp_path: Path):
     assert problems(written(tmp_path), "intent") == ["whole file: records: none is left"]
     (found,) = problems(written(tmp_path, *[SLOTS] * 3), "intent")
-    assert found == 'whole file: schema: is one of slots; expected {"id", "text", "intent"}: use train-slots'
+    assert found == 'whole file: schema: is one of slots, for the task of this name; expected {"id", "text", "intent"}'
     write_json(tmp_path / "object.json", {"a": 1})
     assert "expected a list of" in problems(tmp_path / "object.json", "intent")[0]
     with pytest.raises(ConfigError):
@@ -109,6 +109,11 @@ def test_the_schema_is_told_from_the_first_record(tmp_path: Path, sample_data: P
     assert schema_of(pretty) == "slots"
     assert schema_of(tmp_path / "lines.jsonl") == "intent"
     assert schema_of(tmp_path / "table.csv") == "intent"
+    pretty.write_text(json.dumps(INTENT, indent=1), encoding="utf-8")
+    assert schema_of(pretty) == "intent"
+    write_jsonl(tmp_path / "lines.jsonl", [{"tokens": ["a"]}])
+    assert schema_of(tmp_path / "lines.jsonl") == "slots"
+    assert problems(tmp_path / "lines.jsonl", "slots") == ["line 1: id: is missing; the object has 'tokens'"]
     assert schema_of(tmp_path / "broken.json") is None
     assert schema_of(tmp_path / "absent.json") is None
     others = [path for path in sample_data.rglob("*.json") if "tokenizer" not in path.parts]

@@ -136,6 +136,11 @@ def test_a_header_is_passed_over(tmp_path: Path):
     assert {word: vector.tolist() for word, vector in read_vectors(tmp_path / "w2v.txt").items()} == {"a": [1, 2]}
 
 
+def test_words_may_have_spaces_and_be_numbers(tmp_path: Path):
+    (tmp_path / "glove.txt").write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\n0.5 7 8\n", encoding="utf-8")
+    assert list(read_vectors(tmp_path / "glove.txt")) == ["the", ". . .", "at name@domain.com", "0.5"]
+
+
 def test_vectors_are_for_recurrent_models(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"model.embeddings .* is for lstm and gru"):
         build("bert", embeddings=tmp_path / "glove.txt", from_scratch=True)

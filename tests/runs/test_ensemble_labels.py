@@ -8,7 +8,7 @@ import pytest
 
 from qakit.config import EnsembleConfig, ReadConfig
 from qakit.data.labelled import read_labelled
-from qakit.errors import ConfigError
+from qakit.errors import ConfigError, DataError
 from qakit.io import write_json
 from qakit.runs.ensemble_labels import ensemble_labels
 from qakit.runs.ensemble_weights import EnsembleRequest
@@ -117,3 +117,19 @@ def test_files_are_written_and_what_only_questions_have_is_refused(three, tmp_pa
         ensemble_labels(EnsembleRequest(three, data=three[0], gold=three[1]), EnsembleConfig())
     with pytest.raises(ConfigError, match=r"ends in \.csv"):
         ensemble_labels(EnsembleRequest(three), EnsembleConfig(), out=tmp_path / "o.json")
+
+
+def test_all_members_are_scored_against_the_same_labels(tmp_path):
+    """A member that finds everything out of scope is wrong about an intent that another one knows."""
+    knows_of_scope = member(tmp_path / "a.parquet", None, threshold=0.999)
+    files = (knows_of_scope, member(tmp_path / "b.parquet", 0))
+    request = EnsembleRequest(files, tune_on=gold(tmp_path / "gold.json"))
+    result = ensemble_labels(request, EnsembleConfig(method="greedy"))
+    assert [one.alone["accuracy"].mean for one in result.report.members] == [0, 65]
+    assert result.weights == (0, 1)
+
+
+def test_labels_of_other_texts_are_refused(three, tmp_path):
+    write_json(tmp_path / "gold.json", [{"id": str(n), "text": f"other {n}", "intent": "a"} for n in range(COUNT)])
+    with pytest.raises(DataError, match=r"gold\.json: .*text: that of 0 is another one than in .*0\.parquet"):
+        ensemble_labels(EnsembleRequest(three, data=tmp_path / "gold.json"), EnsembleConfig())

@@ -1,9 +1,12 @@
 """Labels are read off scores, of one model or of several; scores files of labels give back what was written."""
 
+import json
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from qakit.data.predicted_labels import LabelPrediction
 from qakit.errors import ConfigError, DataError
+from qakit.io import write_parquet
 from qakit.spans.ensembling import Combined
 from qakit.spans.label_scores import (
     LabelScores,
@@ -19,7 +23,7 @@ from qakit.spans.label_scores import (
     open_label_scores,
     write_label_scores,
 )
-from qakit.spans.labelling import LabelDecoder, LabelEnsemble, vote_on_labels
+from qakit.spans.labelling import RANKED, LabelDecoder, LabelEnsemble, vote_on_labels
 from qakit.spans.members import open_label_members
 from qakit.spans.paths import follows_bio
 from qakit.spans.scores import is_scores_file
@@ -154,10 +158,9 @@ def test_a_word_that_is_something_to_one_member_has_its_tag():
 def test_a_threshold_is_the_mean_of_theirs_if_all_have_one():
     strict, lax = (LabelScoresInfo("intent", "m", INTENTS.names, oos_threshold=one) for one in (0.9, 0.3))
     ensemble = LabelEnsemble([[intent(0.7, 0.2, 0.1)] * 3], [strict, lax, INTENTS], MEAN)
-    assert ensemble.info([1, 1, 0]).oos_threshold == pytest.approx(0.6)
-    assert ensemble.info([1, 1, 1]).oos_threshold is None
     assert ensemble.predictions([3, 1, 0])[0].label == "oos"
     assert ensemble.predictions([1, 3, 0])[0].label == "book"
+    assert ensemble.predictions([3, 1, 1])[0].label == "book"
 
 
 def test_a_vote_is_of_labels_and_ties_go_to_probability_then_to_the_earlier_member():
@@ -207,3 +210,64 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
         list(open_label_members([tmp_path / "e", write("f", INTENTS, LabelScores("x", "other", intent(1, 1, 1).logs))]))
     with pytest.raises(DataError, match="is not a scores file of intents or slots; `qakit predict --scores FILE`"):
         open_label_members([written(tmp_path / "g", "q1")])
+
+
+def test_a_tied_vote_does_not_depend_on_how_many_intents_are_asked_for():
+    info = LabelScoresInfo("intent", "m", tuple("abcdefgh"))
+    first = intent(0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.38, 0.41)
+    second = intent(0.40, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.39)
+    found = {nbest: combined([second, first], [info] * 2, Combined("vote", nbest=nbest), [1, 1]) for nbest in (1, 8)}
+    assert found[1].label == found[8].label == "h"
+    assert found[1].ranked == found[8].ranked[:RANKED]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": "1"}, "metadata.qakit_labels.format_version: "),
+        ({"format_version": 9}, "format_version: 9 is newer"),
+        ({"names": None}, "metadata.qakit_labels.names: "),
+        ({"names": ["O", "O", "B-date"]}, "metadata.names: is empty, or has a class twice"),
+        ({"task": "qa"}, "metadata.qakit_labels.task: "),
+        ({"oos_threshold": "high"}, "metadata.qakit_labels.oos_threshold: "),
+        ({"transitions": [[0.0]]}, "metadata.transitions: is no table of 5 by 3"),
+        ("{", "metadata.qakit_labels: is not JSON"),
+    ],
+)
+def test_a_damaged_head_is_told_of(tmp_path: Path, changes: dict | str, message: str):
+    told = asdict(TAGS) | (changes if isinstance(changes, dict) else {})
+    packed = json.dumps({name: value for name, value in told.items() if value is not None or name == "oos_threshold"})
+    metadata = {"qakit_labels": packed if isinstance(changes, dict) else changes}
+    write_parquet(tmp_path / "s.parquet", {"id": ["x"], "text": ["w"], "logs": [[0.0, 0.0, 0.0]]}, metadata)
+    with pytest.raises(DataError, match=rf"s\.parquet: .*{message}"):
+        open_label_members([tmp_path / "s.parquet"])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"id": ["x"], "text": ["w"], "logs": [[0.0, 0.0]]},
+        {"id": ["x"], "text": ["w"], "logs": [[]]},
+        {"id": ["x"], "text": ["w"], "logs": [None]},
+        {"id": ["x"], "text": ["w"]},
+        {"id": ["x"], "text": ["w"], "logs": [[float("nan"), 0.0, 0.0]]},
+        {"id": ["x"], "text": ["w"], "logs": [[float("-inf")] * 3]},
+        {"id": ["x"], "text": ["w"], "logs": [[0.0] * 6]},
+    ],
+)
+def test_damaged_rows_are_told_of(tmp_path: Path, columns: dict):
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    if "logs" in arrays:
+        arrays["logs"] = pa.array(columns["logs"], type=pa.list_(pa.float32()))
+    write_parquet(tmp_path / "s.parquet", arrays, {"qakit_labels": json.dumps(asdict(INTENTS))})
+    with pytest.raises(DataError, match=r"s\.parquet: .*rows: are not those of a scores file"):
+        list(open_label_members([tmp_path / "s.parquet"]))
+
+
+def test_a_record_that_stands_twice_and_a_file_without_any_are_refused(tmp_path: Path):
+    write_label_scores(tmp_path / "twice", [intent(1, 1, 1), intent(1, 1, 1)], INTENTS)
+    with pytest.raises(DataError, match=r"twice: .*id: 'x' stands twice"):
+        open_label_members([tmp_path / "twice"])
+    write_label_scores(tmp_path / "none", [], INTENTS)
+    with pytest.raises(DataError, match=r"none: .*holds no record"):
+        open_label_members([tmp_path / "none"])
