@@ -16,8 +16,8 @@ from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
 from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
 from qakit.runs.labeller import check_label_outputs, in_scope_of, refuse_what_questions_have, write_label_outputs
 from qakit.spans.ensembling import Combined
+from qakit.spans.label_ensembling import LabelEnsemble
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
-from qakit.spans.labelling import LabelEnsemble
 from qakit.spans.members import Members, open_label_members
 
 _TOGETHER = 1024  # records whose scores are in memory at once
