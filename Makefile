@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both set up everything they need in .venv. `make mini-model`
-# trains the model in the box anew (about two hours): DATA is the folder of its data, see docs/mini-model.md.
+# trains the model in the box anew (three to four hours): DATA is the folder of its data, see docs/mini-model.md.
 
 PYTHON ?= python3
 BIN := .venv/bin

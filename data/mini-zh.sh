@@ -20,6 +20,7 @@ run preprocess "$@" --to tokenizer --out "$out/data"
 run preprocess "$@" --to cloze --questions 50 --set cloze.copies=1 --seed 1 --out "$out/data/1"
 run preprocess "$@" --to cloze --questions 14 --set cloze.copies=3 --set cloze.exchange=0.5 --seed 2 --out "$out/data/2"
 run preprocess "$@" --to cloze --questions 12 --set cloze.copies=2 --set cloze.exchange=0.5 --seed 3 --out "$out/data/3"
+run preprocess "$@" --to cloze --questions 12 --set cloze.copies=3 --set cloze.exchange=0.6 --seed 5 --out "$out/data/4"
 
 labelled=""
 for file in "$@"; do labelled="$labelled --train $file"; done
@@ -31,8 +32,11 @@ train $labelled --train "$out/data/1/cloze.json" --tokenizer "$out/data/tokenize
 train $labelled --train "$out/data/2/cloze.json" --model "$out/1" --set model.from_scratch=false --out "$out/2" --evaluate-every 900
 train $labelled --train "$out/data/3/cloze.json" --train "$out/data/2/cloze.json" --model "$out/2" --set model.from_scratch=false \
   --out "$out/3" --evaluate-every 750 --max-steps 2300 --max-length 384 --overlap 128 --schedule linear --warmup 50
+# The average of all weights on a way at a constant rate, over new questions: 2.3 EM more on the dev part.
+train $labelled --train "$out/data/4/cloze.json" --model "$out/3" --set model.from_scratch=false --out "$out/4" --max-steps 1200 \
+  --evaluate-every 1200 --max-length 384 --overlap 128 --lr 6e-4 --warmup 100 --set tricks.swa=0.08 --seed 5
 # Windows of 512 hold most paragraphs whole, and score 2.9 EM more on the dev part than those of training.
-run export "$out/3" --precision fp16 --max-length 512 --card data/mini-zh-card.md --out "$out/mini-zh"
+run export "$out/4" --precision fp16 --max-length 512 --card data/mini-zh-card.md --out "$out/mini-zh"
 # The lengths of right answers count, and probabilities tell how often an answer is right: 2.9 EM more on the dev part.
 run evaluate --model "$out/mini-zh" --data "$data/hw7/hw7_dev.json" --metric drcd --tune length --tune temperature
 echo "To ship it, put $out/mini-zh in the place of qakit/assets/mini-zh."
