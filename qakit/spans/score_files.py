@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from qakit.io import file_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from _typeshed import DataclassInstance
 
 _AGAIN = "write it again with `qakit predict --scores`"
 ROWS = 256  # of a group, which are written, and decoded, at a time
@@ -37,7 +39,7 @@ class HasModel(Protocol):
 
 
 Row = TypeVar("Row")
-Info = TypeVar("Info")
+Info = TypeVar("Info", bound="DataclassInstance")
 Row_co = TypeVar("Row_co", bound=HasId, covariant=True)
 Info_co = TypeVar("Info_co", bound=HasModel, covariant=True)
 
@@ -112,11 +114,15 @@ def read_info(path: Path, key: str, kind: type[Info], version: int, what: str) -
     if isinstance(written, int) and written > version:
         raise file_error(path, "format_version", f"{written} is newer than this qakit reads ({version}); upgrade qakit")
     try:
-        return TypeAdapter(kind).validate_json(json.dumps(found), strict=True)
+        info = TypeAdapter(kind).validate_json(
+            json.dumps(found, ensure_ascii=False).encode(errors="replace"), strict=True
+        )
     except ValidationError as error:
         fault = error.errors()[0]
         field = ".".join(map(str, (key, *fault["loc"])))
         raise file_error(path, f"metadata.{field}", f"{fault['msg']}; the file is damaged: {_AGAIN}") from None
+    # A path that is no UTF-8 is kept as Python passes it on.
+    return replace(info, **{name: found[name] for name, value in vars(info).items() if isinstance(value, str)})
 
 
 def read_ids(path: Path) -> list[str]:

@@ -124,7 +124,7 @@ def test_bad_predictions_are_not_said_to_be_left_out(tmp_path: Path):
         (["ensemble", "s.parquet", "--weights", "0"], "weights are all 0"),
         (["ensemble", "s.parquet", "--weights", "1", "--method", "greedy"], "weights are what the method greedy finds"),
         (["ensemble", "s.parquet", "--method", "vote", "--average", "probability"], "a vote averages nothing"),
-        (["ensemble", "s.parquet", "--method", "greedy"], "give --tune-on, labelled questions"),
+        (["ensemble", "s.parquet", "--method", "greedy"], "give --tune-on, labelled data"),
         (
             ["ensemble", "s.parquet", "--tune-on", "train.json"],
             "for --method greedy, not mean; to score SCORES,",
