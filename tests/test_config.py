@@ -117,6 +117,22 @@ def test_a_bad_override_is_an_error_with_a_reason(override: str, words: str):
         load_config(TrainConfig, overrides=[override])
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.seed=5000000000", "training.seed: .* less than 2147483648"),
+        ("training.warmup=1.5", r"warmup \(1.5\) must be a share below 1 or a whole number of steps"),
+        ("tricks.lora_alpha=8", "tricks.lora_alpha does nothing without tricks.lora_rank: set"),
+        ("tricks.lora_targets=query", "tricks.lora_targets does nothing without tricks.lora_rank: set"),
+        ("tricks.adversarial_epsilon=0.5", "tricks.adversarial_epsilon does nothing without tricks.adversarial: set"),
+        ("tricks.distill_weight=1", "tricks.distill_weight does nothing without tricks.distill: set"),
+    ],
+)
+def test_a_setting_that_would_be_cut_or_do_nothing_is_refused(override: str, words: str):
+    with pytest.raises(ConfigError, match=words):
+        load_config(TrainConfig, overrides=[override], flags=NEEDED)
+
+
 def test_a_setting_cannot_be_a_section():
     with pytest.raises(ConfigError, match=r"training\.epochs: training holds a value, not a section"):
         load_config(TrainConfig, overrides=["training=3", "training.epochs=3"])
@@ -251,9 +267,11 @@ def test_a_preview_needs_what_is_given_to_be_right():
 def test_a_list_of_one_needs_no_brackets(tmp_path: Path):
     names = ("data.train", "data.dev", "training.trackers", "tricks.lora_targets", "tricks.distill")
     file = save(tmp_path / "a.yaml", "data: {train: a, dev: a}\nmodel: {name: bert}\nout: run\n")
-    config = load_config(TrainConfig, [file], overrides=[f"{name}=a" for name in names[2:]])
+    config = load_config(TrainConfig, [file], overrides=[*(f"{name}=a" for name in names[2:]), "tricks.lora_rank=2"])
     bracketed = load_config(
-        TrainConfig, overrides=[f"{name}=[a]" for name in names], flags={**NEEDED, "data.train": None}
+        TrainConfig,
+        overrides=[*(f"{name}=[a]" for name in names), "tricks.lora_rank=2"],
+        flags={**NEEDED, "data.train": None},
     )
     assert config == bracketed
     assert (config.data.dev, config.training.trackers, config.tricks.distill) == ((Path("a"),), ("a",), (Path("a"),))
@@ -297,7 +315,7 @@ TRAINING = st.builds(
     schedule=st.sampled_from(get_args(Schedule)),
     adam_epsilon=FINITE,
     precision=st.sampled_from([None, "fp32", "bf16", "fp16"]),
-    seed=st.integers(0, 2**64),
+    seed=st.integers(0, 2**31 - 1),
 )
 WINDOWS = st.builds(WindowSettings, max_length=st.integers(16, 600), step=st.none() | COUNT)
 MODELS = st.builds(ModelSettings, name=st.text(), tokenizer=st.none() | st.text(), hidden_act=st.text() | COUNT)

@@ -243,7 +243,7 @@ def _train(
     task: "Task", settings: "TrainConfig", *, resume: str | None, overwrite: bool, json: bool, quiet: bool
 ) -> None:
     from qakit.cli.progress import training_progress
-    from qakit.runs.folds import train_folds
+    from qakit.runs.folds import train_fold, train_folds
     from qakit.runs.train import train
 
     if settings.data.folds is not None and settings.data.fold is None:
@@ -252,7 +252,8 @@ def _train(
         show_folds(folds, json=json, quiet=quiet)
         return
     with training_progress(quiet=quiet) as listen:
-        result = train(task, settings, resume=resume, overwrite=overwrite, listen=listen)
+        training = train if settings.data.fold is None else train_fold
+        result = training(task, settings, resume=resume, overwrite=overwrite, listen=listen)
     show_training(result, json=json, quiet=quiet)
 
 

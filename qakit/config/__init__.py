@@ -61,6 +61,12 @@ class TrainConfig(Settings):
     metric: str | None = None
     """A preset of `qakit.metrics.presets`; the data schema's own when not given."""
 
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> "TrainConfig":
+        for name, trick in self.tricks.in_vain:
+            raise ValueError(f"tricks.{name} does nothing without tricks.{trick}: set that too, or leave {name} out")
+        return self
+
 
 class ReadConfig(Settings):
     """How `predict` and `evaluate` run trained models; None means as in training."""

@@ -15,6 +15,16 @@ POLYNOMIAL_END = 1e-7  # where transformers' polynomial schedule ends
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 
+_ONLY_WITH = {
+    "lora_alpha": "lora_rank",
+    "lora_dropout": "lora_rank",
+    "lora_targets": "lora_rank",
+    "adversarial_epsilon": "adversarial",
+    "adversarial_steps": "adversarial",
+    "distill_weight": "distill",
+    "distill_temperature": "distill",
+}
+
 
 class DataSettings(Settings):
     """The files to learn from."""
@@ -91,7 +101,7 @@ class TrainingSettings(Settings):
     """Gradients are scaled down to this norm; 0 leaves them."""
     precision: Precision | None = None
     """None takes what `accelerate config` says, fp32 where nothing does."""
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, lt=2**31)
     evaluate_every: int | None = Field(None, ge=1)
     """Steps between evaluations; at the end of each epoch when not given."""
     save_every: int | None = Field(None, ge=1)
@@ -110,6 +120,12 @@ class TrainingSettings(Settings):
     def _room_to_fall(self) -> "TrainingSettings":
         if self.schedule == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
             raise ValueError(f"learning_rate ({self.learning_rate:g}) must be above {POLYNOMIAL_END:g} to fall to it")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_steps_of_warmup(self) -> "TrainingSettings":
+        if self.warmup >= 1 and self.warmup != int(self.warmup):
+            raise ValueError(f"warmup ({self.warmup:g}) must be a share below 1 or a whole number of steps")
         return self
 
 
@@ -160,6 +176,15 @@ class TrickSettings(Settings):
         if self.ema is not None and self.swa is not None:
             raise ValueError("ema and swa both replace the weights that are kept: give one of them")
         return self
+
+    @property
+    def in_vain(self) -> list[tuple[str, str]]:
+        """The settings that do nothing, each with the trick that it needs."""
+        return [
+            (name, trick)
+            for name, trick in _ONLY_WITH.items()
+            if getattr(self, name) != type(self).model_fields[name].default and not getattr(self, trick)
+        ]
 
 
 class SelectionSettings(Settings):

@@ -2,8 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from qakit.data.answer_like import answer_like, sentence_words
@@ -78,11 +79,14 @@ class Exchanges:
         )
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """What can be exchanged in a text, with the kind of each."""
+@lru_cache(maxsize=4096)
+def _pieces(text: str) -> Sequence[tuple[str, str]]:
+    """What can be exchanged in a text, with the kind of each: found once for all that is made of a paragraph."""
+    pieces = []
     for words in sentence_words(text):
         for span in answer_like(words):
             start, end = words[span.first].start, words[span.end - 1].end
             piece = text[start:end].rstrip()
             if span.kind in _KINDS and len(piece) >= _SHORTEST:
-                yield piece, span.kind
+                pieces.append((piece, span.kind))
+    return pieces

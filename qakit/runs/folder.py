@@ -13,7 +13,7 @@ from typing import Any
 
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.config_files import to_yaml
+from qakit.config_files import load_config, to_yaml
 from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
 from qakit.runs.lock import alone_in
@@ -63,8 +63,23 @@ class RunFolder:
             raise ConfigError(f"{self.path}: already holds a run; give --resume auto, --overwrite or another --out")
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"{self.path}: is a file; choose another --out")
-        if not self.config.exists() and self._visible():
+        if not self.config.exists() and self._holds_other_things():
             raise ConfigError(f"{self.path}: is not empty and not a run folder; choose another --out")
+
+    def require_same_folds(self, config: TrainConfig) -> None:
+        """Make sure that a run which is to go on leaves out the same parts of the data.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if not (self.writes and self.config.exists()):
+            return
+        before, now = (
+            f"data.folds {data.folds} and data.fold {data.fold}"
+            for data in (load_config(TrainConfig, [self.config]).data, config.data)
+        )
+        if before != now:
+            raise ConfigError(f"{self.path}: was made with {before}, not {now}; give --overwrite or another --out")
 
     @contextmanager
     def opened(self, *, resume: bool, overwrite: bool) -> Iterator[None]:
@@ -96,12 +111,16 @@ class RunFolder:
                 f"{free} are free; make room, choose another --out or lower training.keep_checkpoints"
             )
 
-    def prepare(self, *, overwrite: bool) -> None:
-        """Remove the run that is to be replaced, or put right what a kill left half-done."""
+    def prepare(self, *, overwrite: bool, spare: Path | None = None) -> None:
+        """Remove the run that is to be replaced, or put right what a kill left half-done.
+
+        Args:
+            spare: a fold's folder in this one that is left alone.
+        """
         if not self.writes:
             return
         if overwrite:
-            self._remove()
+            self._remove(spare)
         elif not self.best.exists() and (old := sorted(self.path.glob(".best.old-*"))):
             old[-1].rename(self.best)
 
@@ -109,9 +128,11 @@ class RunFolder:
         """Write what is being run: settings, the SHA-256 of each data file, versions and the command line."""
         if not self.writes:
             return
-        write_text(self.config, to_yaml(config))
-        write_json(self.manifest, {"task": task, "qakit": __version__, "data": dict(data)})
-        write_json(self.environment, environment())
+        settings = to_yaml(config)
+        with explained_disk(self.config, len(settings), _ADVICE):
+            write_text(self.config, settings)
+            write_json(self.manifest, {"task": task, "qakit": __version__, "data": dict(data)})
+            write_json(self.environment, environment())
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add one line to the metrics."""
@@ -124,15 +145,25 @@ class RunFolder:
         ):
             file.write(line)
 
-    def forget_after(self, step: int) -> None:
-        """Drop the metrics of later steps, which a resumed training makes again, and set their checkpoints aside."""
+    def forget_after(self, step: int, *, evaluated: bool = True) -> None:
+        """Drop the metrics of later steps, which a resumed training makes again, and set their checkpoints aside.
+
+        Args:
+            evaluated: whether the evaluation after `step` counts; otherwise it is made again, and dropped too.
+        """
         if not self.writes:
             return
         set_aside_after(self.checkpoints, step)
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             entries = [parse_json(line, self.metrics) for line in lines if line.endswith("}")]
-            write_jsonl(self.metrics, [entry for entry in entries if entry["step"] <= step])
+            kept = [
+                entry
+                for entry in entries
+                if entry["step"] < step or (entry["step"] == step and (evaluated or entry["kind"] != "evaluation"))
+            ]
+            with explained_disk(self.metrics, self.metrics.stat().st_size, _ADVICE):
+                write_jsonl(self.metrics, kept)
 
     def save(self, checkpoint: Checkpoint, *, keep: int) -> None:
         """Save a checkpoint, and delete all but the newest `keep`."""
@@ -179,15 +210,20 @@ class RunFolder:
     def _hidden(self, kind: str) -> Path:
         return self.path / f".best.{kind}-{os.getpid()}"
 
-    def _visible(self) -> bool:
-        return self.path.is_dir() and any(not path.name.startswith(".") for path in self.path.iterdir())
+    def _holds_other_things(self) -> bool:
+        """Whether there is anything but what is hidden and the runs of folds that were trained one by one."""
+        folds = {file.parent for file in self.path.glob("fold-*/config.yaml")}
+        return self.path.is_dir() and any(
+            not path.name.startswith(".") and path not in folds for path in self.path.iterdir()
+        )
 
-    def _remove(self) -> None:
+    def _remove(self, spare: Path | None) -> None:
         for path in (self.config, self.manifest, self.environment, self.metrics):
             path.unlink(missing_ok=True)
         for suffix in (".svg", ".png"):
             self.curves.with_suffix(suffix).unlink(missing_ok=True)
-        for folder in (self.best, self.checkpoints, self.trackers, *self.path.glob("fold-*/")):
+        folds = (fold for fold in self.path.glob("fold-*/") if fold != spare)
+        for folder in (self.best, self.checkpoints, self.trackers, *folds):
             shutil.rmtree(folder, ignore_errors=True)
         self.out_of_fold.unlink(missing_ok=True)
 

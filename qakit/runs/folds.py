@@ -1,21 +1,21 @@
 """Cross-validation: a training for each part of the data, and scores of every question by a model that never saw it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
-from qakit.config_files import load_config
 from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.processes import is_main_process
 from qakit.runs.events import Listener, Note, TrainResult
-from qakit.runs.folder import RunFolder, data_hashes
+from qakit.runs.folder import RunFolder
 from qakit.runs.predict import load_models, predict
 from qakit.runs.train import train
+from qakit.signals import StopSignals
 from qakit.spans.scores import QuestionScores, ScoresInfo, read_scores, write_scores
 from qakit.tasks.base import Task
 
@@ -44,7 +44,7 @@ def train_folds(
 
     For span extraction each model's scores of the part it never saw are written beside it, and all of them together to
     `OUT/out-of-fold.scores.parquet`, for `ensemble` or as a teacher. With `resume="auto"` folds that are done stay as
-    they are.
+    they are, also those that `train_fold` made there one by one.
 
     Raises:
         QakitError, Stopped: as `train`.
@@ -53,42 +53,51 @@ def train_folds(
     if resume not in (None, "auto"):
         raise ConfigError(f"--resume {resume}: with folds each has checkpoints of its own; give --resume auto")
     folder = RunFolder(config.out, writes=is_main_process())
-    with folder.opened(resume=resume is not None, overwrite=overwrite):
-        data = task.read(config.data.train, config.data)
+    with StopSignals(), folder.opened(resume=resume is not None, overwrite=overwrite):
         if not overwrite:
-            _check_folds(folder, config)
-        folder.prepare(overwrite=overwrite)
-        folder.describe(config, task.name, data_hashes(data.files))
-        results, scores_file = _train_each(task, config, folder, data, resume, listen)
-    return FoldsResult(config.out, results, scores_file, time.monotonic() - began)
+            folder.require_same_folds(config)
+        results = []
+        for fold in range(1, (config.data.folds or 1) + 1):
+            own = _config_of(config, fold)
+            listen(Note(f"fold {fold} of {config.data.folds}, in {own.out}"))
+            options = {"resume": resume, "overwrite": overwrite and fold == 1, "listen": listen}
+            results.append(train_fold(task, own, folder=_FoldFolder(folder, own, config), **options))
+        scores_file = _merge(task, config, folder)
+    return FoldsResult(config.out, tuple(results), scores_file, time.monotonic() - began)
 
 
-def _check_folds(folder: RunFolder, config: TrainConfig) -> None:
-    """Make sure that a run which is to go on is one of as many folds.
+def train_fold(task: Task, config: TrainConfig, **options: Any) -> TrainResult:
+    """Train the model without part `data.fold`; for span extraction `OUT/scores.parquet` has its scores of that part.
+
+    Args:
+        options: as of `train`.
 
     Raises:
-        ConfigError: it is not.
+        QakitError, Stopped: as `train`.
     """
-    if folder.writes and folder.config.exists():
-        before = load_config(TrainConfig, [folder.config]).data.folds
-        if before != config.data.folds:
-            message = f"{folder.path}: was made with data.folds {before}, not {config.data.folds}"
-            raise ConfigError(f"{message}; give --overwrite or another --out")
+    result = train(task, config, **options)
+    if _has_scores(task):
+        _score(task.read(config.data.train, config.data), config)
+    return result
 
 
-def _train_each(
-    task: Task, config: TrainConfig, folder: RunFolder, data: Dataset[Any], resume: str | None, listen: Listener
-) -> tuple[tuple[TrainResult, ...], Path | None]:
-    results, files = [], []
-    for fold in range(1, (config.data.folds or 1) + 1):
-        own = _config_of(config, fold)
-        listen(Note(f"fold {fold} of {config.data.folds}, in {own.out}"))
-        results.append(train(task, own, resume=resume, listen=listen))
-        if task.name == "qa":
-            files.append(_score(data, own, fold))
-    if files and folder.writes:
-        _merge(files, folder.out_of_fold, [record.id for record in data])
-    return tuple(results), folder.out_of_fold if files else None
+class _FoldFolder(RunFolder):
+    """The run folder of a fold, in the one of all folds, which is checked, cleared and described along with it."""
+
+    def __init__(self, whole: RunFolder, config: TrainConfig, of_all: TrainConfig) -> None:
+        super().__init__(config.out, writes=whole.writes)
+        self._whole, self._of_all = whole, of_all
+
+    def require_room(self, needed: int) -> None:
+        self._whole.require_room(needed * (self._of_all.data.folds or 1))
+
+    def prepare(self, *, overwrite: bool, spare: Path | None = None) -> None:
+        super().prepare(overwrite=overwrite, spare=spare)
+        self._whole.prepare(overwrite=overwrite, spare=self.path)
+
+    def describe(self, config: TrainConfig, task: str, data: Mapping[str, str]) -> None:
+        super().describe(config, task, data)
+        self._whole.describe(self._of_all, task, data)
 
 
 def _config_of(config: TrainConfig, fold: int) -> TrainConfig:
@@ -96,28 +105,37 @@ def _config_of(config: TrainConfig, fold: int) -> TrainConfig:
     return config.model_copy(update={"data": data, "out": config.out / f"fold-{fold}"})
 
 
-def _score(data: Dataset, config: TrainConfig, fold: int) -> Path:
+def _has_scores(task: Task) -> bool:
+    return task.name == "qa"
+
+
+def _score(data: Dataset[Any], config: TrainConfig) -> None:
     """Let a fold's model answer the part it never saw."""
-    _, part = held_out(data, fold, config.data.folds or 1)
-    file = config.out / SCORES
+    _, part = held_out(data, config.data.fold or 1, config.data.folds or 1)
     reading = ReadConfig(decoding=DecodingSettings(), inference=config.inference)
-    predict(part, load_models(str(config.out), None), reading, scores=file)
-    return file
+    predict(part, load_models(str(config.out), None), reading, scores=config.out / SCORES)
 
 
-def _merge(files: list[Path], out: Path, order: list[str]) -> None:
+def _merge(task: Task, config: TrainConfig, folder: RunFolder) -> Path | None:
     """All folds' scores in one file, in the order of the data."""
-    members = [read_scores(file) for file in files]
+    if not _has_scores(task):
+        return None
+    out = folder.out_of_fold
+    if not folder.writes:
+        return out
+    order = [record.id for record in task.read(config.data.train, config.data)]
+    members = [read_scores(_config_of(config, fold).out / SCORES) for fold in range(1, (config.data.folds or 1) + 1)]
     questions = {question.id: question for question in _questions(members)}
     infos = [info for _, info in members]
     together = ScoresInfo(
         schema=infos[0].schema,
-        model=str(out.parent),
+        model=str(folder.path),
         max_answer_length=max(info.max_answer_length for info in infos),
         max_answer_characters=max(info.max_answer_characters for info in infos),
         null_threshold=infos[0].null_threshold,
     )
     write_scores(out, (questions[name] for name in order if name in questions), together)
+    return out
 
 
 def _questions(members: list[tuple[list[QuestionScores], ScoresInfo]]) -> Iterator[QuestionScores]:

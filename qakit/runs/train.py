@@ -51,6 +51,7 @@ def train(
     resume: str | None = None,
     overwrite: bool = False,
     listen: Listener = lambda event: None,
+    folder: RunFolder | None = None,
 ) -> TrainResult:
     """Train a model and keep the best one.
 
@@ -60,6 +61,7 @@ def train(
         resume: `auto` goes on from the newest whole checkpoint of the run folder, where there is one; a path from that.
         overwrite: replace the run that the folder holds.
         listen: called with every event, in order.
+        folder: the run folder, that of `config.out` when not given.
 
     Raises:
         QakitError: one of its kinds, for all that a user can put right.
@@ -72,11 +74,12 @@ def train(
         raise ConfigError("--resume: give auto, or the path of a checkpoint")
     accelerator = make_accelerator(config.training, RunFolder(config.out).trackers)
     listen = listen if accelerator.is_main_process else _nothing
-    folder = RunFolder(config.out, writes=accelerator.is_main_process)
+    folder = folder or RunFolder(config.out, writes=accelerator.is_main_process)
     with StopSignals() as stop, folder.opened(resume=resume is not None, overwrite=overwrite):
+        if not overwrite:
+            folder.require_same_folds(config)
         run = set_up(task, config, accelerator, folder, stop, listen)
-        folds_left = (config.data.folds or 1) - (config.data.fold or 1) + 1
-        folder.require_room(run.bytes_to_write * folds_left)
+        folder.require_room(run.bytes_to_write)
         folder.prepare(overwrite=overwrite)
         accelerator.wait_for_everyone()
         progress = _resume(run, resume)
@@ -117,9 +120,9 @@ def _train(run: Run, progress: _Progress) -> _Progress:
     if run.dev_data is None:
         progress = _Progress(learner.steps_done)
         _keep(run, progress)
-    elif progress.scores is None:  # resumed at the end, where the best model was gone
-        progress = _evaluate(run, progress)
     _draw(run)
+    if signal := learner.agreed(run.stop.received):  # all is kept, but whoever called must not go on
+        raise Stopped(signal)
     return progress
 
 
@@ -211,9 +214,14 @@ def _keep(run: Run, progress: _Progress) -> None:
 
 
 def _draw(run: Run) -> None:
+    """Draw the curves. A picture that cannot be drawn is no reason to end otherwise than without it."""
     folder, name = run.folder, run.folder.path.name
-    if folder.writes and folder.metrics.exists():
+    if not (folder.writes and folder.metrics.exists()):
+        return
+    try:
         draw_curves(folder.metrics, folder.curves, title=name if can_show(name) else "")
+    except Exception as error:
+        run.listen(Note(f"the curves could not be drawn: {error}"))
 
 
 def _save(run: Run, progress: _Progress) -> None:
@@ -241,21 +249,20 @@ def _resume(run: Run, resume: str | None) -> _Progress:
     run.learner.restore(checkpoint)
     if resume != "auto":
         run.folder.take_over(Path(resume).resolve().parent.parent)
-    run.folder.forget_after(checkpoint.step)
+    progress = _progress_of(run, checkpoint)
+    run.folder.forget_after(checkpoint.step, evaluated=progress.evaluated)
     run.listen(Note(f"resumed from step {checkpoint.step}"))
-    return _progress_of(run, checkpoint)
+    return progress
 
 
 def _progress_of(run: Run, checkpoint: Checkpoint) -> _Progress:
-    """The progress until a checkpoint; that of nothing where the best model it speaks of is gone."""
+    """The progress until a checkpoint; where the best model it speaks of is gone, that of nothing evaluated yet."""
     progress = _Progress(**checkpoint.state["progress"])
     run.learner.accelerator.wait_for_everyone()
     if progress.scores is None or run.folder.best.exists():
         return progress
-    run.listen(
-        Note(f"the best model so far, of step {progress.step}, is gone: the next evaluation finds the best anew")
-    )
-    return _Progress(evaluated=progress.evaluated)
+    run.listen(Note(f"the best model so far, of step {progress.step}, is gone: the best is found anew from here on"))
+    return _Progress(evaluated=False)
 
 
 def _checkpoint(run: Run, resume: str) -> Checkpoint | None:

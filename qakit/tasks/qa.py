@@ -64,8 +64,10 @@ class QaTrainingSet(OneWindowEach):
         return TrainingBatch(batch.inputs, targets, len(index))
 
     def _teach(self, teacher: Teacher, batch: WindowBatch, shows_answer: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Nothing for windows without the answer: teachers say where it is, not whether there is one."""
         scores = np.full((2, *batch.inputs["input_ids"].shape), -np.inf, dtype=np.float32)
-        for row in np.flatnonzero(shows_answer).tolist():
+        has_answer = shows_answer & (self._windows.spans[batch.pairs][:, 0] >= 0)
+        for row in np.flatnonzero(has_answer).tolist():
             offset, length, first = batch.paragraph_offset[row], batch.paragraph_length[row], batch.first_token[row]
             scores[:, row, offset : offset + length] = teacher[batch.pairs[row]][:, first : first + length]
         return scores

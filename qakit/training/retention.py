@@ -1,7 +1,7 @@
 """Which checkpoints of a folder count, which one a training goes on from, and which ones are deleted."""
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from qakit.errors import CheckpointError
@@ -69,25 +69,23 @@ def _step_of(path: Path) -> int:
     return int(path.name.split("-")[1].split(".")[0])
 
 
-def prune_checkpoints(folder: Path, *, keep: int, protected: Collection[Path] = ()) -> None:
+def prune_checkpoints(folder: Path, *, keep: int) -> None:
     """Delete all but the newest `keep` checkpoints; call it after a new one was saved, never before.
 
-    Those that were set aside go too, as soon as there is one of their step or of a later one again.
+    Those that were set aside go too, as soon as there is one of their step or of a later one again. The best model is
+    kept apart from checkpoints, so none has to stay for it.
 
     Args:
         keep: at least 2, as the newest one may turn out to be damaged.
-        protected: checkpoints to keep whatever their age: the best one and the one the run was resumed from.
 
     Raises:
         ValueError: `keep` is below 2.
     """
     if keep < MINIMUM_KEPT:
         raise ValueError(f"keep is {keep}; at least {MINIMUM_KEPT} checkpoints must be kept")
-    kept = {path.resolve() for path in protected}
     checkpoints = find_checkpoints(folder)
     for path in checkpoints[:-keep]:
-        if path.resolve() not in kept:
-            remove_checkpoint(path)
+        remove_checkpoint(path)
     for aside in folder.glob(f"step-*{_ASIDE}"):
         if checkpoints and _step_of(aside) <= _step_of(checkpoints[-1]):
             remove_checkpoint(aside)

@@ -1,13 +1,19 @@
 """Cross-validation leaves every question out once, and scores it with the model that never saw it."""
 
+import os
+import signal
+from types import SimpleNamespace
+
 import pytest
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.data.splits import held_out
-from qakit.errors import ConfigError
-from qakit.runs.folds import train_folds
+from qakit.errors import CheckpointError, ConfigError, ResourceError
+from qakit.runs.folds import train_fold, train_folds
 from qakit.runs.predict import load_models, predict
+from qakit.runs.train import train
+from qakit.signals import Stopped
 from qakit.spans.scores import read_scores
 from qakit.tasks.qa import QuestionAnswering
 from qakit.tasks.select import ParagraphSelection
@@ -77,7 +83,74 @@ def test_a_folder_is_for_one_kind_of_training(data, tmp_path):
     with pytest.raises(ConfigError, match="already holds a run"):
         train_folds(QuestionAnswering(), config)
     more = folded(data, tmp_path / "run", **{"training.max_steps": 1, "data.folds": 2})
-    with pytest.raises(ConfigError, match=r"was made with data.folds 3, not 2; give --overwrite"):
+    with pytest.raises(
+        ConfigError, match=r"was made with data.folds 3 and data.fold None, not data.folds 2 .* give --ov"
+    ):
         train_folds(QuestionAnswering(), more, resume="auto")
+    with pytest.raises(ConfigError, match=r"was made with data.folds 3 and data.fold None, not data.folds None"):
+        train(QuestionAnswering(), config_of(data, tmp_path / "run"), resume="auto")
     train_folds(QuestionAnswering(), more, overwrite=True)
     assert sorted(path.name for path in (tmp_path / "run").glob("fold-*")) == ["fold-1", "fold-2"]
+
+
+def test_what_is_to_be_replaced_is_there_until_its_replacement_begins(data, tmp_path):
+    config = folded(data, tmp_path / "run")
+    train_folds(QuestionAnswering(), config)
+    before = content(tmp_path / "run")
+    wrong = folded(data, tmp_path / "run", **{"model.tokenizer": str(tmp_path / "nowhere")})
+    with pytest.raises(CheckpointError, match="nowhere"):
+        train_folds(QuestionAnswering(), wrong, overwrite=True)
+    assert content(tmp_path / "run") == before
+
+
+def test_a_refused_resume_changes_nothing(data, tmp_path):
+    train_folds(QuestionAnswering(), folded(data, tmp_path / "run"))
+    before = content(tmp_path / "run")
+    other = folded(data, tmp_path / "run", **{"training.learning_rate": 1e-4})
+    with pytest.raises(CheckpointError, match=r"training.learning_rate: was 0.001, is 0.0001"):
+        train_folds(QuestionAnswering(), other, resume="auto")
+    assert content(tmp_path / "run") == before
+
+
+def test_a_signal_at_the_end_of_a_fold_ends_them_all(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped) as stopped:
+        train_folds(QuestionAnswering(), folded(data, tmp_path / "run"))
+    assert stopped.value.exit_code == 143
+    assert [path.name for path in (tmp_path / "run").glob("fold-*")] == ["fold-1"]
+
+
+def test_room_is_asked_for_all_folds_or_for_the_one_that_is_trained(data, tmp_path, monkeypatch):
+    def needed(training, config):
+        with monkeypatch.context() as patch, pytest.raises(ResourceError) as refused:
+            patch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
+            training(QuestionAnswering(), config)
+        return int(str(refused.value).split("up to ")[1].split()[0])
+
+    one, two = (needed(train_fold, folded(data, tmp_path / "one", **{"data.fold": fold})) for fold in (1, 2))
+    assert one == two
+    assert needed(train_folds, folded(data, tmp_path / "all")) == 3 * one
+
+
+def test_a_full_disk_that_holds_the_folds_already_lets_them_go_on(data, tmp_path, monkeypatch):
+    config = folded(data, tmp_path / "run")
+    train_folds(QuestionAnswering(), config)
+    present = sum(path.stat().st_size for path in (tmp_path / "run").rglob("*") if path.is_file())
+    with pytest.raises(ResourceError) as refused:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
+        train_folds(QuestionAnswering(), config, resume="auto")
+    needed = int(str(refused.value).split("up to ")[1].split()[0])
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=needed - present))
+    train_folds(QuestionAnswering(), config, resume="auto")
+
+
+def test_folds_that_were_trained_one_by_one_are_put_together(data, tmp_path):
+    whole = train_folds(QuestionAnswering(), folded(data, tmp_path / "whole"))
+    for fold in (3, 1, 2):
+        train_fold(QuestionAnswering(), folded(data, tmp_path / "run" / f"fold-{fold}", **{"data.fold": fold}))
+    apart = train_folds(QuestionAnswering(), folded(data, tmp_path / "run"), resume="auto")
+    assert [result.steps for result in apart.results] == [3, 3, 3]
+    first, second = (read_scores(result.scores_file)[0] for result in (whole, apart))
+    assert [question.id for question in first] == [question.id for question in second]
+    for one, other in zip(first, second, strict=True):
+        assert one.tokens.start.tolist() == other.tokens.start.tolist()

@@ -230,12 +230,12 @@ def test_a_best_model_that_is_gone_is_found_anew(data, tmp_path):
     config = config_of(data["qa"], tmp_path / "run")
     run(config)
     shutil.rmtree(tmp_path / "run" / "best")
+    before = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8")
     notes = []
     result = run(config, resume="auto", listen=notes.append)
-    assert any(
-        "is gone: the next evaluation finds the best anew" in note.text for note in notes if isinstance(note, Note)
-    )
+    assert any("is gone: the best is found anew" in note.text for note in notes if isinstance(note, Note))
     assert (result.best_step, (tmp_path / "run" / "best" / "model.safetensors").is_file()) == (STEPS, True)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8") == before, "an evaluation is told twice"
 
 
 def test_a_tokenizer_that_moved_is_the_same_and_another_one_is_not(data, killed, tmp_path):

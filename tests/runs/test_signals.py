@@ -13,7 +13,7 @@ from qakit.runs.events import Evaluated, Note
 from qakit.signals import Stopped, StopSignals
 from qakit.training.loop import StepEvent
 from qakit.training.retention import find_checkpoints
-from tests.runs.trainings import STEPS, TASKS, config_of, content, run, write_data
+from tests.runs.trainings import STEPS, TASKS, config_of, content, run, run_until, write_data
 
 RESULTS = ("metrics.jsonl", "best/model.safetensors", "best/README.md", "best/qakit.json")
 
@@ -118,6 +118,41 @@ def test_an_evaluation_that_was_cut_short_is_made_up_for_before_the_next_step(da
     kinds = [event for event in events if isinstance(event, StepEvent | Evaluated)]
     assert isinstance(kinds[0], Evaluated)
     assert [event.step for event in kinds[:2]] == [4, 5]
+
+
+def test_an_evaluation_made_up_for_is_told_once_though_the_training_dies_after_it(
+    data, expected, tmp_path, monkeypatch
+):
+    config = config_of(data, tmp_path / "run")
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        interrupt(patch, "qakit.tasks.qa.run_windows", 1, signal.SIGTERM)
+        run(config)
+    run_until(config, lambda event: isinstance(event, StepEvent) and event.step == 5, resume="auto")
+    run(config, resume="auto")
+    assert results(tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_while_the_last_curves_are_drawn_is_not_forgotten(data, expected, tmp_path, monkeypatch, signum):
+    interrupt(monkeypatch, "qakit.runs.train.draw_curves", 1, signum)
+    with pytest.raises(Stopped) as stopped:
+        run(config_of(data, tmp_path / "run"))
+    assert stopped.value.exit_code == {signal.SIGTERM: 143, signal.SIGINT: 130}[signum]
+    assert results(tmp_path / "run") == expected
+
+
+def test_curves_that_cannot_be_drawn_change_no_ending(data, expected, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("qakit.runs.train.draw_curves", full)
+    events = []
+    run(config_of(data, tmp_path / "run"), listen=events.append)
+    assert any("the curves could not be drawn" in event.text for event in events if isinstance(event, Note))
+    assert results(tmp_path / "run") == expected
+    interrupt(monkeypatch, "qakit.training.loop._run_pass", 1, signal.SIGTERM)
+    with pytest.raises(Stopped):
+        run(config_of(data, tmp_path / "stopped"))
 
 
 def test_handlers_are_put_back():

@@ -1,5 +1,7 @@
 """What negative windows and teachers are in the batches of each task."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -198,6 +200,16 @@ def test_negative_windows_have_no_teacher(own_scores):
     count = len(training_set.lengths)
     assert count > 8
     assert torch.isneginf(training_set.batch(range(8, count), 0).targets["teacher"]).all()
+
+
+def test_a_question_without_an_answer_has_no_teacher(own_scores, tmp_path):
+    _, rows, _ = own_scores
+    records = records_with_an_impossible_one()
+    taught = [replace(record, id=row.id) for record, row in zip(records[-1:], rows, strict=False)]
+    rows = [replace(row, context=record.context) for record, row in zip(taught, rows, strict=False)]
+    write_scores(tmp_path / "none.parquet", rows, INFO)
+    training_set = prepared(taught, distill=[tmp_path / "none.parquet"])
+    assert torch.isneginf(training_set.batch([0], 0).targets["teacher"]).all()
 
 
 def test_a_model_taught_by_itself_alone_has_nothing_to_learn(tmp_path):
