@@ -1,10 +1,25 @@
 """Work without gradients on several processes: each does a part, and all know the whole."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def processes() -> "PartialState":
+    """The processes that were started together, and the device of this one.
+
+    On CPUs accelerate takes each for the only one unless `ACCELERATE_USE_CPU` is set, and then only its `Accelerator`
+    looks there.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def shared_out(
@@ -16,10 +31,9 @@ def shared_out(
         items: the same in every process.
         together: every process does all of them, as it must where the model's weights are spread over the processes.
     """
-    from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    state = PartialState()
+    state = processes()
     if together or state.num_processes == 1:
         return work(items)
     first, end = (
@@ -31,9 +45,7 @@ def shared_out(
 
 def is_main_process() -> bool:
     """Whether this is the process that writes files."""
-    from accelerate import PartialState
-
-    return bool(PartialState().is_main_process)
+    return bool(processes().is_main_process)
 
 
 def leave() -> None:

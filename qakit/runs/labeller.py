@@ -38,15 +38,14 @@ def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedMode
     Raises:
         CheckpointError: nothing usable there, or a model of another task.
     """
-    from accelerate import PartialState
-
     from qakit.modeling.models import load_trained
+    from qakit.modeling.processes import processes
     from qakit.tasks.registry import TASKS
     from qakit.training.memory import keep_freed_memory
 
     keep_freed_memory()
     loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)
-    loaded.model.to(PartialState().device)
+    loaded.model.to(processes().device)
     return loaded
 
 

@@ -11,7 +11,7 @@ from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
 from qakit.modeling.info import FALLBACK_ANSWER_LENGTH
 from qakit.modeling.models import LoadedModel, load_trained
-from qakit.modeling.processes import is_main_process
+from qakit.modeling.processes import is_main_process, processes
 from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
 from qakit.spans.answers import Prediction
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
@@ -110,10 +110,8 @@ def load_models(
 
 
 def _load(source: str, task: Task, backend: str | None, inference: InferenceSettings) -> LoadedModel:
-    from accelerate import PartialState
-
     loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend, inference=inference)
-    loaded.model.to(PartialState().device)
+    loaded.model.to(processes().device)
     return loaded
 
 

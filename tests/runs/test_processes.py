@@ -101,6 +101,39 @@ def test_two_processes_predict_what_one_does(data, two, tmp_path):
     assert_same_scores(two / "two.parquet", tmp_path / "one.parquet")
 
 
+def test_two_processes_read_half_of_the_questions_each(data, two, tmp_path):
+    start_two("two_readers.py", two / "plain", data / "dev.json", tmp_path)
+    assert [(tmp_path / f"read-{rank}").read_text() for rank in (0, 1)] == ["3", "3"]
+    assert (tmp_path / "two.csv").read_bytes() == (two / "two.csv").read_bytes()
+
+
+def test_the_command_predicts_by_parts_in_two_processes(data, two, tmp_path):
+    (tmp_path / "questions.jsonl").write_text(
+        "".join(
+            json.dumps({"id": record.id, "question": record.question, "context": record.context}) + "\n"
+            for record in read_dataset([data / "dev.json"])
+        )
+    )
+    ddp = REPOSITORY / "configs" / "accelerate" / "ddp.yaml"
+    launch = [str(Path(sys.executable).with_name("accelerate")), "launch", "--config_file", str(ddp), "-m", "qakit"]
+    asked = ["--model", two / "plain", "--data", tmp_path / "questions.jsonl", "--part-size", "4"]
+    done = subprocess.run(
+        [*launch, "predict", *map(str, asked), "--out", str(tmp_path / "answers")],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [
+        json.loads(line)
+        for part in sorted((tmp_path / "answers").glob("*.jsonl"))
+        for line in part.read_text(encoding="utf-8").splitlines()
+    ]
+    assert [row["id"] for row in rows] == [record.id for record in read_dataset([data / "dev.json"])]
+
+
 def test_a_signal_to_one_process_stops_both_and_the_training_goes_on_to_the_bit(two):
     assert [(two / f"stopped-{rank}").read_text() for rank in (0, 1)] == ["143", "143"]
     whole, stopped = content(two / "dropout"), content(two / "stopped")
