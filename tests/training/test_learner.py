@@ -49,6 +49,25 @@ def _steps(learner, count):
     return list(events) if count is None else [next(events) for _ in range(count)]
 
 
+def test_the_loss_scale_of_fp16_goes_on_where_it_was(tmp_path):
+    """With a scaler for CPUs in the place of that for GPUs."""
+    training_set, config = prepared_set(QuestionAnswering(), qa_records(10), training=LEARNING)
+
+    def make():
+        accelerator = cpu()
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+        return Learner(tiny_bert(), config, accelerator, training_set)
+
+    first, second = make(), make()
+    _steps(first, 3)
+    path = save_checkpoint(tmp_path, first.checkpoint({}))
+    assert first.accelerator.scaler.get_scale() == 16.0, "the scaler must have been at work"
+    second.restore(load_checkpoint(path))
+    assert second.accelerator.scaler.state_dict() == first.accelerator.scaler.state_dict()
+    assert _steps(second, None) == _steps(first, None)
+    assert second.accelerator.scaler.state_dict() == first.accelerator.scaler.state_dict()
+
+
 @pytest.mark.parametrize("done", [0, 1, 4])
 def test_after_a_checkpoint_the_same_steps_are_made_bit_for_bit(learning, tmp_path, done):
     first = learning()
