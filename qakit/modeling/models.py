@@ -28,7 +28,8 @@ _LONGEST_WINDOW = 512  # of a model that does not tell its windows
 class LoadedModel:
     """A model with its tokenizer, where it came from, and what is known of its training.
 
-    `is_sharded` says that its weights are spread over several processes.
+    `is_sharded` says that its weights are spread over several processes; `is_own` that its questions are those of this
+    process alone, whatever others there are.
     """
 
     model: Any
@@ -36,6 +37,12 @@ class LoadedModel:
     info: ModelInfo
     source: str
     is_sharded: bool = False
+    is_own: bool = False
+
+    @property
+    def shares(self) -> bool:
+        """Whether each of several processes does a part of the questions."""
+        return not (self.is_sharded or self.is_own)
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
         """The windows of the training, with what was given in its place.

@@ -23,19 +23,20 @@ def processes() -> "PartialState":
 
 
 def shared_out(
-    items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]], *, together: bool = False
+    items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]], *, shares: bool = True
 ) -> Iterable[Result]:
     """What `work` gives for `items`, one result an item and in order; every process does a part of them.
 
     Args:
-        items: the same in every process.
-        together: every process does all of them, as it must where the model's weights are spread over the processes.
+        items: the same in every process, where they share them.
+        shares: otherwise this process does all of them, as it must where the model's weights are spread over the
+            processes, or where its items are its own.
     """
     from accelerate.utils import gather_object
 
-    state = processes()
-    if together or state.num_processes == 1:
+    if not shares or processes().num_processes == 1:
         return work(items)
+    state = processes()
     first, end = (
         len(items) * number // state.num_processes for number in (state.process_index, state.process_index + 1)
     )

@@ -100,4 +100,4 @@ def in_chunks(
     """What `work` gives for the records, in order; several processes share each chunk."""
     todo = iter(records)
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, work, together=loaded.is_sharded)
+        yield from shared_out(chunk, work, shares=loaded.shares)

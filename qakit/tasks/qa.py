@@ -172,7 +172,7 @@ def read_answers(
 
     todo = iter(zip(records, places, strict=True))
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, answered, together=loaded.is_sharded)
+        yield from shared_out(chunk, answered, shares=loaded.shares)
 
 
 def score_tokens(

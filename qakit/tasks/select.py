@@ -162,4 +162,4 @@ def score_candidates(
 
     todo = iter(records)
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, scored, together=loaded.is_sharded)
+        yield from shared_out(chunk, scored, shares=loaded.shares)
