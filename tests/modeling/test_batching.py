@@ -163,3 +163,18 @@ def test_the_windows_of_an_epoch_are_drawn_once_and_anew_for_the_next():
     assert other == drawn.rows[:, 2].tolist()
     gathered = gather_windows(pairs, drawn, range(6), 0)
     assert epochs.batch(range(6), 1).inputs["input_ids"].tolist() == gathered.input_ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("hidden_size", "precision", "tokens"),
+    [(256, None, 1024), (256, "bf16", 4096), (1024, "bf16", 1024), (4096, "bf16", 1024), (4096, None, 1024)],
+)
+def test_a_pass_on_a_cpu_has_more_tokens_where_a_small_model_computes_in_16_bits(
+    monkeypatch, hidden_size, precision, tokens
+):
+    asked = []
+    monkeypatch.setattr("qakit.modeling.inference.batches_by_length", lambda *given: asked.append(given[2]) or ())
+    model, pairs = tiny_bert(), encode_pairs(tokenizer(), [("字", "國")], WindowSettings(max_length=32))
+    model.config.hidden_size = hidden_size
+    list(run_windows(model, pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings(precision=precision)))
+    assert asked == [tokens * torch.get_num_threads()]
