@@ -12,9 +12,7 @@ from qakit.spans.windowing import EncodedPairs, Windows
 from qakit.training.memory import explained_memory
 
 _BATCH_TOKENS_OF_A_THREAD = 1024  # of a CPU: more gain it nothing, and its caches lose
-_BATCH_NUMBERS_OF_A_THREAD = (
-    2**20
-)  # in hidden states of 16 bits, whose products are so fast that small models want more
+_BATCH_NUMBERS_OF_A_THREAD = 2**20  # in hidden states of 16 bits: their products are so fast that more tokens pay
 _BATCH_TOKENS_OF_AN_ACCELERATOR = 16384
 
 
