@@ -28,7 +28,8 @@ _LONGEST_WINDOW = 512  # of a model that does not tell its windows
 class LoadedModel:
     """A model with its tokenizer, where it came from, and what is known of its training.
 
-    `is_sharded` says that its weights are spread over several processes.
+    `is_sharded` says that its weights are spread over several processes; `backend` is what runs it, as `load_trained`
+    has it.
     """
 
     model: Any
@@ -36,6 +37,7 @@ class LoadedModel:
     info: ModelInfo
     source: str
     is_sharded: bool = False
+    backend: str = "torch"
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
         """The windows of the training, with what was given in its place.
@@ -70,7 +72,7 @@ def load_trained(
     import transformers
 
     from qakit.modeling.fused_attention import fuse_attention
-    from qakit.modeling.onnx import OnnxModel, onnx_file
+    from qakit.modeling.onnx import OnnxModel, backend_of, onnx_file
     from qakit.modeling.precision import stored_dtype, widen_heads
 
     if inference.num_threads:
@@ -83,7 +85,8 @@ def load_trained(
     tokenizer = load_tokenizer(folder)
     if file := onnx_file(folder, backend):
         model = OnnxModel(file, config).eval()
-        return LoadedModel(model, tokenizer, info or _unknown_info(task, model, tokenizer), source)
+        info = info or _unknown_info(task, model, tokenizer)
+        return LoadedModel(model, tokenizer, info, source, backend=backend_of(file))
     model, loading = pretrained_model(
         getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision)
     )

@@ -6,13 +6,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qakit.config import ReadConfig
+from qakit.config import Precision, ReadConfig
 from qakit.data.formats.parts import Part, read_parts, table_files
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.io import sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
+from qakit.modeling.precision import precision_of
 from qakit.modeling.processes import is_main_process
 from qakit.runs.identity import differences
 from qakit.runs.lock import alone_in
@@ -24,7 +25,8 @@ FORMATS = ("jsonl", "parquet")
 _STATE = "parts.json"
 _TRIM_EVERY = 512  # answers: a trim takes milliseconds
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
-_WEIGHTS = ("*.safetensors", "*.bin", "qakit.json", "config.json", "tokenizer.json")
+_WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
+_BESIDE = ("qakit.json", "config.json", "tokenizer*.json", "*vocab*", "*.model", "merges.txt", "*_tokens*.json")
 
 
 class BulkResult(NamedTuple):
@@ -91,15 +93,25 @@ def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int,
         "format": format,
         "windows": config.windows.model_dump(mode="json", exclude_unset=True) if config.windows else None,
         "decoding": config.decoding.model_dump(mode="json"),
-        **{name: _weights(model) for name, model in loaded.items() if model},
+        **{name: _identity(model, config.inference.precision) for name, model in loaded.items() if model},
     }
 
 
-def _weights(model: LoadedModel) -> dict[str, str]:
-    """The hashes of a model's files; the name of one from the hub."""
-    folder = Path(model_folder(model.source))
-    found = [file for pattern in _WEIGHTS for file in sorted(folder.glob(pattern))] if folder.is_dir() else []
-    return {file.name: sha256_of(file) for file in found} or {"name": model.source}
+def _identity(loaded: LoadedModel, precision: Precision | None) -> dict[str, str]:
+    """What decides a model's answers: what runs it, in which precision, and the hashes of its files.
+
+    Of the hub the name and the commit stand for the files.
+    """
+    computed = {"backend": loaded.backend}
+    if loaded.backend == "torch":
+        computed["precision"] = precision_of(loaded.model, precision)
+    folder = Path(model_folder(loaded.source))
+    if not folder.is_dir():
+        return {**computed, "name": loaded.source, "commit": str(getattr(loaded.model.config, "_commit_hash", None))}
+    found = {
+        file for pattern in (*_WEIGHTS[loaded.backend], *_BESIDE) for file in folder.glob(pattern) if file.is_file()
+    }
+    return {**computed, **{file.name: sha256_of(file) for file in sorted(found)}}
 
 
 def _done(out: Path, state: dict[str, Any]) -> set[int]:
@@ -116,6 +128,10 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
         return set()
     earlier = json.loads(file.read_text(encoding="utf-8"))
     earlier.pop("finished", None)
+    if "backend" not in earlier.get("model", {}):
+        raise ConfigError(
+            f"{out}: holds parts of an earlier version, which did not tell what ran the model; choose another --out"
+        )
     if changed := differences(earlier, json.loads(json.dumps(state))):
         raise ConfigError(
             "\n".join(

@@ -1,11 +1,13 @@
 """Answering in parts: each question once and in order, whatever stops the run, and nothing of another run kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qakit.config import DecodingSettings, ReadConfig, WindowSettings
+from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
@@ -105,6 +107,67 @@ def test_parts_of_another_run_are_not_taken_over(models: Models, data: Path, tmp
         models = load_models(save_reader(tmp_path / "other", seed=5), None)
     with pytest.raises(ConfigError, match=f"choose another --out\n.*{changed}"):
         predict_parts(data, models, config, out=out, size=size, format=kind)
+
+
+def identity_of(models: Models, **inference: Any) -> dict[str, str]:
+    config = ReadConfig(inference=InferenceSettings(**inference))
+    return bulk._state([], models, config, 1, "jsonl")["model"]
+
+
+def test_the_model_is_what_runs_it_its_precision_and_all_its_files(tmp_path: Path):
+    folder = Path(save_reader(tmp_path / "model"))
+    found = identity_of(load_models(str(folder), None))
+    assert (found["backend"], found["precision"]) == ("torch", "fp32")
+    assert {"config.json", "model.safetensors", "qakit.json", "tokenizer.json", "tokenizer_config.json"} <= found.keys()
+    for name in ("vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.onnx", "model.int8.onnx"):
+        (folder / name).write_text(name)
+    reader = load_models(str(folder), None).reader
+    assert reader is not None
+    changed = {
+        "torch": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model"},
+        "onnx": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.onnx"},
+        "int8": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.int8.onnx"},
+    }
+    for backend, names in changed.items():
+        files = identity_of(Models(replace(reader, backend=backend)))
+        assert files.pop("backend") == backend
+        assert files.keys() - found.keys() == names
+        assert ("model.safetensors" in files, "precision" in files) == (backend == "torch", backend == "torch")
+
+
+@pytest.mark.parametrize("changed", ["precision", "autocast", "vocab.txt", "backend"])
+def test_parts_of_another_way_to_compute_are_not_taken_over(data: Path, tmp_path: Path, changed: str):
+    folder, config, out = Path(save_reader(tmp_path / "model")), ReadConfig(), tmp_path / "out"
+    models = load_models(str(folder), None)
+    predict_parts(data, models, config, out=out, size=8)
+    bf16 = InferenceSettings(precision="bf16")
+    if changed == "precision":
+        models = load_models(str(folder), None, inference=bf16)
+    elif changed == "autocast":
+        config = ReadConfig(inference=bf16)
+    elif changed == "backend":
+        assert models.reader is not None
+        models = Models(replace(models.reader, backend="int8"))
+    else:
+        (folder / changed).write_text("年")
+    words = {
+        "precision": r"  model\.precision: was fp32, is bf16",
+        "autocast": r"  model\.precision: was fp32, is bf16",
+        "backend": r"  model\.backend: was torch, is int8",
+        "vocab.txt": r"  model\.vocab\.txt: was None, is \w{64}",
+    }
+    with pytest.raises(ConfigError, match=f"choose another --out\n{words[changed]}"):
+        predict_parts(data, models, config, out=out, size=8)
+
+
+def test_parts_that_do_not_tell_what_ran_their_model_are_not_taken_over(models: Models, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    predict_parts(data, models, CONFIG, out=out, size=8)
+    state = json.loads((out / "parts.json").read_text())
+    del state["model"]["backend"], state["model"]["precision"]
+    (out / "parts.json").write_text(json.dumps(state))
+    with pytest.raises(ConfigError, match="earlier version, which did not tell what ran the model; choose another"):
+        predict_parts(data, models, CONFIG, out=out, size=8)
 
 
 def test_a_folder_with_something_else_is_left_alone(models: Models, data: Path, tmp_path: Path):
