@@ -17,7 +17,7 @@ class ClozeSettings(Settings):
     """Questions on each paragraph."""
     copies: int = Field(0, ge=0)
     """Copies, with noise, of each question that the files bring with its answer."""
-    kinds: Annotated[tuple[AnswerKind, ...], OneOrMore] = Field(get_args(AnswerKind), min_length=1)
+    kinds: Annotated[tuple[AnswerKind, ...], OneOrMore] = get_args(AnswerKind)
     """Kinds of answers that are asked for, each as often among these as people ask for it."""
     shortest_answer: int = Field(2, ge=1)
     """Characters of the shortest answer; where these are two, a digit alone is an answer too."""
@@ -42,7 +42,9 @@ class ClozeSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _lengths_in_order(self) -> "ClozeSettings":
+    def _some_answers(self) -> "ClozeSettings":
+        if not self.kinds:
+            raise ValueError(f"kinds names none: give one of {', '.join(get_args(AnswerKind))}")
         if self.shortest_answer > self.longest_answer:
             shortest, longest = self.shortest_answer, self.longest_answer
             raise ValueError(f"shortest_answer ({shortest}) must not be above longest_answer ({longest})")
