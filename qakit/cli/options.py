@@ -51,7 +51,7 @@ MaxLength = Annotated[
 MatchLength = Annotated[
     int | None,
     typer.Option(
-        show_default="0",
+        show_default="as the model to start from, or 0",
         help="Token types tell which paragraph tokens the question has too, in runs of up to this many.",
         rich_help_panel=_CONFIG,
     ),

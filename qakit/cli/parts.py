@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from qakit.config import ReadConfig
     from qakit.runs.predict import Models
     from qakit.spans.answers import Prediction
+
+_SHOWN = 10  # bad records
 
 
 def check_parts(asked: Asked, wanted: Wanted, *, interactive: bool) -> tuple[Path, Path]:
@@ -53,11 +56,11 @@ def answer_in_parts(
         ConfigError: something else is asked for that parts have no place for.
     """
     data, out = check_parts(asked, wanted, interactive=interactive)
-    from qakit.data.formats.parts import table_files
+    from qakit.data.formats.parts import filled_tables
     from qakit.runs.bulk import predict_parts
     from qakit.runs.lint import fault_note, faults_of
 
-    table_files(data)  # before the models are loaded
+    filled_tables(data)  # before the models are loaded
     answered, faults = 0, Counter[str]()
 
     def tell(answers: "Sequence[Prediction]") -> None:
@@ -74,8 +77,20 @@ def answer_in_parts(
         emit_json(result._asdict())
     if not wanted.quiet:
         kept = f", {result.kept} of them by an earlier run" if result.kept else ""
-        skipped = f", {result.skipped} bad records skipped" if result.skipped else ""
-        say(f"{result.folder}: {result.parts} parts{kept}{skipped}")
+        say(f"{result.folder}: {result.parts} parts{kept}")
+        if result.skipped_file:
+            _tell_skipped(result.skipped_file, result.skipped)
         doubt = fault_note(faults)
         if doubt:
             say(doubt, "yellow")
+
+
+def _tell_skipped(file: Path, count: int) -> None:
+    """Say which records were left out: the first of them, and where all are listed."""
+    from qakit.runs.skipped import read_skipped
+
+    say(f"{count} bad records skipped, listed in {file}:", "yellow")
+    for row in islice(read_skipped(file), _SHOWN):
+        say(f"  {row['file']}: {row['record']}: {row['fault']}")
+    if count > _SHOWN:
+        say(f"  ... and {count - _SHOWN} more")

@@ -1,11 +1,13 @@
 """What `preprocess` makes of files."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from qakit.config.base import Negatives, Settings
+from qakit.config.base import Negatives, OneOrMore, Settings
 from qakit.config.reading import WindowSettings
+
+AnswerKind = Literal["time", "number", "person", "place", "name", "thing", "phrase"]
 
 
 class ClozeSettings(Settings):
@@ -15,6 +17,12 @@ class ClozeSettings(Settings):
     """Questions on each paragraph."""
     copies: int = Field(0, ge=0)
     """Copies, with noise, of each question that the files bring with its answer."""
+    kinds: Annotated[tuple[AnswerKind, ...], OneOrMore] = get_args(AnswerKind)
+    """Kinds of answers that are asked for, each as often among these as people ask for it."""
+    shortest_answer: int = Field(2, ge=1)
+    """Characters of the shortest answer; where these are two, a digit alone is an answer too."""
+    longest_answer: int = Field(30, ge=1)
+    """Characters of the longest answer; none has more than eight words."""
     drop: float = Field(0.12, ge=0, lt=1)
     """Share of the words left out of a question."""
     replace: float = Field(0.05, ge=0, lt=1)
@@ -31,6 +39,15 @@ class ClozeSettings(Settings):
     def _words_left(self) -> "ClozeSettings":
         if self.drop + self.replace >= 1:
             raise ValueError(f"drop ({self.drop}) and replace ({self.replace}) leave no word as it is")
+        return self
+
+    @model_validator(mode="after")
+    def _some_answers(self) -> "ClozeSettings":
+        if not self.kinds:
+            raise ValueError(f"kinds names none: give one of {', '.join(get_args(AnswerKind))}")
+        if self.shortest_answer > self.longest_answer:
+            shortest, longest = self.shortest_answer, self.longest_answer
+            raise ValueError(f"shortest_answer ({shortest}) must not be above longest_answer ({longest})")
         return self
 
 

@@ -22,8 +22,9 @@ class WindowSettings(Settings):
     """Longer questions lose their end; half of `max_length` when not given."""
     max_paragraph_length: int | None = Field(None, ge=1)
     """Tokens of a window's paragraph part; as many as fit when not given."""
-    match_length: int = Field(0, ge=0)
-    """The type of a paragraph token tells how many tokens around it the question has in a row too, up to this many."""
+    match_length: int | None = Field(None, ge=0)
+    """The type of a paragraph token tells how many tokens around it the question has in a row too, up to this many; in
+    training as the model was trained that it starts from, or 0: nothing, when not given."""
 
     @property
     def description(self) -> str:

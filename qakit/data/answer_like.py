@@ -13,7 +13,7 @@ NOUNS = frozenset(("n", "nr", "nrt", "ns", "nt", "nz", "ng", "vn", "an", "j", "e
 _CONTENT = NOUNS | {"m", "t", "q", "v", "a", "b", "f", "x"}
 _NAMES = frozenset(("nt", "nz", "eng", "j"))
 _PERSONS = frozenset(("nr", "nrt"))
-_SHORTEST_ANSWER, _LONGEST_ANSWER = 2, 30  # characters; a figure may be shorter
+_SHORTEST_ANSWER, _LONGEST_ANSWER = 2, 30  # characters; where it is two, a figure may be shorter
 _MOST_WORDS = 8
 _SHORTEST_SOURCE = 6  # characters of a sentence worth asking about
 
@@ -36,15 +36,21 @@ def sentence_words(text: str) -> list[list[Word]]:
     return [[word for word in run if word.end <= end] for run, (_, end) in zip(inside, bounds, strict=True)]
 
 
-def answer_like(words: Sequence[Word]) -> list[AnswerLike]:
-    """The runs of words that could be an answer, with the kind of each."""
+def answer_like(
+    words: Sequence[Word], *, shortest: int = _SHORTEST_ANSWER, longest: int = _LONGEST_ANSWER
+) -> list[AnswerLike]:
+    """The runs of words that could be an answer, with the kind of each.
+
+    Args:
+        shortest, longest: characters of an answer, both inclusive; with a shortest of 2 a digit alone is one too.
+    """
     spans = []
     for first in range(len(words)):
         for end in range(first + 1, min(first + _MOST_WORDS, len(words)) + 1):
             run = words[first:end]
-            if run[-1].end - run[0].start > _LONGEST_ANSWER or not _may_hold(run[-1], end - first):
+            if run[-1].end - run[0].start > longest or not _may_hold(run[-1], end - first):
                 break
-            if kind := _kind(run, words, first, end):
+            if not _is_too_short(run, shortest) and (kind := _kind(run, words, first, end)):
                 spans.append(AnswerLike(first, end, kind))
     return spans
 
@@ -52,6 +58,13 @@ def answer_like(words: Sequence[Word]) -> list[AnswerLike]:
 def _may_hold(word: Word, length: int) -> bool:
     """Whether an answer may go on with this word: anything but what parts clauses."""
     return word.text not in "，。！？；：、,!?;:" and (length > 1 or has_words_of_its_own(word.text) or word.opens)
+
+
+def _is_too_short(run: Sequence[Word], shortest: int) -> bool:
+    text = "".join(word.text for word in run)
+    if shortest == _SHORTEST_ANSWER:
+        return len(text) < shortest and not text[0].isdigit()
+    return len(text.rstrip()) < shortest
 
 
 def _kind(run: Sequence[Word], words: Sequence[Word], first: int, end: int) -> str | None:
@@ -62,8 +75,7 @@ def _kind(run: Sequence[Word], words: Sequence[Word], first: int, end: int) -> s
     """
     if run[0].opens and run[-1].closes and len(run) > 2:
         return "name"
-    too_short = sum(len(word.text) for word in run) < _SHORTEST_ANSWER and not run[0].text[0].isdigit()
-    if too_short or any(word.opens or word.closes for word in run):
+    if any(word.opens or word.closes for word in run):
         return None
     before, after = words[first - 1] if first else None, words[end] if end < len(words) else None
     if run[0].tag in ("m", "t"):

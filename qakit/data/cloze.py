@@ -102,7 +102,8 @@ class _Maker:
         self._settings = settings
         self._random = random
         self._sentences = sentence_words(paragraph.text)
-        self._spans = [answer_like(words) for words in self._sentences]
+        lengths = {"shortest": settings.shortest_answer, "longest": settings.longest_answer}
+        self._spans = [answer_like(words, **lengths) for words in self._sentences]
         self._topics = _worth(paragraph.title) + _worth(paragraph.text)[:8] or [""]
 
     def questions(self, count: int) -> Iterator[tuple[str, Answer]]:
@@ -111,7 +112,7 @@ class _Maker:
         for number, spans in enumerate(self._spans):
             for span in spans:
                 places.setdefault(span.kind, []).append((number, span))
-        kinds = [kind for kind in _SHARES if kind in places]
+        kinds = [kind for kind in _SHARES if kind in places and kind in self._settings.kinds]
         seen: set[str] = set()
         for _ in range(count if kinds else 0):
             kind = self._random.choices(kinds, [_SHARES[name] for name in kinds])[0]

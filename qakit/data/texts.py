@@ -1,7 +1,7 @@
 """Plain text as paragraphs, and where Chinese text falls into sentences and clauses."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ LONGEST_PARAGRAPH = 1000
 
 _SENTENCE = re.compile(r"[^。！？；!?;\n]*[。！？；!?;\n]?")
 _BLANK_LINES = re.compile(r"\n\s*\n")
+_CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,15 @@ def _notes(parts: Sequence[_Part]) -> Iterator[str]:
 def sentences(text: str) -> Iterator[tuple[int, int]]:
     """First character and end (exclusive) of each sentence of a text; together they are the whole text."""
     return (match.span() for match in _SENTENCE.finditer(text) if match.group())
+
+
+def chinese_share(texts: Iterable[str]) -> float:
+    """The share of Chinese characters among the letters of texts, 0 to 1; 1 where there are no letters at all."""
+    letters = chinese = 0
+    for text in texts:
+        letters += sum(map(str.isalpha, text))
+        chinese += len(_CHINESE.findall(text))
+    return chinese / letters if letters else 1.0
 
 
 def _of_text(path: Path) -> list[Paragraph]:

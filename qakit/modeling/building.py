@@ -59,7 +59,7 @@ def build_for_training(
     arguments: dict[str, Any] = {"dtype": torch.float32}
     if settings.attention:
         arguments["attn_implementation"] = settings.attention
-    from_scratch = settings.from_scratch or settings.name in RECURRENT
+    from_scratch = _is_from_scratch(settings)
     if from_scratch:
         model, tokenizer = _built(auto, settings, windows, _class_fields(classes), data, arguments)
         fresh: list[str] = []
@@ -68,11 +68,23 @@ def build_for_training(
     check_positions(model, tokenizer, windows.max_length)
     agree_on_inputs(model, tokenizer)
     if windows.match_length and not from_scratch:
-        info = read_info(model_folder(settings.name))
-        known = info.windows.match_length if info else 0
-        add_token_types(model, tokenizer, windows.match_length, known=known)
+        add_token_types(model, tokenizer, windows.match_length, known=known_match_length(settings))
     check_token_types(model.config, tokenizer, windows.match_length)
     return model, tokenizer, fresh
+
+
+def known_match_length(settings: ModelSettings) -> int:
+    """The `windows.match_length` that the weights to start from were trained with; 0 where nothing tells of one.
+
+    Raises:
+        CheckpointError: a folder without a model, or what qakit stored there is damaged.
+    """
+    info = None if _is_from_scratch(settings) else read_info(model_folder(settings.name))
+    return (info.windows.match_length or 0) if info else 0
+
+
+def _is_from_scratch(settings: ModelSettings) -> bool:
+    return settings.from_scratch or settings.name in RECURRENT
 
 
 def _built(

@@ -45,6 +45,7 @@ class ModelInfo(BaseModel):
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
         """The windows of the training, with what was given in its place; overlap and step replace each other.
 
+        A `match_length` of None is one that was not given, as a printed config has it.
         An overlap of the training that is too long for the length given makes room for the usual one of such windows.
 
         Raises:
@@ -53,6 +54,8 @@ class ModelInfo(BaseModel):
         if given is None:
             return self.windows
         changes = {name: getattr(given, name) for name in given.model_fields_set}
+        if given.match_length is None:
+            changes.pop("match_length", None)
         if changes.keys() & {"overlap", "step"}:
             changes = {"overlap": None, "step": None, **changes}
         elif (self.windows.overlap or 0) >= changes.get("max_length", self.windows.max_length):

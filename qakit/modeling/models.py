@@ -29,7 +29,7 @@ class LoadedModel:
     """A model with its tokenizer, where it came from, and what is known of its training.
 
     `is_sharded` says that its weights are spread over several processes; `is_own` that its questions are those of this
-    process alone, whatever others there are.
+    process alone, whatever others there are; `backend` is what runs it, as `load_trained` has it.
     """
 
     model: Any
@@ -38,6 +38,7 @@ class LoadedModel:
     source: str
     is_sharded: bool = False
     is_own: bool = False
+    backend: str = "torch"
 
     @property
     def shares(self) -> bool:
@@ -77,7 +78,7 @@ def load_trained(
     import transformers
 
     from qakit.modeling.fused_attention import fuse_attention
-    from qakit.modeling.onnx import OnnxModel, onnx_file
+    from qakit.modeling.onnx import OnnxModel, backend_of, onnx_file
     from qakit.modeling.precision import stored_dtype, widen_heads
 
     if inference.num_threads:
@@ -90,7 +91,8 @@ def load_trained(
     tokenizer = load_tokenizer(folder)
     if file := onnx_file(folder, backend):
         model = OnnxModel(file, config).eval()
-        return LoadedModel(model, tokenizer, info or _unknown_info(task, model, tokenizer), source)
+        info = info or _unknown_info(task, model, tokenizer)
+        return LoadedModel(model, tokenizer, info, source, backend=backend_of(file))
     model, loading = pretrained_model(
         getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision)
     )

@@ -44,6 +44,11 @@ def onnx_file(folder: str, backend: str | None) -> Path | None:
     return found
 
 
+def backend_of(file: Path) -> str:
+    """The backend that runs a file of a model folder; `torch` where no other does."""
+    return next((kind for kind, name in FILES.items() if name == file.name), "torch")
+
+
 class OnnxModel(nn.Module):
     """An ONNX file that is called as its transformers model is: tensors by name in, an object of tensors out.
 

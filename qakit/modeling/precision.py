@@ -20,6 +20,12 @@ def stored_dtype(precision: Precision | None) -> Any:
     return "auto" if torch.accelerator.is_available() else torch.float32
 
 
+def precision_of(model: Any, asked: Precision | None) -> str:
+    """What a torch model computes in: autocast narrows weights of fp32, and no others, to what is asked for."""
+    stored = next((name for name, dtype in DTYPES.items() if dtype == model.dtype), str(model.dtype))
+    return asked if asked and stored == "fp32" else stored
+
+
 def widen_heads(model: Any) -> None:
     """Let what stands on top of a 16-bit encoder compute in fp32.
 

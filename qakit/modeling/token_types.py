@@ -33,8 +33,8 @@ def token_types_needed(tokenizer: Any, match_length: int) -> int:
     return paragraph_type(tokenizer) + match_length + 1
 
 
-def check_token_types(config: Any, tokenizer: Any, match_length: int) -> None:
-    """Make sure that a model has the token types of its windows; nothing is asked of it where `match_length` is 0.
+def check_token_types(config: Any, tokenizer: Any, match_length: int | None) -> None:
+    """Make sure that a model has the token types of its windows; nothing is asked of it where `match_length` is none.
 
     Raises:
         ConfigError: it has not.

@@ -6,17 +6,19 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qakit.config import ReadConfig
-from qakit.data.formats.parts import Part, read_parts, table_files
+from qakit.config import Precision, ReadConfig
+from qakit.data.formats.parts import Part, filled_tables, read_parts
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.io import sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
+from qakit.modeling.precision import precision_of
 from qakit.modeling.processes import is_main_process
 from qakit.runs.identity import differences
 from qakit.runs.lock import alone_in
 from qakit.runs.predict import Models, answer_dataset
+from qakit.runs.skipped import SKIPPED_FILE, SkippedRecords
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.training.memory import return_freed_memory
 
@@ -24,17 +26,22 @@ FORMATS = ("jsonl", "parquet")
 _STATE = "parts.json"
 _TRIM_EVERY = 512  # answers: a trim takes milliseconds
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
-_WEIGHTS = ("*.safetensors", "*.bin", "qakit.json", "config.json", "tokenizer.json")
+_WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
+_BESIDE = ("qakit.json", "config.json", "tokenizer*.json", "*vocab*", "*.model", "merges.txt", "*_tokens*.json")
 
 
 class BulkResult(NamedTuple):
-    """What a run did: parts answered now and before, questions answered now, records left out, and the folder."""
+    """What a run did: parts answered now and before, questions answered now, and the folder.
+
+    `skipped` counts the records left out, now and before, which `skipped_file` lists where there are any.
+    """
 
     folder: Path
     parts: int
     kept: int
     questions: int
     skipped: int
+    skipped_file: Path | None = None
 
 
 def predict_parts(
@@ -56,30 +63,35 @@ def predict_parts(
 
     Args:
         format: `jsonl`, the default, or `parquet`.
+        lenient: leave out bad records, and list them in `skipped.jsonl`: the `file`, the `record` and its `fault`.
         progress: is given the answers of every part, when it is written.
 
     Raises:
         ConfigError: data that is no table, an unknown format, or `out` holds something else or parts of other settings.
-        DataError: mistakes in a part; those before it are written.
+        DataError: no data, or mistakes in a part; those before it are written.
     """
     if (format or "jsonl") not in FORMATS:
         raise ConfigError(f"--format {format}: parts are {' or '.join(FORMATS)}")
-    files, writes = table_files(data), is_main_process()
+    files, writes = filled_tables(data), is_main_process()
     state = _state(files, models, config, size, format or "jsonl")
+    skipped = SkippedRecords(out)
     with alone_in(out) if writes else nullcontext():
         done = _done(out, state)
         if writes:
             _begin(out, state)
-        questions = skipped = parts = 0
+            skipped.keep(done)
+        questions = parts = 0
         for part in _missing(files, size, done, lenient=lenient):
             answers = _answers(_dataset(part, files), models, config)
             if writes:
+                skipped.add(part)
                 _write(out / _name(part.number, format or "jsonl"), answers, nbest=config.decoding.nbest > 1)
-            parts, questions, skipped = parts + 1, questions + len(answers), skipped + part.skipped
+            parts, questions = parts + 1, questions + len(answers)
             progress(answers)
         if writes:
             write_json(out / _STATE, {**state, "finished": True})
-    return BulkResult(out, parts + len(done), len(done), questions, skipped)
+    listed = skipped.file if skipped.count else None
+    return BulkResult(out, parts + len(done), len(done), questions, skipped.count, listed)
 
 
 def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int, format: str) -> dict[str, Any]:
@@ -91,15 +103,25 @@ def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int,
         "format": format,
         "windows": config.windows.model_dump(mode="json", exclude_unset=True) if config.windows else None,
         "decoding": config.decoding.model_dump(mode="json"),
-        **{name: _weights(model) for name, model in loaded.items() if model},
+        **{name: _identity(model, config.inference.precision) for name, model in loaded.items() if model},
     }
 
 
-def _weights(model: LoadedModel) -> dict[str, str]:
-    """The hashes of a model's files; the name of one from the hub."""
-    folder = Path(model_folder(model.source))
-    found = [file for pattern in _WEIGHTS for file in sorted(folder.glob(pattern))] if folder.is_dir() else []
-    return {file.name: sha256_of(file) for file in found} or {"name": model.source}
+def _identity(loaded: LoadedModel, precision: Precision | None) -> dict[str, str]:
+    """What decides a model's answers: what runs it, in which precision, and the hashes of its files.
+
+    Of the hub the name and the commit stand for the files.
+    """
+    computed = {"backend": loaded.backend}
+    if loaded.backend == "torch":
+        computed["precision"] = precision_of(loaded.model, precision)
+    folder = Path(model_folder(loaded.source))
+    if not folder.is_dir():
+        return {**computed, "name": loaded.source, "commit": str(getattr(loaded.model.config, "_commit_hash", None))}
+    found = {
+        file for pattern in (*_WEIGHTS[loaded.backend], *_BESIDE) for file in folder.glob(pattern) if file.is_file()
+    }
+    return {**computed, **{file.name: sha256_of(file) for file in sorted(found)}}
 
 
 def _done(out: Path, state: dict[str, Any]) -> set[int]:
@@ -116,6 +138,10 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
         return set()
     earlier = json.loads(file.read_text(encoding="utf-8"))
     earlier.pop("finished", None)
+    if "backend" not in earlier.get("model", {}):
+        raise ConfigError(
+            f"{out}: holds parts of an earlier version, which did not tell what ran the model; choose another --out"
+        )
     if changed := differences(earlier, json.loads(json.dumps(state))):
         raise ConfigError(
             "\n".join(
@@ -127,7 +153,7 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
 
 def _begin(out: Path, state: dict[str, Any]) -> None:
     """Write down what the parts will be of, and remove what a killed run left half written."""
-    for file in out.glob(".part-*.tmp-*"):
+    for file in (*out.glob(".part-*.tmp-*"), *out.glob(f".{SKIPPED_FILE}.tmp-*")):
         file.unlink(missing_ok=True)
     write_json(out / _STATE, {**state, "finished": False})
 

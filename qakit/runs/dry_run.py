@@ -15,7 +15,7 @@ from qakit.metrics.presets import get_preset
 from qakit.runs.events import Listener, Note
 from qakit.runs.folder import RunFolder
 from qakit.runs.setup import Run, set_up
-from qakit.runs.stand_in import build_or_stand_in
+from qakit.runs.stand_in import build_or_stand_in, without_waiting_for_the_hub
 from qakit.signals import StopSignals
 from qakit.tasks.base import Task
 from qakit.training.learner import Learner, make_accelerator
@@ -92,7 +92,8 @@ def dry_run(task: Task, config: TrainConfig, *, steps: int = 3, listen: Listener
     if accelerator.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(accelerator.device)
     folder = RunFolder(config.out, writes=False)
-    run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=partial(build_or_stand_in, listen))
+    with without_waiting_for_the_hub(config.model):
+        run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=partial(build_or_stand_in, listen))
     plan = run.learner.plan
     epoch = _first_epoch(run.prepared.training_set, plan)
     listen(Note(f"making {min(steps, plan.total_steps)} of {plan.total_steps} steps"))

@@ -1,6 +1,6 @@
 """`preprocess --to cloze` and `--to tokenizer`: what is made from texts alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from qakit.config import PreprocessConfig
 from qakit.data.cloze import cloze_records, noisy_copies
 from qakit.data.formats import write_dataset
 from qakit.data.summary import summarise
-from qakit.data.texts import Texts, read_texts
+from qakit.data.texts import Texts, chinese_share, read_texts
 from qakit.data.vocabulary import build_tokenizer, write_tokenizer
 from qakit.errors import ConfigError
 from qakit.runs.outputs import PreprocessResult, check_outputs
@@ -16,6 +16,7 @@ from qakit.runs.outputs import PreprocessResult, check_outputs
 MADE = ("cloze", "tokenizer")
 _CLOZE_FILE, _CLOZE_SCHEMA = "cloze.json", "squad"
 _TOKENIZER = "tokenizer"
+_LITTLE_CHINESE = 0.5  # of the letters; in paragraphs of DRCD and CMRC nearly all are
 _APART = ("split", "candidates", "tokenizer", "repair", "script", "reachability")
 
 
@@ -42,10 +43,23 @@ def _make_cloze(texts: Texts, config: PreprocessConfig, out: Path) -> Preprocess
     records = list(cloze_records(texts.paragraphs, config.cloze, seed=config.seed))
     records += noisy_copies(texts.records, config.cloze, seed=config.seed)
     if not records:
-        raise ConfigError("the texts hold nothing that a question could ask for; are they Chinese sentences?")
+        raise ConfigError(
+            "the texts hold nothing that a question could ask for; are they Chinese sentences, and long enough for "
+            "cloze.kinds, shortest_answer and longest_answer?"
+        )
     report = {"schema": _CLOZE_SCHEMA, **summarise(records)}
     files = write_dataset(records, out / _CLOZE_FILE, _CLOZE_SCHEMA)
-    return PreprocessResult({"cloze": report}, tuple(files), texts.notes)
+    return PreprocessResult({"cloze": report}, tuple(files), (*texts.notes, *_doubts(texts)))
+
+
+def _doubts(texts: Texts) -> Iterator[str]:
+    """A note where most of what is asked about can be no Chinese."""
+    share = chinese_share(paragraph.text for paragraph in texts.paragraphs)
+    if share < _LITTLE_CHINESE:
+        yield (
+            f"{share:.0%} of the letters in these texts are Chinese characters: cloze questions are for Chinese, and "
+            "make little sense of other languages"
+        )
 
 
 def _make_tokenizer(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:

@@ -10,12 +10,12 @@ from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt
-from qakit.modeling.building import build_for_training
+from qakit.modeling.building import build_for_training, known_match_length
 from qakit.runs.events import Listener, Note
 from qakit.runs.folder import RunFolder
 from qakit.runs.identity import identity_of
 from qakit.signals import StopSignals
-from qakit.tasks.base import Prepared, Task
+from qakit.tasks.base import OfQuestions, Prepared, Task
 from qakit.training.learner import Learner
 
 
@@ -60,10 +60,14 @@ def set_up(
     *,
     build: Build = _build,
 ) -> Run:
-    """Read, tokenise and build all that a training needs; nothing is written."""
+    """Read, tokenise and build all that a training needs; nothing is written.
+
+    The config of the run has a `windows.match_length`, also where the one given leaves it to the model.
+    """
     from accelerate.utils import set_seed
 
     train_data, dev_data = _read_data(task, config, listen)
+    config = _with_match_length(task, config, listen)
     set_seed(config.training.seed)
     model, tokenizer, fresh = build(task, config, train_data)
     if fresh:
@@ -78,6 +82,22 @@ def set_up(
     identity = identity_of(task.name, config, roles, learner=learner, tokenizer=tokenizer)
     files = tuple(dict.fromkeys([*train_data.files, *(dev_data.files if dev_data else ())]))
     return Run(task, config, folder, tokenizer, prepared, dev_data, files, learner, identity, stop, listen)
+
+
+def _with_match_length(task: Task, config: TrainConfig, listen: Listener) -> TrainConfig:
+    """The config with the match length that was given or, where none was, that of the model the training starts from.
+
+    Only windows of questions have one.
+    """
+    given = config.windows.match_length
+    known = 0 if given or not isinstance(task, OfQuestions) else known_match_length(config.model)
+    if known and given is None:
+        listen(Note(f"windows.match_length is {known}, as {config.model.name} was trained; 0 turns it off"))
+    elif known:
+        lost = "what its token types tell of the question's words in a paragraph is lost"
+        listen(Note(f"windows.match_length is 0, and {config.model.name} was trained with {known}: {lost}"))
+    windows = config.windows.model_copy(update={"match_length": known if given is None else given})
+    return config.model_copy(update={"windows": windows})
 
 
 def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Dataset[Any], Dataset[Any] | None]:

@@ -34,13 +34,13 @@ def build_or_stand_in(
     build = partial(
         build_for_training, auto_class=task.auto_class, windows=config.windows, classes=task.classes(data), data=data
     )
-    with _without_waiting_for_the_hub(config.model), TemporaryDirectory() as folder:
+    with without_waiting_for_the_hub(config.model), TemporaryDirectory() as folder:
         try:
             return build(config.model)
         except CheckpointError as error:
             settings = _with_random_weights(config.model, Path(folder) / "model")
             if settings is not None:
-                needs_types = config.windows.match_length > 0
+                needs_types = bool(config.windows.match_length)
                 settings = _with_known_tokenizer(settings, data, Path(folder) / "tokenizer", needs_types=needs_types)
             if settings is None:
                 raise
@@ -50,7 +50,7 @@ def build_or_stand_in(
 
 
 @contextmanager
-def _without_waiting_for_the_hub(settings: ModelSettings) -> Iterator[None]:
+def without_waiting_for_the_hub(settings: ModelSettings) -> Iterator[None]:
     """Where the hub does not answer, let its client look in its cache alone: it would try again for minutes."""
     from huggingface_hub import constants, get_session
 

@@ -84,8 +84,8 @@ def train(
         accelerator.wait_for_everyone()
         progress = _resume(run, resume)
         files = [*run.data_files, *config.tricks.distill]
-        folder.describe(config, task.name, data_hashes(files))
-        with tracking(accelerator, config), stop.deferred():
+        folder.describe(run.config, task.name, data_hashes(files))
+        with tracking(accelerator, run.config), stop.deferred():
             progress = _train(run, progress)
     scores = progress.scores or {}
     return TrainResult(config.out, run.learner.steps_done, progress.step, scores, time.monotonic() - began)

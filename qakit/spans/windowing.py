@@ -130,7 +130,7 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
         question_lengths=kept,
         room=room,
         step=_steps(room, settings),
-        match_length=settings.match_length,
+        match_length=settings.match_length or 0,
         matchable=_matchable(tokenizer, tokenized.ids) if settings.match_length else tokenized.ids,
     )
 

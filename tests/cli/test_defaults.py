@@ -9,7 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from qakit.cli import app, ensemble, options, predict, preprocess, train
-from qakit.config import DecodingSettings, EnsembleConfig, PreprocessConfig, TrainingSettings, WindowSettings
+from qakit.config import DecodingSettings, EnsembleConfig, PreprocessConfig, TrainingSettings
 
 RECIPE = """
 training: {epochs: 2}
@@ -25,7 +25,6 @@ SHOWN = [
     (train.Warmup, TrainingSettings().warmup),
     (options.Seed, TrainingSettings().seed),
     (options.Seed, PreprocessConfig().seed),
-    (options.MatchLength, WindowSettings().match_length),
     (predict.Shortlist, DecodingSettings().shortlist),
     (options.NBest, EnsembleConfig().nbest),
     (preprocess.Negatives, PreprocessConfig().negatives),

@@ -46,6 +46,7 @@ def test_a_killed_run_goes_on_and_no_question_is_lost_or_answered_twice(command:
         "kept": len(written),
         "questions": 300 - 5 * len(written),
         "skipped": 0,
+        "skipped_file": None,
     }
     assert f"60 parts, {len(written)} of them by an earlier run" in done.stderr
     assert "answers that may be wrong" not in done.stderr  # of these texts none has brackets
@@ -65,6 +66,27 @@ def test_answers_that_may_be_wrong_are_told_of_at_the_end(command: list[str], tm
     )
     quiet = CliRunner().invoke(app, [*command, "--quiet", "--out", str(tmp_path / "quiet")])
     assert (quiet.exit_code, "wrong" in quiet.stderr) == (0, False)
+
+
+def test_bad_records_are_named_and_listed(command: list[str], tmp_path: Path):
+    data, out = tmp_path / "data.jsonl", tmp_path / "out"
+    lines = data.read_text(encoding="utf-8").splitlines()[:6]
+    data.write_text("\n".join([lines[0], *["{]"] * 12, *lines[1:]]), encoding="utf-8")
+    done = CliRunner().invoke(app, [*command, "--lenient"])
+    assert done.exit_code == 0, done.stderr
+    told = done.stderr.replace("\n", " ")
+    assert f"12 bad records skipped, listed in {out / 'skipped.jsonl'}:" in told
+    assert f"{data}: line 2: JSON: " in told
+    assert f"{data}: line 11: JSON: " in told
+    assert ("line 12" in told, "... and 2 more" in told) == (False, True)
+    assert len((out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()) == 12
+
+
+def test_a_file_without_questions_is_a_mistake_as_it_is_without_parts(command: list[str], tmp_path: Path):
+    (tmp_path / "data.jsonl").write_text("")
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "is empty" in done.stderr) == (3, True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
+from qakit.config.preprocessing import AnswerKind
+from qakit.data.answer_like import answer_like, sentence_words
 from qakit.data.cloze import cloze_records, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.data.texts import sentences
 from qakit.data.words import Word, has_words_of_its_own, words_of
 
 LONGEST_ANSWER = 30
+KINDS = get_args(AnswerKind)
 AS_IT_STANDS = {"drop": 0.0, "replace": 0.0, "shuffle": 0.0, "topic": 0.0}
 TRADITIONAL = (
     "國立臺灣大學成立於1928年，位於臺北市大安區羅斯福路。校長傅斯年曾在德國柏林大學讀書，後來寫了《性命古訓辨證》一書！"
@@ -77,10 +81,10 @@ ASKED = re.compile(
 )
 
 
-def made(*texts: str, seed: int = 1, **changes: float) -> list[Record]:
+def made(*texts: str, seed: int = 1, **changes: Any) -> list[Record]:
     """The questions on some texts."""
     paragraphs = [Paragraph(str(number), text, "t") for number, text in enumerate(texts)]
-    return list(cloze_records(paragraphs, ClozeSettings(**changes), seed=seed))  # type: ignore[arg-type]
+    return list(cloze_records(paragraphs, ClozeSettings(**changes), seed=seed))
 
 
 def span_of(record: Record) -> tuple[int, int]:
@@ -346,3 +350,50 @@ def test_copies_are_the_seeds():
     assert copies(LABELLED) == copies(LABELLED)
     assert {copy.id for copy in copies(LABELLED)}.isdisjoint(copy.id for copy in copies(LABELLED, seed=2))
     assert copies(LABELLED, copies=0) == []
+
+
+# --- which answers ---------------------------------------------------------------------------------------------------
+
+
+def places_of(text: str, kinds: Sequence[str]) -> set[tuple[int, int]]:
+    """Where in a text the answers of some kinds stand."""
+    found = [(words, span) for words in sentence_words(text) for span in answer_like(words) if span.kind in kinds]
+    return {(words[span.first].start, words[span.end - 1].end) for words, span in found}
+
+
+@pytest.mark.parametrize("kinds", [(kind,) for kind in KINDS] + [("time", "number"), ("phrase", "person")])
+def test_only_the_kinds_that_are_wanted_are_asked_for(kinds: tuple[str, ...]):
+    for text in (TRADITIONAL, SIMPLIFIED):
+        wanted = places_of(text, kinds)
+        records = made(text, questions=30, kinds=kinds)
+        assert bool(records) == bool(wanted)
+        assert {span_of(record) for record in records} <= wanted
+
+
+def test_by_default_all_kinds_and_lengths_are_those_of_the_hard_rules():
+    everything = {"kinds": KINDS, "shortest_answer": 2, "longest_answer": 30}
+    assert made(TRADITIONAL, SIMPLIFIED) == made(TRADITIONAL, SIMPLIFIED, **everything)
+
+
+@settings(max_examples=100)
+@given(paragraph=PARAGRAPHS, shortest=st.integers(3, 8), more=st.integers(0, 6), seed=st.integers(0, 9))
+@example(paragraph=Paragraph("0", TRADITIONAL), shortest=4, more=2, seed=0)
+@example(paragraph=Paragraph("0", "他寫了書 ，" * 9), shortest=3, more=2, seed=0)
+def test_answers_have_the_lengths_that_are_wanted(paragraph: Paragraph, shortest: int, more: int, seed: int):
+    options = ClozeSettings(shortest_answer=shortest, longest_answer=shortest + more)
+    for record in cloze_records([paragraph], options, seed=seed):
+        start, end = span_of(record)
+        assert shortest <= end - start <= shortest + more
+
+
+def test_a_digit_alone_is_an_answer_unless_answers_must_be_longer():
+    text = "他在北京的家里有 5 ，都很好。"
+    assert {"5"} & {record.answers[0].text for record in made(text, questions=40)}
+    assert not {"5"} & {record.answers[0].text for record in made(text, questions=40, shortest_answer=3)}
+
+
+def test_longer_answers_can_be_asked_for():
+    text = "該書為" + "亞洲聯合大學附設研究圖書館" * 3 + "《" + "國際經濟政治社會歷史地理" * 3 + "》所藏。"
+    lengths = [[len(r.answers[0].text) for r in made(text, questions=60, longest_answer=most)] for most in (30, 200)]
+    assert max(lengths[0], default=0) <= 30
+    assert max(lengths[1]) >= max(lengths[0], default=0)

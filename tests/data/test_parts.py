@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.data.formats import read_dataset, write_dataset
-from qakit.data.formats.parts import read_parts, table_files
+from qakit.data.formats.parts import filled_tables, read_parts, table_files
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError, DataError
 
@@ -59,6 +59,16 @@ def test_a_folder_is_its_tables_by_name(tmp_path: Path):
     for name in ("b.parquet", "a.jsonl", "c.ndjson", "notes.txt", ".hidden.jsonl"):
         (tmp_path / name).touch()
     assert [file.name for file in table_files(tmp_path)] == ["a.jsonl", "b.parquet", "c.ndjson"]
+
+
+def test_one_table_of_a_folder_must_hold_a_row(tmp_path: Path):
+    for name in ("a.jsonl", "b.ndjson"):
+        (tmp_path / name).write_text("\n")
+    with pytest.raises(DataError) as found:
+        filled_tables(tmp_path)
+    assert [Path(problem.file).name for problem in found.value.problems] == ["a.jsonl", "b.ndjson"]
+    write(tmp_path, "parquet")
+    assert len(filled_tables(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("name", ["empty", "data.json", "data.csv"])

@@ -171,6 +171,7 @@ def test_a_grown_model_comes_back_from_its_folder_as_plain_transformers_reads_it
         assert_equal_weights(weights(one), weights(model))
     assert loaded.windows_with(None).match_length == 2
     assert loaded.windows_with(WindowSettings(max_length=32)).match_length == 2
+    assert loaded.windows_with(WindowSettings(match_length=None)).match_length == 2
 
 
 def test_more_types_than_the_model_has_are_refused_when_it_reads(tmp_path):

@@ -1,11 +1,14 @@
 """Answering in parts: each question once and in order, whatever stops the run, and nothing of another run kept."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qakit.config import DecodingSettings, ReadConfig, WindowSettings
+from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
@@ -107,6 +110,67 @@ def test_parts_of_another_run_are_not_taken_over(models: Models, data: Path, tmp
         predict_parts(data, models, config, out=out, size=size, format=kind)
 
 
+def identity_of(models: Models, **inference: Any) -> dict[str, str]:
+    config = ReadConfig(inference=InferenceSettings(**inference))
+    return bulk._state([], models, config, 1, "jsonl")["model"]
+
+
+def test_the_model_is_what_runs_it_its_precision_and_all_its_files(tmp_path: Path):
+    folder = Path(save_reader(tmp_path / "model"))
+    found = identity_of(load_models(str(folder), None))
+    assert (found["backend"], found["precision"]) == ("torch", "fp32")
+    assert {"config.json", "model.safetensors", "qakit.json", "tokenizer.json", "tokenizer_config.json"} <= found.keys()
+    for name in ("vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.onnx", "model.int8.onnx"):
+        (folder / name).write_text(name)
+    reader = load_models(str(folder), None).reader
+    assert reader is not None
+    changed = {
+        "torch": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model"},
+        "onnx": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.onnx"},
+        "int8": {"vocab.txt", "spiece.model", "sentencepiece.bpe.model", "model.int8.onnx"},
+    }
+    for backend, names in changed.items():
+        files = identity_of(Models(replace(reader, backend=backend)))
+        assert files.pop("backend") == backend
+        assert files.keys() - found.keys() == names
+        assert ("model.safetensors" in files, "precision" in files) == (backend == "torch", backend == "torch")
+
+
+@pytest.mark.parametrize("changed", ["precision", "autocast", "vocab.txt", "backend"])
+def test_parts_of_another_way_to_compute_are_not_taken_over(data: Path, tmp_path: Path, changed: str):
+    folder, config, out = Path(save_reader(tmp_path / "model")), ReadConfig(), tmp_path / "out"
+    models = load_models(str(folder), None)
+    predict_parts(data, models, config, out=out, size=8)
+    bf16 = InferenceSettings(precision="bf16")
+    if changed == "precision":
+        models = load_models(str(folder), None, inference=bf16)
+    elif changed == "autocast":
+        config = ReadConfig(inference=bf16)
+    elif changed == "backend":
+        assert models.reader is not None
+        models = Models(replace(models.reader, backend="int8"))
+    else:
+        (folder / changed).write_text("年")
+    words = {
+        "precision": r"  model\.precision: was fp32, is bf16",
+        "autocast": r"  model\.precision: was fp32, is bf16",
+        "backend": r"  model\.backend: was torch, is int8",
+        "vocab.txt": r"  model\.vocab\.txt: was None, is \w{64}",
+    }
+    with pytest.raises(ConfigError, match=f"choose another --out\n{words[changed]}"):
+        predict_parts(data, models, config, out=out, size=8)
+
+
+def test_parts_that_do_not_tell_what_ran_their_model_are_not_taken_over(models: Models, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    predict_parts(data, models, CONFIG, out=out, size=8)
+    state = json.loads((out / "parts.json").read_text())
+    del state["model"]["backend"], state["model"]["precision"]
+    (out / "parts.json").write_text(json.dumps(state))
+    with pytest.raises(ConfigError, match="earlier version, which did not tell what ran the model; choose another"):
+        predict_parts(data, models, CONFIG, out=out, size=8)
+
+
 def test_a_folder_with_something_else_is_left_alone(models: Models, data: Path, tmp_path: Path):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty"):
@@ -125,6 +189,81 @@ def test_mistakes_leave_the_parts_before_them(models: Models, data: Path, tmp_pa
     result = predict_parts(data, models, CONFIG, out=tmp_path / "out", size=3, lenient=True)
     assert (result.kept, result.skipped) == (2, 1)
     assert [row["id"] for row in rows(tmp_path / "out")] == [record.id for record in RECORDS]
+
+
+def lines_with_faults(data: Path) -> dict[int, str]:
+    """Put bad lines into the data: the number of each, and what is wrong with it."""
+    lines = data.read_text(encoding="utf-8").splitlines()
+    bad = {
+        2: ("{]", "JSON: column 2"),
+        9: ('{"id": "x", "context": 3}', "answers: .*; question: is missing.*; context: found the number 3"),
+        10: ("3", "value: found the number 3; expected an object"),
+        20: (r'{"id": "\ud800", "question": "", "context": "a"}', "answers: .*; id: holds half of a surrogate pair"),
+    }
+    for number, (line, _) in bad.items():
+        lines.insert(number - 1, line)
+    data.write_text("\n".join(lines), encoding="utf-8")
+    return {number: fault for number, (_, fault) in bad.items()}
+
+
+def skipped_rows(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_bad_records_are_listed_with_their_place_and_fault(models: Models, data: Path, tmp_path: Path):
+    faults = lines_with_faults(data)
+    result = predict_parts(data, models, CONFIG, out=tmp_path / "out", size=30, lenient=True)
+    assert (result.skipped, result.skipped_file) == (4, tmp_path / "out" / "skipped.jsonl")
+    found = skipped_rows(tmp_path / "out")
+    assert len(found) == len(faults)
+    for row, (number, fault) in zip(found, faults.items(), strict=True):
+        assert (row["part"], row["file"]) == (0, str(data))
+        assert re.match(rf"line {number}\b", row["record"])
+        assert re.match(fault, row["fault"])
+
+
+@pytest.mark.parametrize("killed_after", ["skipped", "half a line", "part"])
+def test_the_list_is_whole_and_has_nothing_twice_after_a_kill(
+    models: Models, data: Path, tmp_path: Path, killed_after: str, monkeypatch: pytest.MonkeyPatch
+):
+    lines_with_faults(data)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    predict_parts(data, models, CONFIG, out=whole, size=8, lenient=True)
+    assert {row["part"] for row in skipped_rows(whole)} == {0, 1, 2}
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"out": killed, "size": 8, "lenient": True}
+    write = bulk._write
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+        if killed_after == "part":
+            predict_parts(data, models, CONFIG, **options, progress=kill)
+        patch.setattr(
+            bulk, "_write", lambda file, *args, **kw: kill() if "1." in file.name else write(file, *args, **kw)
+        )
+        predict_parts(data, models, CONFIG, **options)
+    if killed_after == "half a line":
+        with open(killed / "skipped.jsonl", "a", encoding="utf-8") as file:
+            file.write('{"part": 1, "fi')
+    result = predict_parts(data, models, CONFIG, **options)
+    assert (result.kept, result.skipped) == (1, 4)
+    assert (killed / "skipped.jsonl").read_bytes() == (whole / "skipped.jsonl").read_bytes()
+
+
+def test_without_bad_records_there_is_no_list(models: Models, data: Path, tmp_path: Path):
+    result = predict_parts(data, models, CONFIG, out=tmp_path / "out", size=8, lenient=True)
+    assert (result.skipped, result.skipped_file) == (0, None)
+    assert not (tmp_path / "out" / "skipped.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_data_without_a_question_is_a_mistake(models: Models, tmp_path: Path, content: str):
+    file = tmp_path / "empty.jsonl"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"empty\.jsonl: whole file: file: is empty"):
+        predict_parts(file, models, CONFIG, out=tmp_path / "out", size=8)
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):

@@ -16,7 +16,7 @@ from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError
 from qakit.modeling.building import build_for_training
 from qakit.runs.dry_run import _timed_steps, dry_run
-from qakit.runs.stand_in import _character_tokenizer, _without_waiting_for_the_hub
+from qakit.runs.stand_in import _character_tokenizer, without_waiting_for_the_hub
 from qakit.runs.train import train
 from qakit.tasks.select import ParagraphSelection
 from qakit.training.order import make_plan
@@ -289,13 +289,13 @@ def test_a_hub_that_does_not_answer_is_left_alone(monkeypatch: pytest.MonkeyPatc
     remote, local = ModelSettings(name="hfl/chinese-lert-base"), ModelSettings(name=str(TOKENIZER))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    with _without_waiting_for_the_hub(remote):
+    with without_waiting_for_the_hub(remote):
         assert not constants.HF_HUB_OFFLINE
     server.shutdown()
     thread.join()
     server.server_close()
-    with _without_waiting_for_the_hub(remote):
+    with without_waiting_for_the_hub(remote):
         assert constants.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE
-    with _without_waiting_for_the_hub(local):  # which is not asked for
+    with without_waiting_for_the_hub(local):  # which is not asked for
         assert not constants.HF_HUB_OFFLINE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qakit.config import PreprocessConfig
+from qakit.config import ClozeSettings, PreprocessConfig
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
@@ -122,6 +122,31 @@ def test_texts_that_nothing_can_be_asked_about_are_told_and_nothing_is_written(t
     with pytest.raises(ConfigError, match="hold nothing that a question could ask for"):
         cloze(text_file(tmp_path, text), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+ENGLISH = "Stanford University was founded in 1885 by Leland Stanford; it opened in 1891.\n"
+ASKED_IN_ENGLISH = "Chinese characters: cloze questions are for Chinese"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"), [(ENGLISH, True), (ENGLISH + TEXT, True), (TEXT, False), ("1928，2134，1929年。", False)]
+)
+def test_texts_that_are_hardly_chinese_are_told_of(text: str, is_told: bool, tmp_path: Path):
+    notes = cloze(text_file(tmp_path, text), out=tmp_path / "out").notes
+    assert any(ASKED_IN_ENGLISH in note for note in notes) == is_told
+
+
+def test_the_kinds_and_lengths_of_answers_are_settings(tmp_path: Path):
+    cloze(text_file(tmp_path), out=tmp_path / "out", kinds="time", questions=9)
+    assert {record.span.text for record in questions_of(tmp_path / "out" / "cloze.json") if record.span} == {
+        "1928年",
+        "後來",
+    }
+    with pytest.raises(ValueError, match=r"shortest_answer \(9\) must not be above longest_answer \(8\)"):
+        ClozeSettings(shortest_answer=9, longest_answer=8)
+    for kinds, message in (([], "kinds names none: give one of time, number"), (["verb"], "1 validation error")):
+        with pytest.raises(ValueError, match=message):
+            ClozeSettings.model_validate({"kinds": kinds})
 
 
 # --- a tokenizer -----------------------------------------------------------------------------------------------------

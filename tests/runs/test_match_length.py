@@ -1,20 +1,24 @@
 """Exact-match token types hold from the first step to the last prediction, without being asked for again."""
 
 import json
+import re
 from itertools import pairwise
 
 import pytest
 import torch
 import transformers
 
-from qakit.config import ReadConfig, WindowSettings
+from qakit.config import ReadConfig, TrainConfig, WindowSettings
+from qakit.config_files import load_config
 from qakit.data.formats import read_dataset
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run
 from qakit.runs.events import Note
 from qakit.runs.predict import answer_dataset, load_models
+from qakit.runs.setup import _with_match_length
 from qakit.tasks.qa import read_answers
+from qakit.tasks.registry import TASKS as ALL_TASKS
 from qakit.training.loop import StepEvent
 from tests.modeling.tiny import CHOICE, QA, SIZES, tokenizer
 from tests.runs.models import save_reader
@@ -110,6 +114,63 @@ def test_a_model_of_plain_types_does_not_read_with_others(data, tmp_path):
     dataset = read_dataset([data["qa"] / "dev.json"])
     with pytest.raises(ConfigError, match=r"windows.match_length 2 needs 4 token types, and the model has 2"):
         list(answer_dataset(dataset, models, ReadConfig(windows=WindowSettings(match_length=2))))
+
+
+# Starting from a model that was trained with a length
+
+
+def notes_of(config, task="qa", **options):
+    events = []
+    run(config, task, listen=events.append, **options)
+    return [event.text for event in events if isinstance(event, Note)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("given", [{}, {"windows.match_length": None}])
+def test_a_length_that_is_not_given_is_that_of_the_model_to_start_from(data, finished, tmp_path, task, given):
+    start = {"model": {"name": str(finished[task][0])}, "training.max_steps": 1}
+    explicit = config_of(data[task], tmp_path / "explicit" / "run", start | MATCHES, task)
+    left = config_of(data[task], tmp_path / "left" / "run", start | given, task)
+    told = notes_of(explicit, task)
+    assert not any("windows.match_length" in text for text in told)
+    told = notes_of(left, task)
+    assert any(text.startswith("windows.match_length is 2, as ") and str(finished[task][0]) in text for text in told)
+    assert content(left.out / "best") == content(explicit.out / "best")
+    assert json.loads((left.out / "best" / "qakit.json").read_text())["windows"]["match_length"] == 2
+    assert load_config(TrainConfig, [left.out / "config.yaml"]).windows.match_length == 2
+
+
+def test_a_length_of_0_stays_and_is_told_of(data, finished, tmp_path):
+    changes = {"model": {"name": str(finished["qa"][0])}, "windows.match_length": 0, "training.max_steps": 1}
+    told = notes_of(config_of(data["qa"], tmp_path / "run", changes))
+    assert any(re.search(r"match_length is 0, and .* was trained with 2: .* is lost$", text) for text in told)
+    assert load_trained(str(tmp_path / "run"), task="qa", auto_class=QA).info.windows.match_length == 0
+
+
+def test_a_model_of_plain_types_keeps_them_without_a_word(data, tmp_path):
+    changes = {"model": {"name": save_reader(tmp_path / "start")}, "training.max_steps": 1}
+    assert not any("match_length" in text for text in notes_of(config_of(data["qa"], tmp_path / "run", changes)))
+    assert load_config(TrainConfig, [tmp_path / "run" / "config.yaml"]).windows.match_length == 0
+
+
+def test_a_run_that_took_its_length_from_its_model_goes_on_with_it(data, finished, tmp_path):
+    config = config_of(data["qa"], tmp_path / "run", {"model": {"name": str(finished["qa"][0])}})
+    run_until(config, lambda event: isinstance(event, StepEvent) and event.step == 4)
+    assert "resumed from step 3" in notes_of(config, resume="auto")
+
+
+def test_texts_without_a_question_take_no_length_from_their_model(data, finished, tmp_path):
+    config = config_of(data["qa"], tmp_path / "run", {"model": {"name": str(finished["qa"][0])}})
+    events = []
+    assert _with_match_length(ALL_TASKS["intent"], config, events.append).windows.match_length == 0
+    assert not events
+
+
+def test_a_dry_run_takes_the_length_too(data, finished, tmp_path):
+    events = []
+    config = config_of(data["qa"], tmp_path / "run", {"model": {"name": str(finished["qa"][0])}})
+    dry_run(TASKS["qa"](), config, steps=1, listen=events.append)
+    assert any(event.text.startswith("windows.match_length is 2, as ") for event in events)
 
 
 # Resuming

@@ -1,28 +1,33 @@
 """Tables too large for memory, read part by part: JSON lines and parquet, one file or a folder of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from qakit.data.formats import tables
 from qakit.data.formats.load import Document, Row, explained_parquet, json_line
 from qakit.data.formats.source import Journal, Source
 from qakit.data.records import Record
-from qakit.errors import ConfigError
+from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem
 from qakit.io import UTF8_BOM, file_error
 
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+SUFFIXES: Mapping[str, Literal["jsonl", "parquet"]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of a file: its number, counted from 0 over all files, its records, and what was left out and done."""
+    """Some rows of a file: its number, counted from 0 over all files, its records, and what was left out and done.
+
+    `problems` are those of the `skipped` rows, of which one may have several.
+    """
 
     number: int
     records: tuple[Record, ...]
     skipped: int
     notes: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def table_files(path: Path) -> list[Path]:
@@ -47,6 +52,19 @@ def table_files(path: Path) -> list[Path]:
     return [path]
 
 
+def filled_tables(path: Path) -> list[Path]:
+    """`table_files`, of which one at least has a row; others of a folder may have none.
+
+    Raises:
+        ConfigError: as `table_files`.
+        DataError: there is no row in any of them, or no such file.
+    """
+    files = table_files(path)
+    if all(next(_rows(file, 1), None) is None for file in files):
+        raise DataError([Problem(str(file), WHOLE_FILE, "file", "is empty") for file in files])
+    return files
+
+
 def read_parts(files: Sequence[Path], size: int, *, first: int = 0, lenient: bool = False) -> Iterator[Part]:
     """The questions of tables, `size` rows at a time; a part never spans two files.
 
@@ -61,11 +79,10 @@ def read_parts(files: Sequence[Path], size: int, *, first: int = 0, lenient: boo
     """
     number, rows_before = 0, 0
     for file in files:
-        kind = SUFFIXES[file.suffix]
-        rows = _json_rows(file) if kind == "jsonl" else _parquet_rows(file, size)
+        rows = _rows(file, size)
         while chunk := list(islice(rows, size)):
             if number >= first:
-                document = Document(file, "jsonl" if kind == "jsonl" else "parquet", rows=tuple(_parsed(chunk, file)))
+                document = Document(file, SUFFIXES[file.suffix], rows=tuple(_parsed(chunk, file)))
                 yield _part(number, document, rows_before, lenient=lenient)
             number, rows_before = number + 1, rows_before + len(chunk)
 
@@ -74,12 +91,18 @@ def _part(number: int, document: Document, rows_before: int, *, lenient: bool) -
     journal = Journal(lenient=lenient, rows=rows_before)
     records = tuple(tables.read(document, Source(document.path, journal, tables.NAMES)))
     journal.raise_problems()
-    return Part(number, records, journal.skipped, tuple(f"{count} {note}" for note, count in journal.notes.items()))
+    notes = tuple(f"{count} {note}" for note, count in journal.notes.items())
+    return Part(number, records, journal.skipped, notes, tuple(journal.problems))
 
 
 def _parsed(rows: Sequence[Row], file: Path) -> Iterator[Row]:
     """The rows, with those that are still text as JSON."""
     return (json_line(row.value, file, row.label) if isinstance(row.value, str) else row for row in rows)
+
+
+def _rows(file: Path, size: int) -> Iterator[Row]:
+    """The rows of a table; parquet is read `size` of them at a time."""
+    return _json_rows(file) if SUFFIXES[file.suffix] == "jsonl" else _parquet_rows(file, size)
 
 
 def _json_rows(file: Path) -> Iterator[Row]:
