@@ -76,15 +76,16 @@ class Options:
                 raise TypeError(f"unknown argument {name}{suggestion(name, known)}")
         return replace(self, **given)
 
-    def read_config(self, tokenizer: Any, known: WindowSettings) -> ReadConfig:
+    def read_config(self, known: WindowSettings) -> ReadConfig:
         """The same as settings of a `Reader`.
 
         Args:
-            known: the windows of the model's training; nothing in them is set where nobody knows.
+            known: the windows of the model's training; where nobody knows, nothing in them is set, and their length is
+                one that the model can take.
         """
         windows: dict[str, Any] = {"overlap": self.doc_stride, "max_question_length": self.max_question_len}
         if self.max_seq_len or "max_length" not in known.model_fields_set:
-            windows["max_length"] = self.max_seq_len or min(_MAX_LENGTH, tokenizer.model_max_length)
+            windows["max_length"] = self.max_seq_len or min(_MAX_LENGTH, known.max_length)
         batch = self.batch_size and self.batch_size * (self.max_seq_len or _MAX_LENGTH)
         return ReadConfig(
             windows=WindowSettings(**{name: value for name, value in windows.items() if value is not None}),
@@ -148,7 +149,7 @@ class QuestionAnsweringPipeline:
         return [Sample(one, other) for one, other in zip(question, context, strict=True)]
 
     def _answers(self, items: Iterable[Any], options: Options) -> Iterator[Any]:
-        config = options.read_config(self.tokenizer, self.reader.loaded.info.windows)
+        config = options.read_config(self.reader.loaded.info.windows)
         for read in self.reader.read(map(_pair, items), config):
             if isinstance(read, BadItem):
                 raise read.explained()

@@ -8,14 +8,13 @@ from typing import Any, Literal, overload
 
 import torch
 
-from qakit.config import InferenceSettings, ReadConfig, WindowSettings
+from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.modeling.bundled import BUNDLED_MODEL
-from qakit.modeling.info import ModelInfo
 from qakit.modeling.loading import load_tokenizer
-from qakit.modeling.models import LoadedModel, load_trained
+from qakit.modeling.models import LoadedModel, load_trained, take_loaded
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
 from qakit.tasks.qa import QuestionAnswering, read_answers
@@ -70,7 +69,8 @@ class Reader:
 
         Args:
             model: the name of the model that comes with qakit, a run folder, any folder in the hub's layout, a hub
-                name; or a model that is loaded already, with its tokenizer.
+                name; or a model that is loaded already, with its tokenizer, which answers as it would by the name that
+                it was loaded by: the model itself is put on the device and made ready, heads of 16 bits in fp32.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
@@ -176,9 +176,7 @@ def _loaded(model: Any, tokenizer: Any, backend: str | None, inference: Inferenc
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")
-    return LoadedModel(
-        model.eval(), tokenizer, ModelInfo(task=task.name, windows=WindowSettings()), type(model).__name__
-    )
+    return take_loaded(model, tokenizer, task=task.name, inference=inference)
 
 
 def _accelerator() -> torch.device | str:

@@ -170,6 +170,12 @@ def test_a_loaded_model_with_its_tokenizer_or_one_by_name(folder):
     assert qa.tokenizer is tokenizer()
 
 
+def test_a_loaded_model_of_few_positions_is_read_in_windows_that_fit():
+    qa = qakit.pipeline(model=tiny_bert(max_position_embeddings=256), tokenizer=tokenizer())
+    context = "".join(record.context for record in qa_records(8, shortest=60))
+    assert qa(question=ONE["question"], context=context)["answer"] in context
+
+
 def test_the_number_format_is_that_of_the_weights(folder):
     assert qakit.pipeline(model=folder, dtype=torch.bfloat16).model.dtype == torch.bfloat16
     assert qakit.pipeline(model=folder, torch_dtype="bfloat16").model.dtype == torch.bfloat16

@@ -81,13 +81,13 @@ class ModelInfo(BaseModel):
         return Decoder(settings, length, tuple(weight * log for log in self.length_prior) if weight else ())
 
 
-def read_info(source: str) -> ModelInfo | None:
+def read_info(source: str, *, revision: str | None = None) -> ModelInfo | None:
     """What qakit stored beside the weights, in a folder or on the hub; None where another tool trained them.
 
     Raises:
         CheckpointError: the file is damaged.
     """
-    file = stored_file(source, INFO_FILE)
+    file = stored_file(source, INFO_FILE, revision=revision)
     if file is None:
         return None
     try:

@@ -1,5 +1,6 @@
 """What is read from folders and hub names: configs, tokenizers, weights; and what of these goes together."""
 
+from copy import copy
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def model_folder(source: str) -> str:
     return str(path)
 
 
-def stored_file(source: str, name: str) -> Path | None:
+def stored_file(source: str, name: str, *, revision: str | None = None) -> Path | None:
     """A file of a folder, or of a repository of the hub; None where there is none, or the hub cannot be asked."""
     from transformers.utils import cached_file
 
@@ -54,7 +55,7 @@ def stored_file(source: str, name: str) -> Path | None:
         file = Path(source) / name
         return file if file.is_file() else None
     kinds = ("gated_repo", "missing_entries", "connection_errors")
-    found = cached_file(source, name, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
+    found = cached_file(source, name, revision=revision, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
     return Path(found) if found else None
 
 
@@ -99,11 +100,14 @@ def pretrained_config(name: str) -> Any:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 
 
-def agree_on_inputs(model: Any, tokenizer: Any) -> None:
-    """Keep a tokenizer of another family from giving its model token types that it does not take."""
-    if "token_type_ids" not in signature(model.forward).parameters:
-        names = tokenizer.model_input_names
-        tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
+def agree_on_inputs(model: Any, tokenizer: Any) -> Any:
+    """A model's tokenizer; where it gives token types that the model does not take, a copy that gives none."""
+    names = tokenizer.model_input_names
+    if "token_type_ids" not in names or "token_type_ids" in signature(model.forward).parameters:
+        return tokenizer
+    agreed = copy(tokenizer)
+    agreed.model_input_names = [name for name in names if name != "token_type_ids"]
+    return agreed
 
 
 def check_positions(model: Any, tokenizer: Any, max_length: int) -> None:

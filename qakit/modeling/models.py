@@ -66,15 +66,12 @@ def load_trained(
         CheckpointError: nothing there, nothing readable, or a model of another task.
         ConfigError: an unknown backend, or its package is not installed.
     """
-    import torch
     import transformers
 
-    from qakit.modeling.fused_attention import fuse_attention
     from qakit.modeling.onnx import OnnxModel, onnx_file
-    from qakit.modeling.precision import stored_dtype, widen_heads
+    from qakit.modeling.precision import stored_dtype
 
-    if inference.num_threads:
-        torch.set_num_threads(inference.num_threads)
+    _set_threads(inference)
     folder = model_folder(source)
     config = pretrained_config(folder)  # first: it fails soonest where there is nothing
     info = read_info(folder)
@@ -91,12 +88,62 @@ def load_trained(
         raise CheckpointError(
             f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
         )
-    agree_on_inputs(model, tokenizer)
+    tokenizer = agree_on_inputs(model, tokenizer)
+    _make_ready(model, inference)
+    return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
+
+
+def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
+    """A model that is in memory already, as `load_trained` would give it by the name that it was loaded by.
+
+    The model itself is made ready to answer; the tokenizer stays as it is.
+
+    Args:
+        task: what it is to do; what its folder stores of another task is passed over: it has a new head then.
+        inference: as `load_trained`; the weights stay in their number format without a precision.
+
+    Raises:
+        CheckpointError: what is stored in its folder is damaged.
+    """
+    from transformers import PreTrainedModel
+
+    from qakit.modeling.precision import DTYPES
+
+    _set_threads(inference)
+    if inference.precision:
+        model.to(DTYPES[inference.precision])
+    if isinstance(model, PreTrainedModel):
+        tokenizer = agree_on_inputs(model, tokenizer)
+        _make_ready(model, inference)
+    info = _info_of(model)
+    known = info if info and info.task == task else _unknown_info(task, model, tokenizer)
+    return LoadedModel(model.eval(), tokenizer, known, type(model).__name__)
+
+
+def _info_of(model: Any) -> ModelInfo | None:
+    """What stands beside the weights that a model was loaded from, in a folder or on the hub."""
+    source, revision = (getattr(model.config, name, None) for name in ("_name_or_path", "_commit_hash"))
+    if source and (revision or Path(source).is_dir()):
+        return read_info(source, revision=revision)
+    return None
+
+
+def _set_threads(inference: InferenceSettings) -> None:
+    import torch
+
+    if inference.num_threads:
+        torch.set_num_threads(inference.num_threads)
+
+
+def _make_ready(model: Any, inference: InferenceSettings) -> None:
+    """Let a model compute as answers need it: heads in fp32, attention fused, compiled where that is asked for."""
+    from qakit.modeling.fused_attention import fuse_attention
+    from qakit.modeling.precision import widen_heads
+
     widen_heads(model)
     fuse_attention(model)
     if inference.compile:
         model.compile(dynamic=True)
-    return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
 
 
 def _unknown_info(task: str, model: Any, tokenizer: Any) -> ModelInfo:
