@@ -10,6 +10,7 @@ import torch
 
 from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
+from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.modeling.bundled import BUNDLED_MODEL
@@ -125,7 +126,8 @@ class Reader:
 
         Raises:
             RecordError: an item is no question and context with something in them; the answers to those before it come
-                first, and the message tells its number.
+                first, and the message tells its number. Half a surrogate pair, as JSON may hold, is no text.
+            Exception: what `pairs` raises, after the answers to the pairs before it.
         """
         for read in self.read(pairs, self._config_for(nbest)):
             if isinstance(read, Read):
@@ -144,8 +146,9 @@ class Reader:
             nbest: answers at most; as the reader's `config` says, one by default, when not given.
 
         Raises:
-            RecordError: the question is empty.
+            RecordError: the question is empty or no text.
         """
+        _check_text("question", question)
         record = Record("question", question, (Paragraph("question", question),), relevant=0)
         return next(search([record], corpus, self.loaded, self._config_for(nbest)))
 
@@ -154,10 +157,18 @@ class Reader:
         return self.config.model_copy(update={"decoding": decoding})
 
     def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
-        """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered."""
+        """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered.
+
+        What `pairs` raises is raised after the answers to the pairs before it.
+        """
         items = _records(pairs)
-        while chunk := list(islice(items, _CHUNK)):
+        while True:
+            chunk, failure = _taken(items)
             yield from self._read_chunk(chunk, config)
+            if failure:
+                raise failure
+            if len(chunk) < _CHUNK:
+                return
 
     def _read_chunk(self, chunk: list[Record | BadItem], config: ReadConfig) -> Iterator[Read | BadItem]:
         """The chunk's items in order, those that can be read together."""
@@ -191,11 +202,28 @@ def _records(pairs: Iterable[tuple[str, str]]) -> Iterator[Record | BadItem]:
             yield BadItem(index, error)
 
 
+def _taken(items: Iterator[Record | BadItem]) -> tuple[list[Record | BadItem], Exception | None]:
+    """The next items, as many as are read together, and what kept their iterator from giving more."""
+    taken: list[Record | BadItem] = []
+    try:
+        for item in islice(items, _CHUNK):
+            taken.append(item)  # one by one: those before a failure are kept
+    except Exception as error:
+        return taken, error
+    return taken, None
+
+
 def _record(index: int, pair: Any) -> Record:
     if isinstance(pair, str) or not isinstance(pair, list | tuple) or len(pair) != 2:
         raise RecordError("pair", f"expected (question, context), found {type(pair).__name__}")
     for field, text in zip(("question", "context"), pair, strict=True):
-        if not isinstance(text, str):
-            raise RecordError(field, f"expected text, found {type(text).__name__}")
+        _check_text(field, text)
     question, context = pair
     return Record(str(index), question, (Paragraph("text", context),), relevant=0)
+
+
+def _check_text(field: str, text: Any) -> None:
+    if not isinstance(text, str):
+        raise RecordError(field, f"expected text, found {type(text).__name__}")
+    if fault := surrogate_fault(text):
+        raise RecordError(field, fault)

@@ -10,6 +10,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DistilBer
 
 import qakit
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
+from qakit.data.corpus import Corpus
 from qakit.data.formats import read_dataset
 from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
@@ -108,7 +109,17 @@ def test_the_model_in_the_box_answers():
 
 # --- streams, and what is in them that is wrong ----------------------------------------------------------------------
 
-BAD = [("", "河"), ("河？", 3), ("河？", None), "河？", ("河？",), None, ("河？", " ")]
+BAD = [
+    ("", "河"),
+    ("河？", 3),
+    ("河？", None),
+    "河？",
+    ("河？",),
+    None,
+    ("河？", " "),
+    ("\ud83d河？", "河"),
+    ("河？", "河\udc00"),
+]
 
 
 def test_a_bad_item_is_reported_in_its_place_and_the_others_are_answered(reader):
@@ -118,7 +129,9 @@ def test_a_bad_item_is_reported_in_its_place_and_the_others_are_answered(reader)
     assert [found[number] for number in range(0, len(found), 2)] == list(reader.batch(good))
     bad = found[1::2]
     assert [item.index for item in bad] == list(range(1, len(found), 2))
-    assert [item.error.field for item in bad] == ["question", "context", "context", "pair", "pair", "pair", "context"]
+    fields = ["question", "context", "context", "pair", "pair", "pair", "context", "question", "context"]
+    assert [item.error.field for item in bad] == fields
+    assert "surrogate" in bad[-1].error.message
 
 
 def test_a_bad_item_ends_the_stream_after_those_before_it(reader):
@@ -127,6 +140,27 @@ def test_a_bad_item_ends_the_stream_after_those_before_it(reader):
     assert [next(stream) for _ in good] == list(reader.batch(good))
     with pytest.raises(RecordError, match="item 300: context"):
         next(stream)
+
+
+@pytest.mark.parametrize("count", [0, 3, 256, 300])
+def test_what_the_pairs_raise_comes_after_the_answers_to_those_before(reader, count):
+    good = pairs_of(qa_records(count, longest=20))
+
+    def failing():
+        yield from good
+        raise OSError("the disk is gone")
+
+    for errors in ("raise", "report"):
+        stream = reader.batch(failing(), errors=errors)
+        assert [next(stream) for _ in good] == list(reader.batch(good))
+        with pytest.raises(OSError, match="the disk is gone"):
+            next(stream)
+
+
+def test_a_question_to_a_corpus_is_a_text(reader):
+    for question in ("\ud83d河？", None):
+        with pytest.raises(RecordError, match="question"):
+            reader.search(question, Corpus.of(["河山"]))
 
 
 def test_settings_hold_for_every_question(folder):
