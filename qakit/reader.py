@@ -1,6 +1,6 @@
 """The Python interface: a trained model that answers questions about texts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
@@ -65,6 +65,7 @@ class Reader:
         device: str | int | torch.device | None = None,
         backend: str | None = None,
         config: ReadConfig | None = None,
+        hub: Mapping[str, Any] | None = None,
     ) -> None:
         """Load a model.
 
@@ -76,13 +77,15 @@ class Reader:
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
             config: windows, decoding and inference; those that the model was trained with when not given.
+            hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them, of names on the hub; the
+                revision is the model's.
 
         Raises:
             CheckpointError: nothing usable there, or a model of another task.
             ConfigError: a loaded model without a tokenizer, or an unknown backend.
         """
         self.config = config or ReadConfig()
-        self.loaded = _loaded(model, tokenizer, backend, self.config.inference)
+        self.loaded = _loaded(model, tokenizer, backend, self.config.inference, hub or {})
         self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
@@ -125,14 +128,22 @@ class Reader:
             errors: `report` gives a `BadItem` in the place of an item that is no pair of texts, and answers the others.
 
         Raises:
+            ConfigError: `nbest` or `errors` is none of these; raised at the call.
             RecordError: an item is no question and context with something in them; the answers to those before it come
                 first, and the message tells its number. Half a surrogate pair, as JSON may hold, is no text.
             Exception: what `pairs` raises, after the answers to the pairs before it.
         """
-        for read in self.read(pairs, self._config_for(nbest)):
+        if errors not in ("raise", "report"):
+            raise ConfigError(f"errors {errors!r}: expected 'raise' or 'report'")
+        return self._batch(pairs, self._config_for(nbest), errors == "report")
+
+    def _batch(
+        self, pairs: Iterable[tuple[str, str]], config: ReadConfig, reports: bool
+    ) -> Iterator[Answers | BadItem]:
+        for read in self.read(pairs, config):
             if isinstance(read, Read):
                 yield read.prediction.answers or (_NO_ANSWER,)
-            elif errors == "report":
+            elif reports:
                 yield read
             else:
                 raise read.explained()
@@ -147,13 +158,18 @@ class Reader:
 
         Raises:
             RecordError: the question is empty or no text.
+            ConfigError: `nbest` is no number of answers.
         """
         _check_text("question", question)
         record = Record("question", question, (Paragraph("question", question),), relevant=0)
         return next(search([record], corpus, self.loaded, self._config_for(nbest)))
 
     def _config_for(self, nbest: int | None) -> ReadConfig:
-        decoding = self.config.decoding.model_copy(update={"nbest": nbest or self.config.decoding.nbest})
+        if nbest is None:
+            return self.config
+        if not isinstance(nbest, int) or nbest < 1:
+            raise ConfigError(f"nbest {nbest!r}: expected a whole number, 1 or more")
+        decoding = self.config.decoding.model_copy(update={"nbest": nbest})
         return self.config.model_copy(update={"decoding": decoding})
 
     def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
@@ -177,12 +193,15 @@ class Reader:
             yield item if isinstance(item, BadItem) else Read(item, *next(read))
 
 
-def _loaded(model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings) -> LoadedModel:
+def _loaded(
+    model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings, hub: Mapping[str, Any]
+) -> LoadedModel:
     task = QuestionAnswering()
     if isinstance(tokenizer, str | PathLike):
-        tokenizer = load_tokenizer(fspath(tokenizer))
+        others = {name: value for name, value in hub.items() if name != "revision" or tokenizer == model}
+        tokenizer = load_tokenizer(fspath(tokenizer), **others)
     if isinstance(model, str | PathLike):
-        settings: dict[str, Any] = {"backend": backend, "inference": inference}
+        settings: dict[str, Any] = {"backend": backend, "inference": inference, "hub": hub}
         loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, **settings)
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:

@@ -163,6 +163,20 @@ def test_a_question_to_a_corpus_is_a_text(reader):
             reader.search(question, Corpus.of(["河山"]))
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda reader: reader.batch([], nbest=0), "nbest 0: expected a whole number"),
+        (lambda reader: reader.batch([], nbest=-1), "nbest -1"),
+        (lambda reader: reader.nbest("河？", "河", "3"), "nbest '3'"),
+        (lambda reader: reader.batch([], errors="ignore"), "errors 'ignore': expected 'raise' or 'report'"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_an_error_at_the_call(reader, call, message):
+    with pytest.raises(ConfigError, match=message):
+        call(reader)
+
+
 def test_settings_hold_for_every_question(folder):
     config = ReadConfig(decoding=DecodingSettings(max_answer_length=1, nbest=4))
     answers = next(Reader(folder, config=config).batch(pairs_of(qa_records(1, shortest=40))))

@@ -12,8 +12,11 @@ BEST = "best"
 _NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
 
 
-def load_tokenizer(source: str | Path) -> Any:
+def load_tokenizer(source: str | Path, **hub: Any) -> Any:
     """A fast tokenizer from a hub name, a folder, the model in the box, or a `vocab.txt` (WordPiece, BERT's rules).
+
+    Args:
+        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them.
 
     Raises:
         CheckpointError: none there.
@@ -23,7 +26,7 @@ def load_tokenizer(source: str | Path) -> Any:
     if Path(source).suffix == ".txt" and Path(source).is_file():
         return BertTokenizer(vocab=str(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source))
+        tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source), **hub)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder with a config alone
@@ -47,7 +50,7 @@ def model_folder(source: str) -> str:
     return str(path)
 
 
-def stored_file(source: str, name: str, *, revision: str | None = None) -> Path | None:
+def stored_file(source: str, name: str, **hub: Any) -> Path | None:
     """A file of a folder, or of a repository of the hub; None where there is none, or the hub cannot be asked."""
     from transformers.utils import cached_file
 
@@ -55,7 +58,7 @@ def stored_file(source: str, name: str, *, revision: str | None = None) -> Path 
         file = Path(source) / name
         return file if file.is_file() else None
     kinds = ("gated_repo", "missing_entries", "connection_errors")
-    found = cached_file(source, name, revision=revision, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
+    found = cached_file(source, name, **hub, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
     return Path(found) if found else None
 
 
@@ -82,8 +85,11 @@ def _not_loaded(source: str, what: str, error: Exception) -> str:
     return f"{source}: {place} {what}: {first_line}"
 
 
-def pretrained_config(name: str) -> Any:
+def pretrained_config(name: str, **hub: Any) -> Any:
     """The config of a folder or hub name.
+
+    Args:
+        hub: as `load_tokenizer`.
 
     Raises:
         CheckpointError: none there, or none that can be read.
@@ -95,7 +101,7 @@ def pretrained_config(name: str) -> Any:
 
     register()
     try:
-        return AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name, **hub)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 

@@ -50,7 +50,13 @@ class LoadedModel:
 
 
 def load_trained(
-    source: str, *, task: str, auto_class: str, backend: str | None = None, inference: InferenceSettings = _DEFAULTS
+    source: str,
+    *,
+    task: str,
+    auto_class: str,
+    backend: str | None = None,
+    inference: InferenceSettings = _DEFAULTS,
+    hub: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
     """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
 
@@ -61,6 +67,7 @@ def load_trained(
             given.
         inference: what the weights compute in, heads apart, which do in fp32 at least; whether torch compiles them; the
             threads of the whole process.
+        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them; folders need none.
 
     Raises:
         CheckpointError: nothing there, nothing readable, or a model of another task.
@@ -73,16 +80,17 @@ def load_trained(
 
     _set_threads(inference)
     folder = model_folder(source)
-    config = pretrained_config(folder)  # first: it fails soonest where there is nothing
-    info = read_info(folder)
+    hub = dict(hub or {})
+    config = pretrained_config(folder, **hub)  # first: it fails soonest where there is nothing
+    info = read_info(folder, **{name: value for name, value in hub.items() if name != "trust_remote_code"})
     if info and info.task != task:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, **hub)
     if file := onnx_file(folder, backend):
         model = OnnxModel(file, config).eval()
         return LoadedModel(model, tokenizer, info or _unknown_info(task, model, tokenizer), source)
     model, loading = pretrained_model(
-        getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision)
+        getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision), **hub
     )
     if fresh := sorted(loading["missing_keys"]):
         raise CheckpointError(
