@@ -71,8 +71,8 @@ class Reader:
 
         Args:
             model: the name of the model that comes with qakit, a run folder, any folder in the hub's layout, a hub
-                name; or a model that is loaded already, with its tokenizer, which answers as it would by the name that
-                it was loaded by: the model itself is put on the device and made ready, heads of 16 bits in fp32.
+                name; or a model that is loaded already, with its tokenizer, which answers as it would by the folder
+                that it was loaded from: the model itself is put on the device and made ready, heads of 16 bits in fp32.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.

@@ -6,7 +6,6 @@ from itertools import count, islice
 import pytest
 import torch
 from torch.utils.data import Dataset
-from transformers import AutoModelForQuestionAnswering
 
 import qakit
 from qakit.errors import CheckpointError, ConfigError
@@ -263,8 +262,6 @@ def test_a_revision_of_the_hub_is_read_with_what_qakit_stored_there(folder, qa, 
     found = qakit.pipeline(model="someone/reader", revision="v2", device=-1)
     assert found.reader.loaded.info == qa.reader.loaded.info
     assert found(**ONE) == qa(**ONE)
-    model = AutoModelForQuestionAnswering.from_pretrained("someone/reader", revision="v2")
-    assert Reader(model, tokenizer()).loaded.info == qa.reader.loaded.info
     with pytest.raises(CheckpointError, match="someone/reader"):
         qakit.pipeline(model="someone/reader", revision="v1")
 

@@ -102,7 +102,7 @@ def load_trained(
 
 
 def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
-    """A model that is in memory already, as `load_trained` would give it by the name that it was loaded by.
+    """A model that is in memory already, as `load_trained` would give it by the folder that it was loaded from.
 
     The model itself is made ready to answer; the tokenizer stays as it is.
 
@@ -129,11 +129,12 @@ def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSe
 
 
 def _info_of(model: Any) -> ModelInfo | None:
-    """What stands beside the weights that a model was loaded from, in a folder or on the hub."""
-    source, revision = (getattr(model.config, name, None) for name in ("_name_or_path", "_commit_hash"))
-    if source and (revision or Path(source).is_dir()):
-        return read_info(source, revision=revision)
-    return None
+    """What stands beside the weights in the folder that a model was loaded from.
+
+    A model from the hub does not tell its revision: nothing is known of it.
+    """
+    source = getattr(model.config, "_name_or_path", "")
+    return read_info(source) if source and Path(source).is_dir() else None
 
 
 def _set_threads(inference: InferenceSettings) -> None:
