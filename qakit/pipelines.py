@@ -6,8 +6,7 @@ lists what else differs.
 """
 
 import math
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,16 +15,24 @@ import numpy as np
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.errors import suggestion
 from qakit.modeling.bundled import BUNDLED_MODEL
+from qakit.modeling.former_arguments import device_of, precision_of, refuse, with_more
 from qakit.reader import BadItem, Read, Reader
 from qakit.spans.decoding import log_sum_exp
+from qakit.spans.whole_words import whole_words
 
 TASK = "question-answering"
 Answer = dict[str, Any]
 """`score` (a probability), `start` and `end` (characters of the context, half-open) and `answer`."""
 
 _MAX_LENGTH = 384
-# Scripts that put no space between words: an answer may begin at any character.
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+_LEAST = {
+    "top_k": 1,
+    "max_answer_len": 1,
+    "doc_stride": 0,
+    "max_seq_len": 16,
+    "max_question_len": 1,
+    "batch_size": 1,
+}
 _DEFAULT_BATCH = 8192  # tokens, as `InferenceSettings`
 
 
@@ -56,9 +63,10 @@ class Options:
     num_workers: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("top_k", "max_answer_len"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValueError(f"{name} must be {least} or more, not {value!r}")
         if self.doc_stride is not None and self.doc_stride >= (self.max_seq_len or _MAX_LENGTH):
             raise ValueError(f"doc_stride ({self.doc_stride}) must be below max_seq_len ({self.max_seq_len or 384})")
 
@@ -76,15 +84,16 @@ class Options:
                 raise TypeError(f"unknown argument {name}{suggestion(name, known)}")
         return replace(self, **given)
 
-    def read_config(self, tokenizer: Any, known: WindowSettings) -> ReadConfig:
+    def read_config(self, known: WindowSettings) -> ReadConfig:
         """The same as settings of a `Reader`.
 
         Args:
-            known: the windows of the model's training; nothing in them is set where nobody knows.
+            known: the windows of the model's training; where nobody knows, nothing in them is set, and their length is
+                one that the model can take.
         """
         windows: dict[str, Any] = {"overlap": self.doc_stride, "max_question_length": self.max_question_len}
         if self.max_seq_len or "max_length" not in known.model_fields_set:
-            windows["max_length"] = self.max_seq_len or min(_MAX_LENGTH, tokenizer.model_max_length)
+            windows["max_length"] = self.max_seq_len or min(_MAX_LENGTH, known.max_length)
         batch = self.batch_size and self.batch_size * (self.max_seq_len or _MAX_LENGTH)
         return ReadConfig(
             windows=WindowSettings(**{name: value for name, value in windows.items() if value is not None}),
@@ -148,7 +157,7 @@ class QuestionAnsweringPipeline:
         return [Sample(one, other) for one, other in zip(question, context, strict=True)]
 
     def _answers(self, items: Iterable[Any], options: Options) -> Iterator[Any]:
-        config = options.read_config(self.tokenizer, self.reader.loaded.info.windows)
+        config = options.read_config(self.reader.loaded.info.windows)
         for read in self.reader.read(map(_pair, items), config):
             if isinstance(read, BadItem):
                 raise read.explained()
@@ -162,8 +171,17 @@ def pipeline(
     tokenizer: Any = None,
     *,
     device: Any = None,
+    device_map: Any = None,
     dtype: Any = None,
     torch_dtype: Any = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    trust_remote_code: bool | None = None,
+    model_kwargs: Mapping[str, Any] | None = None,
+    config: Any = None,
+    framework: str | None = None,
+    use_fast: bool = True,
+    feature_extractor: Any = None,
     **options: Any,
 ) -> QuestionAnsweringPipeline:
     """The former `transformers.pipeline("question-answering", ...)`.
@@ -173,27 +191,43 @@ def pipeline(
         model: a name, a folder or a loaded model; the one that comes with qakit when not given.
         tokenizer: a name, a folder or a loaded tokenizer; the model's own when not given.
         device: a name, a torch device or a number, -1 for the CPU; the accelerator where there is one when not given.
-        dtype, torch_dtype: the number format of the weights, such as `torch.bfloat16` or `"bfloat16"`.
+        device_map: `auto`, which is the device when none is given, or a device.
+        dtype, torch_dtype: the number format of the weights, such as `torch.bfloat16` or `"bfloat16"`; heads compute in
+            fp32 at least.
+        revision, token, trust_remote_code: as `from_pretrained` takes them.
+        model_kwargs: these arguments once more.
+        config: that of the model, which is read anyway.
+        framework, use_fast, feature_extractor: torch is all there is, tokenizers are fast, and nothing is extracted.
         options: see `Options`.
 
     Raises:
-        ValueError: another task.
+        ValueError: another task, or a value that makes no sense.
         TypeError: an option that is unknown.
+        ConfigError: an argument for a model that has to be loaded with transformers.
         CheckpointError: no such model.
     """
     if task not in (None, TASK):
         raise ValueError(f"qakit.pipeline is for the task {TASK!r}, not for {task!r}")
     chosen = Options().with_changes(options)
-    reader = Reader(BUNDLED_MODEL if model is None else model, tokenizer, device="cpu" if device == -1 else device)
-    if (wanted := dtype if dtype is not None else torch_dtype) not in (None, "auto"):
-        reader.loaded.model.to(_dtype(wanted))
+    refuse(model, config=config, framework=framework, feature_extractor=feature_extractor)
+    loading = {
+        "revision": revision,
+        "token": token,
+        "trust_remote_code": trust_remote_code,
+        "device_map": device_map,
+        "dtype": torch_dtype if dtype is None else dtype,
+    }
+    loading = with_more(loading, model_kwargs or {})
+    device = device_of(device, loading.pop("device_map"))
+    precision = precision_of(loading.pop("dtype"))
+    reader = Reader(
+        BUNDLED_MODEL if model is None else model,
+        tokenizer,
+        device=device,
+        config=ReadConfig(inference=InferenceSettings(precision=precision)),
+        hub={name: value for name, value in loading.items() if value is not None},
+    )
     return QuestionAnsweringPipeline(reader, chosen)
-
-
-def _dtype(name: Any) -> Any:
-    import torch
-
-    return getattr(torch, name) if isinstance(name, str) else name
 
 
 def _items(args: tuple[Any, ...], inputs: Mapping[str, Any]) -> Iterable[Any]:
@@ -217,6 +251,9 @@ def _paired(question: Any, context: Any) -> list[dict[str, Any]]:
     """Questions with their contexts; what is one text goes with each of the others."""
     if question is None or context is None:
         raise ValueError(f"{'question' if question is None else 'context'} is missing")
+    for name, one in (("question", question), ("context", context)):
+        if isinstance(one, bytes | Mapping) or not isinstance(one, Collection):
+            raise ValueError(f"{name}: expected a text or a list of texts, found {type(one).__name__}")
     count = max((len(one) for one in (question, context) if not isinstance(one, str)), default=1)
     questions, contexts = ([one] * count if isinstance(one, str) else list(one) for one in (question, context))
     if len(questions) != len(contexts):
@@ -246,7 +283,7 @@ def _ranked(read: Read, options: Options) -> list[Answer]:
             continue
         start, end = answer.start, answer.end
         if options.align_to_words:
-            start, end = _whole_words(context, start, end)
+            start, end = whole_words(context, start, end)
         text = context[start:end]
         found = merged.setdefault(text.lower(), {"score": 0.0, "start": start, "end": end, "answer": text})
         found["score"] += math.exp(answer.score - normaliser)
@@ -254,22 +291,3 @@ def _ranked(read: Read, options: Options) -> list[Answer]:
     if options.handle_impossible_answer or not merged:
         merged[""] = none
     return sorted(merged.values(), key=lambda answer: -answer["score"])
-
-
-def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span with the rest of the words that it begins and ends in, where the script parts words by spaces."""
-    while start > 0 and _in_one_word(text[start - 1], text[start]):
-        start -= 1
-    while end < len(text) and _in_one_word(text[end - 1], text[end]):
-        end += 1
-    return start, end
-
-
-def _in_one_word(left: str, right: str) -> bool:
-    return _of_a_word(left) and _of_a_word(right)
-
-
-def _of_a_word(character: str) -> bool:
-    """As BERT parts words, for scripts that have spaces: at white space, punctuation and ASCII symbols."""
-    parts = unicodedata.category(character)[0] in "ZCP" or (character.isascii() and not character.isalnum())
-    return not parts and not unicodedata.name(character, "").startswith(_UNSPACED)

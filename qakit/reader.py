@@ -1,6 +1,6 @@
 """The Python interface: a trained model that answers questions about texts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
@@ -8,14 +8,14 @@ from typing import Any, Literal, overload
 
 import torch
 
-from qakit.config import InferenceSettings, ReadConfig, WindowSettings
+from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
+from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.modeling.bundled import BUNDLED_MODEL
-from qakit.modeling.info import ModelInfo
 from qakit.modeling.loading import load_tokenizer
-from qakit.modeling.models import LoadedModel, load_trained
+from qakit.modeling.models import LoadedModel, load_trained, take_loaded
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
 from qakit.tasks.qa import QuestionAnswering, read_answers
@@ -65,23 +65,27 @@ class Reader:
         device: str | int | torch.device | None = None,
         backend: str | None = None,
         config: ReadConfig | None = None,
+        hub: Mapping[str, Any] | None = None,
     ) -> None:
         """Load a model.
 
         Args:
             model: the name of the model that comes with qakit, a run folder, any folder in the hub's layout, a hub
-                name; or a model that is loaded already, with its tokenizer.
+                name; or a model that is loaded already, with its tokenizer, which answers as it would by the folder
+                that it was loaded from: the model itself is put on the device and made ready, heads of 16 bits in fp32.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
             config: windows, decoding and inference; those that the model was trained with when not given.
+            hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them, of names on the hub; the
+                revision is the model's.
 
         Raises:
             CheckpointError: nothing usable there, or a model of another task.
             ConfigError: a loaded model without a tokenizer, or an unknown backend.
         """
         self.config = config or ReadConfig()
-        self.loaded = _loaded(model, tokenizer, backend, self.config.inference)
+        self.loaded = _loaded(model, tokenizer, backend, self.config.inference, hub or {})
         self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
@@ -124,13 +128,22 @@ class Reader:
             errors: `report` gives a `BadItem` in the place of an item that is no pair of texts, and answers the others.
 
         Raises:
+            ConfigError: `nbest` or `errors` is none of these; raised at the call.
             RecordError: an item is no question and context with something in them; the answers to those before it come
-                first, and the message tells its number.
+                first, and the message tells its number. Half a surrogate pair, as JSON may hold, is no text.
+            Exception: what `pairs` raises, after the answers to the pairs before it.
         """
-        for read in self.read(pairs, self._config_for(nbest)):
+        if errors not in ("raise", "report"):
+            raise ConfigError(f"errors {errors!r}: expected 'raise' or 'report'")
+        return self._batch(pairs, self._config_for(nbest), errors == "report")
+
+    def _batch(
+        self, pairs: Iterable[tuple[str, str]], config: ReadConfig, reports: bool
+    ) -> Iterator[Answers | BadItem]:
+        for read in self.read(pairs, config):
             if isinstance(read, Read):
                 yield read.prediction.answers or (_NO_ANSWER,)
-            elif errors == "report":
+            elif reports:
                 yield read
             else:
                 raise read.explained()
@@ -144,20 +157,34 @@ class Reader:
             nbest: answers at most; as the reader's `config` says, one by default, when not given.
 
         Raises:
-            RecordError: the question is empty.
+            RecordError: the question is empty or no text.
+            ConfigError: `nbest` is no number of answers.
         """
+        _check_text("question", question)
         record = Record("question", question, (Paragraph("question", question),), relevant=0)
         return next(search([record], corpus, self.loaded, self._config_for(nbest)))
 
     def _config_for(self, nbest: int | None) -> ReadConfig:
-        decoding = self.config.decoding.model_copy(update={"nbest": nbest or self.config.decoding.nbest})
+        if nbest is None:
+            return self.config
+        if not isinstance(nbest, int) or nbest < 1:
+            raise ConfigError(f"nbest {nbest!r}: expected a whole number, 1 or more")
+        decoding = self.config.decoding.model_copy(update={"nbest": nbest})
         return self.config.model_copy(update={"decoding": decoding})
 
     def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
-        """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered."""
+        """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered.
+
+        What `pairs` raises is raised after the answers to the pairs before it.
+        """
         items = _records(pairs)
-        while chunk := list(islice(items, _CHUNK)):
+        while True:
+            chunk, failure = _taken(items)
             yield from self._read_chunk(chunk, config)
+            if failure:
+                raise failure
+            if len(chunk) < _CHUNK:
+                return
 
     def _read_chunk(self, chunk: list[Record | BadItem], config: ReadConfig) -> Iterator[Read | BadItem]:
         """The chunk's items in order, those that can be read together."""
@@ -166,19 +193,20 @@ class Reader:
             yield item if isinstance(item, BadItem) else Read(item, *next(read))
 
 
-def _loaded(model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings) -> LoadedModel:
+def _loaded(
+    model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings, hub: Mapping[str, Any]
+) -> LoadedModel:
     task = QuestionAnswering()
     if isinstance(tokenizer, str | PathLike):
-        tokenizer = load_tokenizer(fspath(tokenizer))
+        others = {name: value for name, value in hub.items() if name != "revision" or tokenizer == model}
+        tokenizer = load_tokenizer(fspath(tokenizer), **others)
     if isinstance(model, str | PathLike):
-        settings: dict[str, Any] = {"backend": backend, "inference": inference}
+        settings: dict[str, Any] = {"backend": backend, "inference": inference, "hub": hub}
         loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, **settings)
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")
-    return LoadedModel(
-        model.eval(), tokenizer, ModelInfo(task=task.name, windows=WindowSettings()), type(model).__name__
-    )
+    return take_loaded(model, tokenizer, task=task.name, inference=inference)
 
 
 def _accelerator() -> torch.device | str:
@@ -193,11 +221,28 @@ def _records(pairs: Iterable[tuple[str, str]]) -> Iterator[Record | BadItem]:
             yield BadItem(index, error)
 
 
+def _taken(items: Iterator[Record | BadItem]) -> tuple[list[Record | BadItem], Exception | None]:
+    """The next items, as many as are read together, and what kept their iterator from giving more."""
+    taken: list[Record | BadItem] = []
+    try:
+        for item in islice(items, _CHUNK):
+            taken.append(item)  # one by one: those before a failure are kept
+    except Exception as error:
+        return taken, error
+    return taken, None
+
+
 def _record(index: int, pair: Any) -> Record:
     if isinstance(pair, str) or not isinstance(pair, list | tuple) or len(pair) != 2:
         raise RecordError("pair", f"expected (question, context), found {type(pair).__name__}")
     for field, text in zip(("question", "context"), pair, strict=True):
-        if not isinstance(text, str):
-            raise RecordError(field, f"expected text, found {type(text).__name__}")
+        _check_text(field, text)
     question, context = pair
     return Record(str(index), question, (Paragraph("text", context),), relevant=0)
+
+
+def _check_text(field: str, text: Any) -> None:
+    if not isinstance(text, str):
+        raise RecordError(field, f"expected text, found {type(text).__name__}")
+    if fault := surrogate_fault(text):
+        raise RecordError(field, fault)

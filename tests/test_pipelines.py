@@ -1,5 +1,6 @@
 """The former pipeline's interface; benchmarks/former_pipeline.py compares its results with the former ones."""
 
+import shutil
 from itertools import count, islice
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 from torch.utils.data import Dataset
 
 import qakit
+from qakit.errors import CheckpointError, ConfigError
 from qakit.pipelines import Options, QuestionAnsweringPipeline
 from qakit.reader import Reader
+from qakit.spans.whole_words import whole_words
 from tests.modeling.tiny import qa_records, tiny_bert, tokenizer
 from tests.runs.models import save_reader
 
@@ -155,9 +158,7 @@ def test_options_of_the_pipeline_hold_for_every_call_and_a_call_may_change_them(
     ],
 )
 def test_answers_grow_to_whole_words_only_where_words_are_apart(context, token, whole):
-    from qakit.pipelines import _whole_words
-
-    assert _whole_words(context, *token) == whole
+    assert whole_words(context, *token) == whole
 
 
 def test_a_loaded_model_with_its_tokenizer_or_one_by_name(folder):
@@ -168,6 +169,12 @@ def test_a_loaded_model_with_its_tokenizer_or_one_by_name(folder):
     )  # the folder's weights, by the same seed
     assert qa.model.config.model_type == "bert"
     assert qa.tokenizer is tokenizer()
+
+
+def test_a_loaded_model_of_few_positions_is_read_in_windows_that_fit():
+    qa = qakit.pipeline(model=tiny_bert(max_position_embeddings=256), tokenizer=tokenizer())
+    context = "".join(record.context for record in qa_records(8, shortest=60))
+    assert qa(question=ONE["question"], context=context)["answer"] in context
 
 
 def test_the_number_format_is_that_of_the_weights(folder):
@@ -195,6 +202,14 @@ def test_the_number_format_is_that_of_the_weights(folder):
         (lambda qa: qa(**ONE, top_k=0), "top_k must be 1 or more"),
         (lambda qa: qa(**ONE, max_answer_len=0), "max_answer_len must be 1 or more"),
         (lambda qa: qa(**ONE, doc_stride=64, max_seq_len=64), "doc_stride .64. must be below max_seq_len .64."),
+        (lambda qa: qa(**ONE, max_seq_len=8), "max_seq_len must be 16 or more, not 8"),
+        (lambda qa: qa(**ONE, batch_size=0), "batch_size must be 1 or more, not 0"),
+        (lambda qa: qa(**ONE, batch_size=-1), "batch_size must be 1 or more, not -1"),
+        (lambda qa: qa(**ONE, doc_stride=-1), "doc_stride must be 0 or more, not -1"),
+        (lambda qa: qa(**ONE, max_question_len=0), "max_question_len must be 1 or more, not 0"),
+        (lambda qa: qa(**ONE, top_k="3"), "top_k must be 1 or more, not '3'"),
+        (lambda qa: qa(question=3, context="河"), "question: expected a text or a list of texts, found int"),
+        (lambda qa: qa(question=["河？"], context=3), "context: expected a text or a list of texts, found int"),
         (lambda _: qakit.pipeline("ner"), "not for 'ner'"),
     ],
 )
@@ -206,8 +221,49 @@ def test_what_makes_no_sense_is_a_value_error(qa, call, message):
 def test_an_unknown_argument_is_named(qa, folder):
     with pytest.raises(TypeError, match="max_answer_length"):
         qa(**ONE, max_answer_length=3)
-    with pytest.raises(TypeError, match="revision"):
-        qakit.pipeline(model=folder, revision="main")
+    with pytest.raises(TypeError, match="pipeline_class"):
+        qakit.pipeline(model=folder, pipeline_class=object)
+
+
+REFUSED = [
+    ({"config": object()}, ConfigError, "config: .*load the model with transformers"),
+    ({"feature_extractor": object()}, ConfigError, "feature_extractor"),
+    ({"device_map": "balanced"}, ConfigError, "device_map 'balanced'"),
+    ({"device_map": {"": 0}}, ConfigError, "device_map"),
+    ({"model_kwargs": {"attn_implementation": "eager"}}, ConfigError, "model_kwargs: .*attn_implementation"),
+    ({"framework": "tf"}, ValueError, "framework 'tf'"),
+    ({"dtype": "float64"}, ValueError, "dtype float64"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "message"), REFUSED)
+def test_what_another_way_of_loading_needs_is_refused(folder, arguments, kind, message):
+    with pytest.raises(kind, match=message):
+        qakit.pipeline(model=folder, **arguments)
+
+
+def test_arguments_that_change_nothing_are_taken(qa, folder):
+    same = {"framework": "pt", "use_fast": True, "feature_extractor": None, "config": folder}
+    hub = {"revision": "main", "token": None, "trust_remote_code": False}
+    same_again = qakit.pipeline(model=folder, device_map="cpu", **same, **hub)
+    assert same_again(**ONE) == qa(**ONE)
+    assert qakit.pipeline(model=folder, device_map="auto")(**ONE)["answer"] == qa(**ONE)["answer"]
+    in_half = qakit.pipeline(model=folder, model_kwargs={"torch_dtype": torch.bfloat16})
+    assert in_half.model.dtype == torch.bfloat16
+
+
+def test_a_revision_of_the_hub_is_read_with_what_qakit_stored_there(folder, qa, tmp_path, monkeypatch):
+    """As `huggingface_hub` keeps what it has downloaded."""
+    cached = tmp_path / "models--someone--reader"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "v2").write_text("0" * 40)
+    shutil.copytree(folder, cached / "snapshots" / ("0" * 40))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    found = qakit.pipeline(model="someone/reader", revision="v2", device=-1)
+    assert found.reader.loaded.info == qa.reader.loaded.info
+    assert found(**ONE) == qa(**ONE)
+    with pytest.raises(CheckpointError, match="someone/reader"):
+        qakit.pipeline(model="someone/reader", revision="v1")
 
 
 def test_a_generator_gives_what_comes_before_a_bad_item(qa):

@@ -5,18 +5,23 @@ from itertools import count, islice
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DistilBertConfig
 
 import qakit
-from qakit.config import DecodingSettings, ReadConfig
+from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
+from qakit.data.corpus import Corpus
 from qakit.data.formats import read_dataset
 from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
-from qakit.modeling.models import load_trained
+from qakit.modeling.bundled import bundled_folder
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import load_trained, save_trained
 from qakit.reader import Reader
 from qakit.spans.answers import PredictedAnswer
 from qakit.tasks.qa import read_answers
-from tests.modeling.tiny import QA, qa_records
-from tests.runs.models import WINDOWS, save_reader
+from tests.modeling.tiny import QA, qa_records, tiny_bert, tiny_model, tokenizer
+from tests.runs.models import save_reader, save_selector
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "hw7"
 
@@ -104,7 +109,17 @@ def test_the_model_in_the_box_answers():
 
 # --- streams, and what is in them that is wrong ----------------------------------------------------------------------
 
-BAD = [("", "河"), ("河？", 3), ("河？", None), "河？", ("河？",), None, ("河？", " ")]
+BAD = [
+    ("", "河"),
+    ("河？", 3),
+    ("河？", None),
+    "河？",
+    ("河？",),
+    None,
+    ("河？", " "),
+    ("\ud83d河？", "河"),
+    ("河？", "河\udc00"),
+]
 
 
 def test_a_bad_item_is_reported_in_its_place_and_the_others_are_answered(reader):
@@ -114,7 +129,9 @@ def test_a_bad_item_is_reported_in_its_place_and_the_others_are_answered(reader)
     assert [found[number] for number in range(0, len(found), 2)] == list(reader.batch(good))
     bad = found[1::2]
     assert [item.index for item in bad] == list(range(1, len(found), 2))
-    assert [item.error.field for item in bad] == ["question", "context", "context", "pair", "pair", "pair", "context"]
+    fields = ["question", "context", "context", "pair", "pair", "pair", "context", "question", "context"]
+    assert [item.error.field for item in bad] == fields
+    assert "surrogate" in bad[-1].error.message
 
 
 def test_a_bad_item_ends_the_stream_after_those_before_it(reader):
@@ -123,6 +140,41 @@ def test_a_bad_item_ends_the_stream_after_those_before_it(reader):
     assert [next(stream) for _ in good] == list(reader.batch(good))
     with pytest.raises(RecordError, match="item 300: context"):
         next(stream)
+
+
+@pytest.mark.parametrize("count", [0, 3, 256, 300])
+def test_what_the_pairs_raise_comes_after_the_answers_to_those_before(reader, count):
+    good = pairs_of(qa_records(count, longest=20))
+
+    def failing():
+        yield from good
+        raise OSError("the disk is gone")
+
+    for errors in ("raise", "report"):
+        stream = reader.batch(failing(), errors=errors)
+        assert [next(stream) for _ in good] == list(reader.batch(good))
+        with pytest.raises(OSError, match="the disk is gone"):
+            next(stream)
+
+
+def test_a_question_to_a_corpus_is_a_text(reader):
+    for question in ("\ud83d河？", None):
+        with pytest.raises(RecordError, match="question"):
+            reader.search(question, Corpus.of(["河山"]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda reader: reader.batch([], nbest=0), "nbest 0: expected a whole number"),
+        (lambda reader: reader.batch([], nbest=-1), "nbest -1"),
+        (lambda reader: reader.nbest("河？", "河", "3"), "nbest '3'"),
+        (lambda reader: reader.batch([], errors="ignore"), "errors 'ignore': expected 'raise' or 'report'"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_an_error_at_the_call(reader, call, message):
+    with pytest.raises(ConfigError, match=message):
+        call(reader)
 
 
 def test_settings_hold_for_every_question(folder):
@@ -134,8 +186,74 @@ def test_settings_hold_for_every_question(folder):
 
 def test_a_loaded_model_reads_as_its_folder_does(folder, reader):
     pairs = pairs_of(qa_records(5, shortest=20))
-    config = ReadConfig(windows=WINDOWS, decoding=DecodingSettings(max_answer_length=12))  # as its qakit.json tells
-    loaded = Reader(reader.loaded.model, reader.loaded.tokenizer, config=config)
+    loaded = Reader(AutoModelForQuestionAnswering.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
+    assert loaded.loaded.info == reader.loaded.info
     assert list(loaded.batch(pairs)) == list(reader.batch(pairs))
     with pytest.raises(ConfigError, match="needs its tokenizer"):
         Reader(reader.loaded.model)
+
+
+def test_a_loaded_model_tells_apart_what_its_folder_does(tmp_path):
+    """Exact matches as token types, a prior of lengths, a temperature: all that stands in `qakit.json` counts."""
+    info = ModelInfo(
+        task="qa",
+        windows=WindowSettings(max_length=64, overlap=16, match_length=3),
+        max_answer_length=7,
+        answers_null=True,
+        null_threshold=-1.0,
+        temperature=0.5,
+        length_weight=1.0,
+        length_prior=(-3.0, -0.1, -2.0),
+    )
+    save_trained(tmp_path, tiny_model("roformer", type_vocab_size=5), tokenizer(), info)
+    pairs = pairs_of(qa_records(12, shortest=20))
+    by_name = Reader(tmp_path)
+    model = AutoModelForQuestionAnswering.from_pretrained(tmp_path)
+    assert list(Reader(model, tokenizer()).batch(pairs, nbest=3)) == list(by_name.batch(pairs, nbest=3))
+    asked = [{"question": question, "context": context} for question, context in pairs]
+    named, loaded = qakit.pipeline(model=tmp_path), qakit.pipeline(model=model, tokenizer=tokenizer())
+    assert loaded(asked) == named(asked)
+
+
+def test_the_model_in_the_box_answers_as_an_object_too():
+    folder = bundled_folder("mini-zh")
+    model = AutoModelForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)  # as a CPU reads it by name
+    loaded = Reader(model, AutoTokenizer.from_pretrained(folder), device="cpu")
+    pairs = pairs_of(read_dataset([SAMPLE / "hw7_dev.json"]))[:8]
+    assert list(loaded.batch(pairs)) == list(Reader(device="cpu").batch(pairs))
+
+
+@pytest.mark.parametrize(("positions", "longest"), [(256, 256), (1024, 512)])
+def test_a_model_of_which_nothing_is_known_gets_windows_that_it_can_take(tmp_path, positions, longest):
+    model = tiny_bert(max_position_embeddings=positions)
+    model.save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    loaded, named = Reader(model, tokenizer()), Reader(tmp_path)
+    assert loaded.loaded.info == named.loaded.info
+    assert loaded.loaded.info.windows.max_length == longest
+    pairs = pairs_of(qa_records(3, shortest=700, longest=900))
+    assert list(loaded.batch(pairs)) == list(named.batch(pairs))
+
+
+def test_what_a_folder_stores_of_another_task_is_not_taken_for_a_readers(tmp_path):
+    model = AutoModelForQuestionAnswering.from_pretrained(save_selector(tmp_path))
+    assert Reader(model, tokenizer()).loaded.info.windows.max_length == 512
+
+
+def test_a_loaded_model_without_token_types_gets_none_and_its_tokenizer_stays_as_it_is():
+    config = DistilBertConfig(vocab_size=len(tokenizer()), dim=16, hidden_dim=32, n_layers=1, n_heads=2)
+    model = AutoModelForQuestionAnswering.from_config(config)
+    record = qa_records(1)[0]
+    loaded = Reader(model, tokenizer())
+    assert "token_type_ids" not in loaded.loaded.tokenizer.model_input_names
+    assert loaded(record.question, record.context).text in record.context
+    assert "token_type_ids" in tokenizer().model_input_names
+
+
+def test_the_precision_of_a_loaded_model_is_that_of_the_settings():
+    config = ReadConfig(inference=InferenceSettings(precision="bf16"))
+    record = qa_records(1)[0]
+    loaded = Reader(tiny_bert(), tokenizer(), config=config)
+    assert loaded.loaded.model.dtype == torch.bfloat16
+    assert loaded.loaded.model.qa_outputs.weight.dtype == torch.float32
+    assert loaded(record.question, record.context).text in record.context

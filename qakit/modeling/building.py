@@ -66,7 +66,7 @@ def build_for_training(
     else:
         model, tokenizer, fresh = _loaded(auto, settings, _class_fields(classes), arguments)
     check_positions(model, tokenizer, windows.max_length)
-    agree_on_inputs(model, tokenizer)
+    tokenizer = agree_on_inputs(model, tokenizer)
     if windows.match_length and not from_scratch:
         add_token_types(model, tokenizer, windows.match_length, known=known_match_length(settings))
     check_token_types(model.config, tokenizer, windows.match_length)

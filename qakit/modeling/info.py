@@ -1,6 +1,7 @@
 """`qakit.json`: what qakit stores beside a model's weights."""
 
 import json
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,13 +85,16 @@ class ModelInfo(BaseModel):
         return Decoder(settings, length, tuple(weight * log for log in self.length_prior) if weight else ())
 
 
-def read_info(source: str) -> ModelInfo | None:
+def read_info(source: str, **hub: Any) -> ModelInfo | None:
     """What qakit stored beside the weights, in a folder or on the hub; None where another tool trained them.
+
+    Args:
+        hub: `revision` and `token`, as `cached_file` of transformers takes them.
 
     Raises:
         CheckpointError: the file is damaged.
     """
-    file = stored_file(source, INFO_FILE)
+    file = stored_file(source, INFO_FILE, **hub)
     if file is None:
         return None
     try:

@@ -1,5 +1,6 @@
 """What is read from folders and hub names: configs, tokenizers, weights; and what of these goes together."""
 
+from copy import copy
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ BEST = "best"
 _NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
 
 
-def load_tokenizer(source: str | Path) -> Any:
+def load_tokenizer(source: str | Path, **hub: Any) -> Any:
     """A fast tokenizer from a hub name, a folder, the model in the box, or a `vocab.txt` (WordPiece, BERT's rules).
+
+    Args:
+        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them.
 
     Raises:
         CheckpointError: none there.
@@ -22,7 +26,7 @@ def load_tokenizer(source: str | Path) -> Any:
     if Path(source).suffix == ".txt" and Path(source).is_file():
         return BertTokenizer(vocab=str(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source))
+        tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source), **hub)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder with a config alone
@@ -46,7 +50,7 @@ def model_folder(source: str) -> str:
     return str(path)
 
 
-def stored_file(source: str, name: str) -> Path | None:
+def stored_file(source: str, name: str, **hub: Any) -> Path | None:
     """A file of a folder, or of a repository of the hub; None where there is none, or the hub cannot be asked."""
     from transformers.utils import cached_file
 
@@ -54,7 +58,7 @@ def stored_file(source: str, name: str) -> Path | None:
         file = Path(source) / name
         return file if file.is_file() else None
     kinds = ("gated_repo", "missing_entries", "connection_errors")
-    found = cached_file(source, name, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
+    found = cached_file(source, name, **hub, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
     return Path(found) if found else None
 
 
@@ -81,8 +85,11 @@ def _not_loaded(source: str, what: str, error: Exception) -> str:
     return f"{source}: {place} {what}: {first_line}"
 
 
-def pretrained_config(name: str) -> Any:
+def pretrained_config(name: str, **hub: Any) -> Any:
     """The config of a folder or hub name.
+
+    Args:
+        hub: as `load_tokenizer`.
 
     Raises:
         CheckpointError: none there, or none that can be read.
@@ -94,16 +101,19 @@ def pretrained_config(name: str) -> Any:
 
     register()
     try:
-        return AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name, **hub)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 
 
-def agree_on_inputs(model: Any, tokenizer: Any) -> None:
-    """Keep a tokenizer of another family from giving its model token types that it does not take."""
-    if "token_type_ids" not in signature(model.forward).parameters:
-        names = tokenizer.model_input_names
-        tokenizer.model_input_names = [name for name in names if name != "token_type_ids"]
+def agree_on_inputs(model: Any, tokenizer: Any) -> Any:
+    """A model's tokenizer; where it gives token types that the model does not take, a copy that gives none."""
+    names = tokenizer.model_input_names
+    if "token_type_ids" not in names or "token_type_ids" in signature(model.forward).parameters:
+        return tokenizer
+    agreed = copy(tokenizer)
+    agreed.model_input_names = [name for name in names if name != "token_type_ids"]
+    return agreed
 
 
 def check_positions(model: Any, tokenizer: Any, max_length: int) -> None:

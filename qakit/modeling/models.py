@@ -58,7 +58,13 @@ class LoadedModel:
 
 
 def load_trained(
-    source: str, *, task: str, auto_class: str, backend: str | None = None, inference: InferenceSettings = _DEFAULTS
+    source: str,
+    *,
+    task: str,
+    auto_class: str,
+    backend: str | None = None,
+    inference: InferenceSettings = _DEFAULTS,
+    hub: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
     """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
 
@@ -69,43 +75,93 @@ def load_trained(
             given.
         inference: what the weights compute in, heads apart, which do in fp32 at least; whether torch compiles them; the
             threads of the whole process.
+        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them; folders need none.
 
     Raises:
         CheckpointError: nothing there, nothing readable, or a model of another task.
         ConfigError: an unknown backend, or its package is not installed.
     """
-    import torch
     import transformers
 
-    from qakit.modeling.fused_attention import fuse_attention
     from qakit.modeling.onnx import OnnxModel, backend_of, onnx_file
-    from qakit.modeling.precision import stored_dtype, widen_heads
+    from qakit.modeling.precision import stored_dtype
 
-    if inference.num_threads:
-        torch.set_num_threads(inference.num_threads)
+    _set_threads(inference)
     folder = model_folder(source)
-    config = pretrained_config(folder)  # first: it fails soonest where there is nothing
-    info = read_info(folder)
+    hub = dict(hub or {})
+    config = pretrained_config(folder, **hub)  # first: it fails soonest where there is nothing
+    info = read_info(folder, **{name: value for name, value in hub.items() if name != "trust_remote_code"})
     if info and info.task != task:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, **hub)
     if file := onnx_file(folder, backend):
         model = OnnxModel(file, config).eval()
         info = info or _unknown_info(task, model, tokenizer)
         return LoadedModel(model, tokenizer, info, source, backend=backend_of(file))
     model, loading = pretrained_model(
-        getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision)
+        getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision), **hub
     )
     if fresh := sorted(loading["missing_keys"]):
         raise CheckpointError(
             f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
         )
-    agree_on_inputs(model, tokenizer)
+    tokenizer = agree_on_inputs(model, tokenizer)
+    _make_ready(model, inference)
+    return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
+
+
+def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
+    """A model that is in memory already, as `load_trained` would give it by the folder that it was loaded from.
+
+    The model itself is made ready to answer; the tokenizer stays as it is.
+
+    Args:
+        task: what it is to do; what its folder stores of another task is passed over: it has a new head then.
+        inference: as `load_trained`; the weights stay in their number format without a precision.
+
+    Raises:
+        CheckpointError: what is stored in its folder is damaged.
+    """
+    from transformers import PreTrainedModel
+
+    from qakit.modeling.precision import DTYPES
+
+    _set_threads(inference)
+    if inference.precision:
+        model.to(DTYPES[inference.precision])
+    if isinstance(model, PreTrainedModel):
+        tokenizer = agree_on_inputs(model, tokenizer)
+        _make_ready(model, inference)
+    info = _info_of(model)
+    known = info if info and info.task == task else _unknown_info(task, model, tokenizer)
+    return LoadedModel(model.eval(), tokenizer, known, type(model).__name__)
+
+
+def _info_of(model: Any) -> ModelInfo | None:
+    """What stands beside the weights in the folder that a model was loaded from.
+
+    A model from the hub does not tell its revision: nothing is known of it.
+    """
+    source = getattr(model.config, "_name_or_path", "")
+    return read_info(source) if source and Path(source).is_dir() else None
+
+
+def _set_threads(inference: InferenceSettings) -> None:
+    import torch
+
+    if inference.num_threads:
+        torch.set_num_threads(inference.num_threads)
+
+
+def _make_ready(model: Any, inference: InferenceSettings) -> None:
+    """Let a model compute as answers need it: heads in fp32, attention fused, compiled where that is asked for."""
+    from qakit.modeling.fused_attention import fuse_attention
+    from qakit.modeling.precision import widen_heads
+
     widen_heads(model)
     fuse_attention(model)
     if inference.compile:
         model.compile(dynamic=True)
-    return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
 
 
 def _unknown_info(task: str, model: Any, tokenizer: Any) -> ModelInfo:

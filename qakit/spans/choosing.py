@@ -13,7 +13,7 @@ _SAME = 0.5  # share of all characters of two answers that near-duplicates have 
 
 
 def searched(decoding: DecodingSettings) -> int:
-    """How many best spans have to be searched for `chosen` to choose from."""
+    """How many best spans `chosen` chooses from: where near-duplicates are left out, others may have to follow."""
     plain = decoding.choose_by == "score" and not (decoding.repair_brackets or decoding.distinct)
     return decoding.nbest if plain else max(decoding.nbest, decoding.pool)
 
@@ -22,20 +22,31 @@ def chosen(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingS
     """The answers in the order that the settings ask for, at most `nbest` of them beside an empty one that comes first.
 
     Args:
-        answers: best first, all cut from `context`.
+        answers: best first, all cut from `context`. Those behind the first that are chosen from, as many as `searched`
+            tells, follow them as they are.
     """
     none, spans = [answer for answer in answers if not answer.text], [answer for answer in answers if answer.text]
     if decoding.repair_brackets:
-        spans = _first_of_each([repaired(context, answer) for answer in spans])
-    if decoding.choose_by == "windows":
-        spans = sorted(spans, key=lambda answer: -answer.probability)
-    elif decoding.choose_by == "text":
-        spans = by_text(spans)
-    elif decoding.choose_by == "f1":
-        spans = by_expected_f1(spans)
+        spans = [repaired(context, answer) for answer in spans]
+    pool, further = spans[: searched(decoding)], spans[searched(decoding) :]
+    if decoding.repair_brackets:
+        pool = _first_of_each(pool)
+    spans = [*_ordered(pool, decoding), *further]
+    if further and decoding.repair_brackets:
+        spans = _first_of_each(spans)
+    if further and decoding.choose_by == "text":
+        spans = _first_of_each_text(spans)
     if decoding.distinct:
         spans = without_near_duplicates(spans)
     return (*none, *spans[: decoding.nbest])
+
+
+def _ordered(spans: list[PredictedAnswer], decoding: DecodingSettings) -> list[PredictedAnswer]:
+    if decoding.choose_by == "windows":
+        return sorted(spans, key=lambda answer: -answer.probability)
+    if decoding.choose_by == "text":
+        return by_text(spans)
+    return by_expected_f1(spans) if decoding.choose_by == "f1" else spans
 
 
 def _first_of_each(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
@@ -44,6 +55,14 @@ def _first_of_each(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
     for answer in answers:
         places.setdefault((answer.start, answer.end), answer)
     return list(places.values())
+
+
+def _first_of_each_text(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
+    """The answers without those that have the text of a better one."""
+    texts: dict[str, PredictedAnswer] = {}
+    for answer in answers:
+        texts.setdefault(answer.text, answer)
+    return list(texts.values())
 
 
 def by_text(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:

@@ -35,9 +35,36 @@ class Decoder:
         return self.settings.temperature or 1.0
 
     def answers(self, contexts: Sequence[str], scored: Sequence[TokenScores]) -> Iterator[tuple[PredictedAnswer, ...]]:
-        """The n-best answers of each question, best first."""
-        nbest, length, temperature, bonus = searched(self.settings), self.max_length, self.temperature, self.bonus
-        found = best_spans_of(scored, max_length=length, nbest=nbest, temperature=temperature, bonus=bonus)
+        """The n-best answers of each question, best first.
+
+        Where near-duplicates are left out, so many spans are searched that `nbest` others are found, or all there are.
+        """
+        if self.settings.distinct:
+            return self._filled_up(contexts, scored)
+        return (answers for answers, _ in self._chosen(contexts, scored, searched(self.settings)))
+
+    def _filled_up(
+        self, contexts: Sequence[str], scored: Sequence[TokenScores]
+    ) -> Iterator[tuple[PredictedAnswer, ...]]:
+        """The answers, with a pool that doubles for the questions that have too few."""
+        answers: list[tuple[PredictedAnswer, ...]] = [()] * len(scored)
+        todo, pool = list(range(len(scored))), searched(self.settings)
+        while todo:
+            found = self._chosen([contexts[number] for number in todo], [scored[number] for number in todo], pool)
+            short = []
+            for number, (answers[number], spans) in zip(todo, found, strict=True):
+                distinct = sum(bool(answer.text) for answer in answers[number])
+                if distinct < self.settings.nbest and spans == pool:
+                    short.append(number)
+            todo, pool = short, 2 * pool
+        return iter(answers)
+
+    def _chosen(
+        self, contexts: Sequence[str], scored: Sequence[TokenScores], pool: int
+    ) -> Iterator[tuple[tuple[PredictedAnswer, ...], int]]:
+        """The answers among so many best spans of each question, and how many there were."""
+        length, temperature, bonus = self.max_length, self.temperature, self.bonus
+        found = best_spans_of(scored, max_length=length, nbest=pool, temperature=temperature, bonus=bonus)
         if self.settings.choose_by != "score":
             found = [
                 summed_over_windows(spans, scores, max_length=length, temperature=temperature, bonus=bonus)
@@ -45,4 +72,7 @@ class Decoder:
             ]
         nulls = [scores.null for scores in scored]
         answers = cut_answers_of(contexts, found, nulls, null_threshold=self.null_threshold)
-        return (chosen(context, each, self.settings) for context, each in zip(contexts, answers, strict=True))
+        return (
+            (chosen(context, each, self.settings), len(spans))
+            for context, each, spans in zip(contexts, answers, found, strict=True)
+        )

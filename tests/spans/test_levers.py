@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qakit.config import DecodingSettings
+from qakit.spans.choosing import without_near_duplicates
 from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import Spans, TokenScores, best_spans, best_spans_of
 from qakit.spans.ensembling import Combined, combine, decode_scores
@@ -114,6 +115,30 @@ def test_the_temperature_decides_where_probabilities_do():
     scores = token_scores([3, 2, 2], [3, 2, 2])
     assert answers("甲乙乙", scores, choose_by="text", max_answer_length=1)[0].text == "甲"
     assert answers("甲乙乙", scores, choose_by="text", temperature=10.0)[0].text != answers("甲乙乙", scores)[0].text
+
+
+@pytest.mark.parametrize("by", ["score", "windows", "text", "f1"])
+def test_near_duplicates_give_their_places_to_answers_further_down(by):
+    context = "".join(chr(0x4E00 + number) for number in range(60))
+    logits = np.zeros(60)
+    logits[30:36] = 9.0  # the best spans are all about one place
+    scores = token_scores(logits, logits)
+    found = answers(context, scores, nbest=20, distinct=True, choose_by=by)
+    assert len(found) == 20
+    assert len(without_near_duplicates(found)) == 20
+    first = answers(context, scores, nbest=2, distinct=True, choose_by=by)
+    assert [answer[:3] for answer in first] == [answer[:3] for answer in found[:2]]
+    assert (
+        len(answers("甲乙", token_scores([1, 0], [0, 1]), nbest=20, distinct=True, choose_by=by)) == 3
+    )  # all there are
+
+
+def test_further_answers_are_repaired_and_different_as_the_first_are():
+    context = "「" + "甲乙丙丁戊己庚辛" * 4 + "」"
+    values = np.random.default_rng(7).normal(size=(2, len(context)))
+    settings = {"nbest": 15, "pool": 3, "distinct": True, "repair_brackets": True, "choose_by": "text"}
+    found = answers(context, token_scores(*values), **settings)
+    assert len(found) == len({answer.text for answer in found}) == 15
 
 
 # Scores files
