@@ -85,7 +85,8 @@ class Reader:
             ConfigError: a loaded model without a tokenizer, or an unknown backend.
         """
         self.config = config or ReadConfig()
-        self.loaded = _loaded(model, tokenizer, backend, self.config.inference, hub or {})
+        loaded = _loaded(model, tokenizer, backend, self.config.inference, hub or {})
+        self.loaded = replace(loaded, is_own=True)  # in several processes each asks what it wants
         self.loaded.model.to(device if device is not None else _accelerator())
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:

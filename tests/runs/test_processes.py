@@ -1,5 +1,6 @@
 """Two processes train and predict what one does; nothing is lost or done twice, and only the main one writes."""
 
+import csv
 import json
 import os
 import subprocess
@@ -105,6 +106,9 @@ def test_two_processes_read_half_of_the_questions_each(data, two, tmp_path):
     start_two("two_readers.py", two / "plain", data / "dev.json", tmp_path)
     assert [(tmp_path / f"read-{rank}").read_text() for rank in (0, 1)] == ["3", "3"]
     assert (tmp_path / "two.csv").read_bytes() == (two / "two.csv").read_bytes()
+    with open(two / "two.csv", encoding="utf-8", newline="") as file:
+        texts = [row[1] for row in list(csv.reader(file))[1:]]
+    assert json.loads((tmp_path / "own").read_text()) == texts, "a Reader is of its process alone"
 
 
 def test_the_command_predicts_by_parts_in_two_processes(data, two, tmp_path):

@@ -1,5 +1,9 @@
-"""What two processes do in `test_processes.py` that have trained nothing before: predict. Run by `torchrun`."""
+"""What two processes do in `test_processes.py` that have trained nothing before: predict, and read alone.
 
+Run by `torchrun`.
+"""
+
+import json
 import os
 import sys
 from pathlib import Path
@@ -7,6 +11,7 @@ from pathlib import Path
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave
+from qakit.reader import Reader
 from qakit.runs.predict import load_models, predict
 from qakit.tasks import qa
 
@@ -20,7 +25,12 @@ def main(model, data, out):
 
     qa.encode_pairs = counted
     predict(read_dataset([data]), load_models(str(model), None), ReadConfig(), out=out / "two.csv")
-    (out / f"read-{os.environ['RANK']}").write_text(str(sum(read)))
+    rank = os.environ["RANK"]
+    (out / f"read-{rank}").write_text(str(sum(read)))
+    if rank == "1":  # alone, which must wait for nobody
+        reader = Reader(str(model), device="cpu")
+        found = [answers[0].text for answers in reader.batch((r.question, r.context) for r in read_dataset([data]))]
+        (out / "own").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
