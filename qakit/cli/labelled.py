@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10  # confusions
 _TUNABLE = "oos"
+OPTIONS_OF_QUESTIONS = ("max_answer_length", "joint_paragraphs", "joint_weight")
+"""Parameters of `predict` and `evaluate` that say how answers are found."""
 
 
 def schema_asked(asked: Asked, model: str | None = None, *, interactive: bool = False) -> "Schema | None":
@@ -63,8 +65,8 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     from qakit.runs.labelled import LabelRequest, evaluate_labels
     from qakit.runs.labeller import refuse_what_questions_have
 
-    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices")
-    refuse_what_questions_have({name: given[name] for name in of_questions})
+    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices", *OPTIONS_OF_QUESTIONS)
+    refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions}, settings.decoding)
     request = LabelRequest(
         data=given["data"],
         schema=schema,
@@ -118,7 +120,7 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
     from qakit.runs.labeller import load_labeller, predict_labels, refuse_what_questions_have
 
     others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
-    refuse_what_questions_have({**others, "format": wanted.format})
+    refuse_what_questions_have({**others, "format": wanted.format}, settings.decoding)
     if model is None:
         raise ConfigError(f"--model: give a model that was trained with train-{schema}")
     if asked.data:

@@ -82,12 +82,14 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
     """Score predictions, or what a model predicts.
 
     Raises:
-        ConfigError: not one thing to score, or no record with a label to score it against.
+        ConfigError: not one thing to score, no record with a label to score it against, or a threshold of scope where
+            none is looked at.
         DataError: a file that cannot be read, or predictions of another number of tags than words.
     """
     if (request.pred is None) == (request.model is None):
         raise ConfigError("give one thing to score: --pred or --model")
     _check_files(request)
+    _check_threshold(request, config)
     data = read_labelled([request.data], request.schema, lenient=request.lenient)
     records: Sequence[LabelledRecord] = [record for record in data if record.label is not None]
     if not records:
@@ -124,6 +126,15 @@ def _check_files(request: LabelRequest) -> None:
 
         check_report(request.report)
     check_outputs([request.details, request.report], filter(None, (request.pred, request.data)))
+
+
+def _check_threshold(request: LabelRequest, config: ReadConfig) -> None:
+    if config.decoding.oos_threshold is None:
+        return
+    if request.pred:
+        raise ConfigError("decoding.oos_threshold: is for a --model; the labels of --pred are given")
+    if request.tune_scope:
+        raise ConfigError("decoding.oos_threshold: is what --tune oos finds; give one of them")
 
 
 def _write(request: LabelRequest, result: LabelResult) -> tuple[Path, ...]:

@@ -46,7 +46,8 @@ def check_settings(config: TrainConfig) -> None:
         "tricks.negative_windows": config.tricks.negative_windows,
         "tricks.distill": config.tricks.distill,
     }
-    for name, value in given.items():
+    changed = config.decoding.model_dump(exclude_defaults=True)
+    for name, value in (given | {f"decoding.{name}": True for name in changed}).items():
         if value:
             raise ConfigError(f"{name}: is for tasks on questions (train-qa, train-select); leave it out")
 

@@ -60,7 +60,21 @@ def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str)
         ("predict --data dev.json", "--model: give a model that was trained with train-intent"),
         ("predict --data dev.json --model m --format hw7", "--format: is for questions"),
         ("predict --data dev.json --model m --part-size 5", "--part-size: is for questions"),
+        ("predict --data dev.json --model m --null-threshold 0", "--null-threshold: is for questions"),
+        ("predict --data dev.json --model m --max-answer-length 5", "--max-answer-length: is for questions"),
+        ("predict --data dev.json --model m --set decoding.distinct=true", "decoding.distinct: is for questions"),
+        ("evaluate --model m --data dev.json --joint-paragraphs 2", "--joint-paragraphs: is for questions"),
+        ("evaluate --model m --data dev.json --set decoding.temperature=2", "decoding.temperature: is for questions"),
+        ("evaluate --pred p.csv --data dev.json --set decoding.oos_threshold=0", "oos_threshold: is for a --model"),
         ("train-intent --train dev.json --out run --model lstm --metric hw7", "metric: is for tasks on questions"),
+        (
+            "train-intent --train dev.json --out run --model lstm --set decoding.null_threshold=1",
+            "decoding.null_threshold: is for tasks on questions",
+        ),
+        (
+            "train-intent --train dev.json --out run --model lstm --set decoding.oos_threshold=0.5",
+            "decoding.oos_threshold is for predict and evaluate",
+        ),
     ],
 )
 def test_what_only_questions_have_is_refused(

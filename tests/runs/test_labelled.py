@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import transformers
 
-from qakit.config import ReadConfig, TrainConfig
+from qakit.config import DecodingSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import IntentRecord, read_labelled
 from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.io import write_json
@@ -191,6 +191,15 @@ def test_a_model_of_the_other_task_and_data_without_labels_are_refused(data, tra
         evaluate_labels(request, ReadConfig())
 
 
+def reading(oos_threshold: float) -> ReadConfig:
+    return ReadConfig(decoding=DecodingSettings(oos_threshold=oos_threshold))
+
+
+def test_tags_have_no_scope(data, trained):
+    with pytest.raises(ConfigError, match=r"oos_threshold 0.5: is for intents"):
+        evaluate_labels(LabelRequest(data["slots"] / "dev.json", "slots", model=str(trained["slots"])), reading(0.5))
+
+
 def test_a_threshold_is_found_on_intents_left_out_and_kept_with_the_model(data, tmp_path):
     values = json.loads((data["intent"] / "train.json").read_text(encoding="utf-8"))
     write_json(tmp_path / "train.json", [one for one in values if one["intent"] != "weather"])
@@ -198,12 +207,22 @@ def test_a_threshold_is_found_on_intents_left_out_and_kept_with_the_model(data, 
     train(TASKS["intent"], config_of(tmp_path, tmp_path / "run", epochs=10))
     request = LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run"), tune_scope=True)
     tuned = evaluate_labels(request, ReadConfig())
-    again = evaluate_labels(LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run")), ReadConfig())
+    again_request = LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run"))
+    again = evaluate_labels(again_request, ReadConfig())
     info = load_trained(str(tmp_path / "run"), task="intent", auto_class=TASKS["intent"].auto_class).info
     assert info.oos_threshold == tuned.scope.threshold
     assert (tuned.scores, tuned.scope.after) == (again.scores, pytest.approx(again.scores["accuracy"]))
     assert tuned.scope.after >= tuned.scope.before
     assert tuned.scope.outside == sum(row["gold"] == "oos" for row in tuned.rows) > 0
+    with_another = {
+        value: evaluate_labels(again_request, reading(value)) for value in (0.0, tuned.scope.threshold, 1.0)
+    }
+    assert with_another[0.0].scores["accuracy"] == pytest.approx(tuned.scope.before)
+    assert {row["gold"] for row in with_another[0.0].rows} == {"book", "cancel", "weather"}  # the labels as they stand
+    assert with_another[tuned.scope.threshold].scores == tuned.scores
+    assert {row["predicted"] for row in with_another[1.0].rows} == {"oos"}
+    with pytest.raises(ConfigError, match=r"oos_threshold: is what --tune oos finds"):
+        evaluate_labels(request, reading(0.5))
     with pytest.raises(ConfigError, match="--tune oos: the data needs"):
         evaluate_labels(
             LabelRequest(tmp_path / "train.json", "intent", model=str(tmp_path / "run"), tune_scope=True), ReadConfig()
