@@ -85,6 +85,8 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     else:
         for line in _lines(result):
             emit_line(line)
+    for note in () if quiet else result.notes:
+        say(note)
     show_files([] if quiet else [*filter(None, [request.details]), *result.files])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
-from qakit.data.labelled import LabelledRecord, Schema, SlotRecord, read_labelled
+from qakit.data.labelled import OUT_OF_SCOPE, LabelledRecord, Schema, SlotRecord, note_on_unknown, read_labelled
 from qakit.data.predicted_labels import LabelPrediction, read_labels
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.metrics.confusion import Counts, count_pairs
@@ -16,6 +16,7 @@ from qakit.metrics.slots import slot_scores
 from qakit.runs.details import check_details, write_details
 from qakit.runs.labeller import in_scope_of, label_records, load_labeller
 from qakit.runs.outputs import check_outputs
+from qakit.spans.label_scores import LabelScoresInfo
 
 if TYPE_CHECKING:
     from qakit.runs.scope import Scope
@@ -50,6 +51,7 @@ class LabelResult:
         counts: pairs of right and predicted classes: intents, or tags of words.
         rows: a record each, as JSON.
         scope: what was found where a threshold was asked for.
+        notes: sentences on labels that the model cannot predict.
         files: the report and its pictures, where it was asked for.
     """
 
@@ -62,6 +64,7 @@ class LabelResult:
     counts: Counts
     rows: tuple[Mapping[str, Any], ...]
     scope: "Scope | None" = None
+    notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     def summary(self) -> dict[str, Any]:
@@ -110,10 +113,19 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
             from qakit.runs.scope import tune_scope
 
             loaded, scope = tune_scope(loaded, records, config)
-        records = in_scope_of(scores_info(loaded), records)
+        info = scores_info(loaded)
+        notes = _notes(info, records)
+        records = in_scope_of(info, records)
         found = {one.id: one for one in label_records(loaded, records, config)}
-        result = replace(_scored(request.schema, "model", records, found), scope=scope)
+        result = replace(_scored(request.schema, "model", records, found), scope=scope, notes=notes)
     return replace(result, files=_write(request, result))
+
+
+def _notes(info: LabelScoresInfo, records: Sequence[LabelledRecord]) -> tuple[str, ...]:
+    """A sentence where labels are none of the model's; with a threshold they are out of scope, as `oos` is."""
+    has_scope = info.oos_threshold is not None
+    note = note_on_unknown(records, {*info.names, OUT_OF_SCOPE} if has_scope else info.names)
+    return (note + ("; they count as out of scope" if has_scope else ""),) if note else ()
 
 
 def _check_files(request: LabelRequest) -> None:

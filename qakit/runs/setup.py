@@ -71,7 +71,8 @@ def set_up(
     model = adapt(model, config)
     set_seed(config.training.seed, device_specific=True)  # other dropout in each process
     prepared = task.prepare(train_data, tokenizer, config)
-    for note in prepared.notes:
+    on_dev = task.notes_on_dev(dev_data, task.classes(train_data)) if dev_data is not None else ()
+    for note in (*prepared.notes, *on_dev):
         listen(Note(note))
     roles = {"training": train_data, "development": dev_data}
     learner = Learner(model, config, accelerator, prepared.training_set)

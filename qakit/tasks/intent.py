@@ -20,7 +20,16 @@ from qakit.spans.alone import encode_texts
 from qakit.spans.label_scores import LabelScores
 from qakit.spans.windowing import covering_windows
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labelled import check_settings, class_names, decoded, in_chunks, model_info, notes_on, with_labels
+from qakit.tasks.labelled import (
+    check_settings,
+    class_names,
+    decoded,
+    in_chunks,
+    model_info,
+    notes_on,
+    notes_on_dev,
+    with_labels,
+)
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
@@ -56,6 +65,10 @@ class IntentClassification:
     def classes(self, dataset: Dataset[IntentRecord]) -> tuple[str, ...]:
         """The intents, sorted."""
         return tuple(sorted({record.label for record in with_labels(dataset) if record.label is not None}))
+
+    def notes_on_dev(self, dataset: Dataset[IntentRecord], classes: Sequence[str]) -> Sequence[str]:
+        """A sentence on intents that the training data lack."""
+        return notes_on_dev(dataset, classes)
 
     def prepare(self, dataset: Dataset[IntentRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the texts whose intent is known."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.data.labelled import LabelledRecord
+from qakit.data.labelled import LabelledRecord, note_on_unknown
 from qakit.data.predicted_labels import LabelPrediction
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
@@ -65,6 +65,11 @@ def notes_on(dataset: Dataset[Any], records: Sequence[Any], classes: Sequence[st
     if longer := int((pairs.paragraph_lengths > pairs.room).sum()):
         notes.append(f"{longer} texts are longer than a window of {pairs.room.max()} tokens; each epoch shows a part")
     return notes
+
+
+def notes_on_dev(dataset: Dataset[Any], classes: Sequence[str]) -> list[str]:
+    """A sentence for the user where labels of the development data are none of the training data."""
+    return list(filter(None, [note_on_unknown(dataset, classes)]))
 
 
 def class_names(loaded: LoadedModel) -> list[str]:

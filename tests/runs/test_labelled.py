@@ -191,6 +191,47 @@ def test_a_model_of_the_other_task_and_data_without_labels_are_refused(data, tra
         evaluate_labels(request, ReadConfig())
 
 
+def with_others(data: Path, folder: Path, task: str) -> Path:
+    """Dev data in which five records have labels that nobody has seen, of four kinds."""
+    values = json.loads((data / "dev.json").read_text(encoding="utf-8"))
+    for number, one in enumerate(values[:5]):
+        name = f"new-{min(number, 3)}"
+        one.update({"intent": name} if task == "intent" else {"tags": [name] * len(one["tokens"])})
+    write_json(folder / "dev.json", values)
+    return folder / "dev.json"
+
+
+@pytest.mark.parametrize(("task", "what"), [("intent", "an intent"), ("slots", "a tag")])
+def test_labels_that_the_training_data_lack_are_told_of(data, trained, tmp_path, task, what):
+    (tmp_path / "train.json").write_bytes((data[task] / "train.json").read_bytes())
+    dev = with_others(data[task], tmp_path, task)
+    expected = f"5 of 12 records have {what} that the training data lack: new-0, new-1, new-2, ..."
+    result = evaluate_labels(LabelRequest(dev, task, model=str(trained[task])), ReadConfig())
+    assert result.notes == (expected,)
+    notes = []
+    train(
+        TASKS[task],
+        config_of(tmp_path, tmp_path / "run", epochs=1),
+        listen=lambda event: notes.append(getattr(event, "text", "")),
+    )
+    assert notes.count(expected) == 1
+    seen = LabelRequest(data[task] / "dev.json", task, model=str(trained[task]))
+    assert evaluate_labels(seen, ReadConfig()).notes == ()
+
+
+def test_the_intent_out_of_scope_is_known_to_models_with_a_threshold(data, trained, tmp_path):
+    values = json.loads((data["intent"] / "dev.json").read_text(encoding="utf-8"))
+    values[0]["intent"], values[1]["intent"] = "oos", "new"
+    write_json(tmp_path / "dev.json", values)
+    request = LabelRequest(tmp_path / "dev.json", "intent", model=str(trained["intent"]))
+    assert evaluate_labels(request, ReadConfig()).notes == (
+        "2 of 12 records have an intent that the training data lack: new, oos",
+    )
+    assert evaluate_labels(request, reading(0.5)).notes == (
+        "1 of 12 records has an intent that the training data lack: new; they count as out of scope",
+    )
+
+
 def reading(oos_threshold: float) -> ReadConfig:
     return ReadConfig(decoding=DecodingSettings(oos_threshold=oos_threshold))
 
