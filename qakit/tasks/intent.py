@@ -12,6 +12,7 @@ from torch import Tensor
 from qakit.config import DataSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import IntentRecord, read_labelled
 from qakit.data.records import Dataset
+from qakit.errors import ConfigError
 from qakit.metrics.intents import intent_scores
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
@@ -73,6 +74,8 @@ class IntentClassification:
     def prepare(self, dataset: Dataset[IntentRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the texts whose intent is known."""
         check_settings(config)
+        if config.model.overrides.get("crf"):
+            raise ConfigError("model.crf: is for train-slots, where tags follow each other; leave it out")
         records, classes = with_labels(dataset), self.classes(dataset)
         pairs = encode_texts(tokenizer, [record.text for record in records], config.windows)
         nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)
