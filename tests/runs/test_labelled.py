@@ -100,6 +100,14 @@ def test_folds_leave_equal_texts_together(data, tmp_path, task):
     assert result.scores_file is None
 
 
+@pytest.mark.parametrize(("rate", "low"), [(3e-5, 1), (1e-3, 0)])
+def test_a_rate_of_encoders_is_told_to_be_low_for_random_weights(data, tmp_path, rate, low):
+    notes = []
+    config = config_of(data["intent"], tmp_path / "run", learning_rate=rate, epochs=1)
+    train(TASKS["intent"], config, listen=lambda event: notes.append(getattr(event, "text", "")))
+    assert sum(note.startswith("training.learning_rate 3e-05 is low for a model from") for note in notes) == low
+
+
 @pytest.mark.parametrize("task", NAMES)
 def test_a_dry_run_counts_records(data, tmp_path, task):
     result = dry_run(TASKS[task], config_of(data[task], tmp_path / "run"))
