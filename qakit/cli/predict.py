@@ -14,7 +14,7 @@ from qakit.cli.parts import answer_in_parts
 if TYPE_CHECKING:
     from qakit.runs.predict import Models
 
-Data = Annotated[Path | None, typer.Option(help="The questions, in any schema.")]
+Data = Annotated[Path | None, typer.Option(help="The questions, in any schema; or the texts to be labelled.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
 Text = Annotated[
     str | None,
@@ -79,7 +79,10 @@ def predict(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus."""
+    """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus.
+
+    With a --model of intents or slots, label the texts of --data, or --text alone.
+    """
     given = locals()
     settings = opt.reading_config(given)
     asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
