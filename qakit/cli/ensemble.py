@@ -87,8 +87,11 @@ def ensemble(
 
 
 def _of_questions(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
+    from qakit.errors import ConfigError
     from qakit.runs import ensemble as run
 
+    if settings.oos_threshold is not None:
+        raise ConfigError("oos_threshold: is for intents, and these are scores of questions; leave it out")
     result = run.ensemble(request, settings, out=wanted.out, format=wanted.format, nbest_out=wanted.nbest_out)
     told = told_of(result.report, result.weights)
     show_predictions(result, json=wanted.json, quiet=wanted.quiet, told=told)

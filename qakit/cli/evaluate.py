@@ -12,10 +12,13 @@ from qakit.cli.console import guarded, say_if_remote
 from qakit.cli.linting import check_lint, lint_predictions
 from qakit.cli.results import show_files
 from qakit.cli.scored import show_evaluation
+from qakit.errors import ConfigError
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
 Scores = Annotated[Path | None, typer.Option(help="A scores file to score.")]
-Data = Annotated[Path | None, typer.Option(help="The questions with their answers, in any schema.")]
+Data = Annotated[
+    Path | None, typer.Option(help="The questions with their answers, in any schema; or texts with their labels.")
+]
 Gold = Annotated[Path | None, typer.Option(help="A file of right answers (id,answer), for data without answers.")]
 Metric = Annotated[
     str | None,
@@ -83,13 +86,20 @@ def evaluate(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score predictions, a scores file, or what models answer; or look for faults in predictions (--lint)."""
+    """Score predictions, a scores file, or what models answer; or look for faults in predictions (--lint).
+
+    Data of intents or slots is scored as such: --pred, or a --model of the task.
+    """
     given = locals()
     if lint or format or longest:
         from qakit.runs.lint import LintRequest
 
         others = ("scores", "model", "selector", "details", "report", "compare", "tune", "slices")
         check_lint({name: given[name] for name in others}, lint=lint)
+        if data and labelled.schema_asked(Asked(data)):
+            raise ConfigError(
+                "--lint: is for answers to questions; qakit evaluate --pred checks labels as it scores them"
+            )
         lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
         return
     settings = opt.reading_config(given)

@@ -1,7 +1,9 @@
 """`qakit evaluate`, `predict` and `ensemble` of intents and slots, which the data, a model or scores files tell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
 
 from qakit.cli.adding import show_report, told_of
 from qakit.cli.asked import Asked, Wanted
@@ -13,6 +15,7 @@ from qakit.errors import ConfigError
 if TYPE_CHECKING:
     from qakit.config import EnsembleConfig, ReadConfig
     from qakit.data.labelled import Schema
+    from qakit.data.predicted_labels import LabelPrediction
     from qakit.runs.ensemble_labels import LabelEnsembleResult
     from qakit.runs.ensemble_weights import EnsembleRequest
     from qakit.runs.labelled import LabelResult
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10  # confusions
 _TUNABLE = "oos"
+OPTIONS_OF_QUESTIONS = ("max_answer_length", "joint_paragraphs", "joint_weight")
+"""Parameters of `predict` and `evaluate` that say how answers are found."""
 
 
 def schema_asked(asked: Asked, model: str | None = None, *, interactive: bool = False) -> "Schema | None":
@@ -62,9 +67,16 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     """
     from qakit.runs.labelled import LabelRequest, evaluate_labels
     from qakit.runs.labeller import refuse_what_questions_have
+    from qakit.spans.label_scores import is_label_scores_file
 
-    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices")
-    refuse_what_questions_have({name: given[name] for name in of_questions})
+    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices", *OPTIONS_OF_QUESTIONS)
+    if given["scores"] and is_label_scores_file(given["scores"]):
+        file = given["scores"]
+        raise ConfigError(
+            f"--scores {file}: qakit ensemble {file} --data {given['data']} tells what such a file scores, and with "
+            "--out it writes predictions for --pred"
+        )
+    refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions}, settings.decoding)
     request = LabelRequest(
         data=given["data"],
         schema=schema,
@@ -83,6 +95,8 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     else:
         for line in _lines(result):
             emit_line(line)
+    for note in () if quiet else result.notes:
+        say(note)
     show_files([] if quiet else [*filter(None, [request.details]), *result.files])
 
 
@@ -114,11 +128,11 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
     Raises:
         ConfigError: no model is given, or something that only questions have.
     """
-    from qakit.data.labelled import read_labelled, single_record
+    from qakit.data.labelled import SlotRecord, read_labelled, single_record
     from qakit.runs.labeller import load_labeller, predict_labels, refuse_what_questions_have
 
     others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
-    refuse_what_questions_have({**others, "format": wanted.format})
+    refuse_what_questions_have({**others, "format": wanted.format}, settings.decoding)
     if model is None:
         raise ConfigError(f"--model: give a model that was trained with train-{schema}")
     if asked.data:
@@ -128,7 +142,8 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
     say_if_remote(*([] if wanted.quiet else [model]))
     loaded = load_labeller(model, schema, settings)
     result = predict_labels(dataset, loaded, settings, out=wanted.out, nbest_out=wanted.nbest_out, scores=wanted.scores)
-    _show_predictions(result, json=wanted.json, is_alone=asked.data is None)
+    words = {record.id: record.words for record in dataset if isinstance(record, SlotRecord)}
+    _show_predictions(result, json=wanted.json, is_alone=asked.data is None, words=words)
     if not wanted.quiet and asked.data:
         say(f"{len(result.predictions)} records labelled")
         show_files(result.files)
@@ -154,20 +169,45 @@ def _show_predictions(
     *,
     json: bool,
     is_alone: bool = False,
+    words: Mapping[str, Sequence[str]] | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> None:
-    from qakit.data.predicted_labels import ranked_intents, render_labels
+    """Show predictions where no file was asked for them.
 
+    Args:
+        is_alone: there is one, for people.
+        words: of each sentence by its id, where these are known.
+        told: more for the JSON document.
+    """
+    from qakit.data.predicted_labels import render_labels
+
+    words = words or {}
     if json:
-        labels = {
-            one.id: {"label": one.label, "probability": one.probability, "ranked": ranked_intents(one)}
-            for one in result.predictions
-        }
+        labels = {one.id: _as_json(one, words.get(one.id)) for one in result.predictions}
         emit_json({"files": list(map(str, result.files)), "labels": labels} | dict(told or {}))
     elif is_alone and not result.files:
         (one,) = result.predictions
-        emit_line(one.label)
-        for name, probability in one.ranked or [("probability of all these tags:", one.probability)]:
-            emit_line(f"  {name}  {probability:.4f}")
+        for line in _lines_of(one, words.get(one.id)):
+            emit_line(line)
     elif not result.files:
         emit(render_labels(result.predictions, result.schema))
+
+
+def _lines_of(one: "LabelPrediction", words: Sequence[str] | None) -> Iterator[str]:
+    """An intent and the likeliest ones with their probabilities; or the words of a sentence, each with its tag."""
+    if words is None:
+        yield one.label
+        yield from (f"  {name}  {probability:.4f}" for name, probability in one.ranked)
+        return
+    width = max(map(cell_len, words))
+    for word, tag in zip(words, one.label.split(" "), strict=True):
+        yield f"{word}{' ' * (width - cell_len(word))}  {tag}"
+    yield f"  probability of all these tags:  {one.probability:.4f}"
+
+
+def _as_json(one: "LabelPrediction", words: Sequence[str] | None) -> dict[str, Any]:
+    from qakit.data.predicted_labels import ranked_intents
+    from qakit.metrics.slots import tagged_spans
+
+    row: dict[str, Any] = {"label": one.label, "probability": one.probability, "ranked": ranked_intents(one)}
+    return row if words is None else row | {"words": list(words), "spans": tagged_spans(one.label.split(" "), words)}

@@ -90,7 +90,9 @@ Precision = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="Span extraction model: a run folder, a folder or a hub name.", rich_help_panel=_MODEL),
+    typer.Option(
+        help="Span extraction, intent or slot model: a run folder, a folder or a hub name.", rich_help_panel=_MODEL
+    ),
 ]
 Backend = Annotated[
     str | None,

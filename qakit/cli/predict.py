@@ -14,7 +14,7 @@ from qakit.cli.parts import answer_in_parts
 if TYPE_CHECKING:
     from qakit.runs.predict import Models
 
-Data = Annotated[Path | None, typer.Option(help="The questions, in any schema.")]
+Data = Annotated[Path | None, typer.Option(help="The questions, in any schema; or the texts to be labelled.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
 Text = Annotated[
     str | None,
@@ -79,15 +79,20 @@ def predict(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus."""
-    settings = opt.reading_config(locals())
+    """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus.
+
+    With a --model of intents or slots, label the texts of --data, or --text alone.
+    """
+    given = locals()
+    settings = opt.reading_config(given)
     asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 
     if schema := labelled.schema_asked(asked, model, interactive=interactive):
         from qakit.runs.labeller import refuse_what_questions_have
 
-        refuse_what_questions_have({"selector": selector, "backend": backend, "part-size": part_size})
+        of_questions = ("selector", "backend", "part_size", "null_threshold", *labelled.OPTIONS_OF_QUESTIONS)
+        refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions})
         labelled.predict(schema, model, asked, wanted, settings)
         return
 

@@ -65,6 +65,8 @@ class TrainConfig(Settings):
     def _nothing_in_vain(self) -> "TrainConfig":
         for name, trick in self.tricks.in_vain:
             raise ValueError(f"tricks.{name} does nothing without tricks.{trick}: set that too, or leave {name} out")
+        if self.decoding.oos_threshold is not None:
+            raise ValueError("decoding.oos_threshold is for predict and evaluate: leave it out of the training")
         return self
 
 
@@ -92,6 +94,8 @@ class EnsembleConfig(Settings):
     metric: str | None = None
     """A preset of `qakit.metrics.presets`, for `greedy` and the report; the data's own when not given."""
     nbest: int = Field(1, ge=1)
+    oos_threshold: float | None = Field(None, ge=0, le=1)
+    """Of intents, in the place of what the members' files hold; 0: no text is out of scope."""
 
     @model_validator(mode="after")
     def _weights_that_are_used(self) -> "EnsembleConfig":

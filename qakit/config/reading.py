@@ -56,6 +56,9 @@ class DecodingSettings(Settings):
     null_threshold: float | None = None
     """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
     in training afterwards, when not given."""
+    oos_threshold: float | None = Field(None, ge=0, le=1)
+    """A text is out of scope when its likeliest intent is less probable than this, and none is with 0; as stored with
+    the model, or 0, when not given."""
     temperature: float | None = Field(None, gt=0)
     """Divides logits where they become probabilities; as stored with the model, or 1, when not given."""
     length_weight: float | None = Field(None, ge=0)

@@ -5,7 +5,7 @@ The schemas are those of the ADL course's first homework: lists of `{"id", "text
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -101,6 +101,29 @@ class SlotRecord:
 
 
 LabelledRecord = IntentRecord | SlotRecord
+
+
+_NAMED = 3  # labels that a note gives as examples
+
+
+def classes_of(record: LabelledRecord) -> tuple[str, ...]:
+    """The names that a model has to know to be right about a record: its intent, or its tags; none without a label."""
+    if isinstance(record, SlotRecord):
+        return record.tags or ()
+    return () if record.label is None else (record.label,)
+
+
+def note_on_unknown(records: Iterable[LabelledRecord], known: Collection[str]) -> str | None:
+    """A sentence on the records whose label no model can get right that knows these names alone; None without any."""
+    labelled = [record for record in records if record.label is not None]
+    strange = [found for found in (set(classes_of(record)).difference(known) for record in labelled) if found]
+    if not strange:
+        return None
+    names = sorted(set().union(*strange))
+    what = "a tag" if isinstance(labelled[0], SlotRecord) else "an intent"
+    shown = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
+    verb = "has" if len(strange) == 1 else "have"
+    return f"{len(strange)} of {len(labelled)} records {verb} {what} that the training data lack: {shown}"
 
 
 class _Intent(Shape):

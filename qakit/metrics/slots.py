@@ -64,6 +64,15 @@ def strict_spans(tags: Tags) -> list[Span]:
     return found
 
 
+def tagged_spans(tags: Tags, words: Sequence[str]) -> list[dict[str, str | int]]:
+    """What the tags of a sentence stand for, as JSON: kind, text, and the numbers of the first and the last word."""
+    return [
+        {"kind": kind, "text": " ".join(words[first : last + 1]), "first": first, "last": last}
+        for kind, first, last in spans(tags)
+        if kind  # tags without a prefix make no spans
+    ]
+
+
 def _span_scores(found: Sequence[tuple[set[Span], set[Span]]]) -> dict[str, float]:
     """Over all sentences; 0 where there is nothing to divide by."""
     right = sum(len(gold & predicted) for gold, predicted in found)

@@ -1,6 +1,6 @@
 """Building the model that a training starts from: pretrained, or a config and random weights."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,18 @@ from qakit.modeling.loading import (
     pretrained_model,
 )
 from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
-from qakit.modeling.word_vocabulary import RECURRENT, WORDS, put_vectors, read_vectors, vector_fields, word_tokenizer
+from qakit.modeling.word_vocabulary import (
+    RECURRENT,
+    WORDS,
+    note_on_vectors,
+    put_vectors,
+    read_vectors,
+    vector_fields,
+    vectors_of,
+    word_tokenizer,
+)
+
+_OF_RECURRENT = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
 
 
 def build_for_training(
@@ -28,6 +39,7 @@ def build_for_training(
     *,
     classes: Sequence[str] = (),
     data: Dataset[Any] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Any, Any, list[str]]:
     """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
 
@@ -37,13 +49,14 @@ def build_for_training(
         classes: names of the outputs of its head, where they have names; a checkpoint's head of another size is drawn
             anew.
         data: what a tokenizer of words is made from, which `lstm` and `gru` have where none is given.
+        tell: called with a sentence for the user on the word vectors, where there are any.
 
     Returns:
         The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
 
     Raises:
-        ConfigError: config fields that are unknown or make no model, windows longer than the model's positions, or a
-            model that cannot have the token types.
+        ConfigError: config fields that are unknown or make no model, windows longer than the model's positions, a model
+            that cannot have the token types or is not for the task, or word vectors of other words than the data's.
         CheckpointError: nothing to load under that name.
     """
     import torch
@@ -61,7 +74,7 @@ def build_for_training(
         arguments["attn_implementation"] = settings.attention
     from_scratch = _is_from_scratch(settings)
     if from_scratch:
-        model, tokenizer = _built(auto, settings, windows, _class_fields(classes), data, arguments)
+        model, tokenizer = _built(auto, settings, windows, _class_fields(classes), data, arguments, tell)
         fresh: list[str] = []
     else:
         model, tokenizer, fresh = _loaded(auto, settings, _class_fields(classes), arguments)
@@ -94,15 +107,28 @@ def _built(
     names: Mapping[str, Any],
     data: Dataset[Any] | None,
     arguments: Mapping[str, Any],
+    tell: Callable[[str], None],
 ) -> tuple[Any, Any]:
     """A model of random weights, but for vectors of its words that are given, and its tokenizer."""
     vectors = _vectors(settings)
     tokenizer = _scratch_tokenizer(settings, data, vectors)
     config = _scratch_config(settings, tokenizer, windows, {**names, **vector_fields(vectors)})
+    _check_kind(config, auto)
+    found = vectors_of(tokenizer.get_vocab(), vectors)
+    if settings.embeddings and data is not None:
+        tell(note_on_vectors(settings.embeddings, tokenizer, data.texts, found))
     with _explained_attention(settings):
         model = _from_config(auto, config, **arguments)
-    put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), vectors)
+    put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), found)
     return model, tokenizer
+
+
+def _check_kind(config: Any, auto: Any) -> None:
+    """Make sure that a recurrent model is built for a task that it has a head for."""
+    if config.model_type in RECURRENT and auto.__name__ not in _OF_RECURRENT:
+        raise ConfigError(
+            f"model.name: {' and '.join(RECURRENT)} are for train-intent and train-slots; give an encoder"
+        )
 
 
 def _loaded(
@@ -111,6 +137,7 @@ def _loaded(
     """A pretrained model, its tokenizer, and the names of weights that are missing or of another size."""
     source = model_folder(settings.name)
     config = pretrained_config(source)
+    _check_kind(config, auto)
     _check_fields(config, settings)
     tokenizer = load_tokenizer(settings.tokenizer or source)
     config = _with_fields(config, settings, **names)

@@ -1,14 +1,14 @@
 """What a recurrent model starts from: a vocabulary of whole words, and vectors for them that others have trained."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.errors import DataError, Problem
+from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import file_error
 
 RECURRENT = ("lstm", "gru")
@@ -17,7 +17,6 @@ WORDS = "words"
 """The name of a tokenizer that is made from the training data, for any model from random weights."""
 
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[SEP]", "[CLS]")
-_HEADER_FIELDS = 2  # of the first line that word2vec and fastText begin with: how many vectors, of how many numbers
 
 
 def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = (), begin: bool = False) -> Any:
@@ -27,16 +26,22 @@ def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()
         texts: those it is to know the words of, the commonest first.
         size: entries at most, the four special tokens among them.
         known: words that follow those of the texts, as far as there is room: those that have a vector, for instance.
+            They are lower-cased, too; those that the tokenizer would split, such as `don't`, are left out.
         begin: put `[CLS]` before each text, as encoders that read a text off its first token need it.
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    split = pre_tokenizers.BertPreTokenizer()
-    lower = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    split, lower = pre_tokenizers.BertPreTokenizer(), _lower()
     counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(lower.normalize_str(text)))
-    words = dict.fromkeys([*_SPECIAL_TOKENS, *(word for word, _ in counts.most_common()), *known])
-    vocabulary = {word: number for number, word in enumerate(list(words)[:size])}
+    words = dict.fromkeys(list(dict.fromkeys([*_SPECIAL_TOKENS, *(word for word, _ in counts.most_common())]))[:size])
+    for word in known:
+        if len(words) >= size:
+            break
+        pieces = split.pre_tokenize_str(lower.normalize_str(word))
+        if len(pieces) == 1:
+            words[pieces[0][0]] = None
+    vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
     tokenizer.normalizer, tokenizer.pre_tokenizer = lower, split
     first = "[CLS] " if begin else ""
@@ -55,11 +60,18 @@ def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()
     )
 
 
+def _lower() -> Any:
+    """How the words of a text are written alike."""
+    from tokenizers import normalizers
+
+    return normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+
+
 def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     """Word vectors from a text file: a word and its numbers a line, as GloVe has them; in the order of the file.
 
-    A first line with two numbers, as word2vec and fastText write it, is passed over. Behind the first vector, words may
-    have spaces in them, as some of GloVe's have.
+    A first line of two whole numbers, as word2vec and fastText write it, is passed over. Behind the first vector, words
+    may have spaces in them, as some of GloVe's have.
 
     Raises:
         DataError: no such file, no vector in it, or lines that are no vectors of one length; the first 20 are named.
@@ -69,7 +81,7 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     for number, line in _lines(path):
         length = len(next(iter(vectors.values()), ()))
         fields = line.rstrip("\n").rstrip(" ").split(" ")
-        if number == 1 and len(fields) <= _HEADER_FIELDS:
+        if number == 1 and _is_header(fields):
             continue
         border = max(1, len(fields) - length) if length else 1
         word, numbers = " ".join(fields[:border]), fields[border:]
@@ -94,6 +106,11 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     return vectors
 
 
+def _is_header(fields: Sequence[str]) -> bool:
+    """Whether the fields of a line tell how many vectors there are, and of how many numbers."""
+    return len(fields) == 2 and all(field.isascii() and field.isdecimal() for field in fields)
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
@@ -107,6 +124,39 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def vector_fields(vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, int]:
     """What vectors decide of the config of their model."""
     return {"embedding_size": len(next(iter(vectors.values())))} if vectors else {}
+
+
+def vectors_of(words: Iterable[str], vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The vectors of those words that have one: of the word itself, of its lower-cased form, or of another case."""
+    lower = _lower()
+    forms: dict[str, str] = {}
+    for word in vectors:
+        forms.setdefault(lower.normalize_str(word), word)
+    found = {}
+    for word in words:
+        form = lower.normalize_str(word)
+        name = next((one for one in (word, form, forms.get(form)) if one in vectors), None)
+        if name is not None:
+            found[word] = vectors[name]
+    return found
+
+
+def note_on_vectors(source: Path, tokenizer: Any, texts: Iterable[str], found: Collection[str]) -> str:
+    """A sentence on how many words of the training data are among those that a vector was found of.
+
+    Raises:
+        ConfigError: none of them.
+    """
+    ids = tokenizer(list(dict.fromkeys(texts)), add_special_tokens=False, verbose=False)["input_ids"]
+    words = set(tokenizer.convert_ids_to_tokens(list({one for row in ids for one in row})))
+    words -= set(tokenizer.all_special_tokens)
+    known = len(words.intersection(found))
+    if not known:
+        raise ConfigError(
+            f"model.embeddings {source}: has a vector for none of the {len(words)} words of the training data; "
+            "give one of their language, with a word at the beginning of each line"
+        )
+    return f"{known} of {len(words)} words of the training data have a vector in {source.name}"
 
 
 def put_vectors(embeddings: Any, vocabulary: Mapping[str, int], vectors: Mapping[str, NDArray[np.float32]]) -> int:

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from statistics import median
 
@@ -93,7 +92,7 @@ def dry_run(task: Task, config: TrainConfig, *, steps: int = 3, listen: Listener
         torch.cuda.reset_peak_memory_stats(accelerator.device)
     folder = RunFolder(config.out, writes=False)
     with without_waiting_for_the_hub(config.model):
-        run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=partial(build_or_stand_in, listen))
+        run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=build_or_stand_in)
     plan = run.learner.plan
     epoch = _first_epoch(run.prepared.training_set, plan)
     listen(Note(f"making {min(steps, plan.total_steps)} of {plan.total_steps} steps"))

@@ -1,7 +1,7 @@
 """`ensemble` of intents and slots: one set of labels from several models' scores files; runs without torch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +14,13 @@ from qakit.io import file_error
 from qakit.runs.ensemble_report import EnsembleReport
 from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
 from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
-from qakit.runs.labeller import check_label_outputs, in_scope_of, refuse_what_questions_have, write_label_outputs
-from qakit.spans.ensembling import Combined
+from qakit.runs.labeller import (
+    check_label_outputs,
+    in_scope_of,
+    refuse_what_questions_have,
+    scope_threshold,
+    write_label_outputs,
+)
 from qakit.spans.label_ensembling import LabelEnsemble
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
 from qakit.spans.members import Members, open_label_members
@@ -62,16 +67,22 @@ def ensemble_labels(
     members = open_checked(request, config, kind, [out, nbest_out])
     weights, report = choose_weights(request, config, members, kind)
     schema = members.infos[0].task
-    predictions = tuple(_combined(members, how_combined(config), weights))
+    predictions = tuple(_combined(members, config, weights))
     write_label_outputs(predictions, schema, out=out, nbest_out=nbest_out)
     return LabelEnsembleResult(schema, predictions, tuple(filter(None, (out, nbest_out))), weights, report)
 
 
-def _combined(members: _Members, how: Combined, weights: Sequence[float]) -> Iterator[LabelPrediction]:
+def _combined(members: _Members, config: EnsembleConfig, weights: Sequence[float]) -> Iterator[LabelPrediction]:
     """The combined labels, some records at a time."""
-    rows = iter(members)
+    rows, infos = iter(members), _infos(members, config)
     while share := list(islice(rows, _TOGETHER)):
-        yield from LabelEnsemble(share, members.infos, how).predictions(weights)
+        yield from LabelEnsemble(share, infos, how_combined(config)).predictions(weights)
+
+
+def _infos(members: _Members, config: EnsembleConfig) -> list[LabelScoresInfo]:
+    """What each file says of itself, with the threshold of scope that is asked for."""
+    thresholds = [scope_threshold(one.task, one.oos_threshold, config.oos_threshold) for one in members.infos]
+    return [replace(one, oos_threshold=value) for one, value in zip(members.infos, thresholds, strict=True)]
 
 
 def _labelled(request: EnsembleRequest, data: Path, members: _Members, config: EnsembleConfig) -> Labelled:
@@ -85,7 +96,7 @@ def _labelled(request: EnsembleRequest, data: Path, members: _Members, config: E
     for record, (row, *_) in zip(records, rows, strict=True):
         if record.text != row.text:
             raise file_error(data, "text", f"that of {record.id} is another one than in {request.scores[0]}")
-    ensemble = LabelEnsemble(rows, members.infos, how_combined(config))
+    ensemble = LabelEnsemble(rows, _infos(members, config), how_combined(config))
     golds = [record.label for record in in_scope_of(ensemble.info, records)]
 
     def score(weights: Weights) -> Scored:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
-from qakit.data.labelled import LabelledRecord, Schema, SlotRecord, read_labelled
+from qakit.data.labelled import OUT_OF_SCOPE, LabelledRecord, Schema, SlotRecord, note_on_unknown, read_labelled
 from qakit.data.predicted_labels import LabelPrediction, read_labels
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.metrics.confusion import Counts, count_pairs
@@ -16,6 +16,7 @@ from qakit.metrics.slots import slot_scores
 from qakit.runs.details import check_details, write_details
 from qakit.runs.labeller import in_scope_of, label_records, load_labeller
 from qakit.runs.outputs import check_outputs
+from qakit.spans.label_scores import LabelScoresInfo
 
 if TYPE_CHECKING:
     from qakit.runs.scope import Scope
@@ -50,6 +51,7 @@ class LabelResult:
         counts: pairs of right and predicted classes: intents, or tags of words.
         rows: a record each, as JSON.
         scope: what was found where a threshold was asked for.
+        notes: sentences on labels that the model cannot predict.
         files: the report and its pictures, where it was asked for.
     """
 
@@ -62,6 +64,7 @@ class LabelResult:
     counts: Counts
     rows: tuple[Mapping[str, Any], ...]
     scope: "Scope | None" = None
+    notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     def summary(self) -> dict[str, Any]:
@@ -82,12 +85,14 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
     """Score predictions, or what a model predicts.
 
     Raises:
-        ConfigError: not one thing to score, or no record with a label to score it against.
+        ConfigError: not one thing to score, no record with a label to score it against, or a threshold of scope where
+            none is looked at.
         DataError: a file that cannot be read, or predictions of another number of tags than words.
     """
     if (request.pred is None) == (request.model is None):
         raise ConfigError("give one thing to score: --pred or --model")
     _check_files(request)
+    _check_threshold(request, config)
     data = read_labelled([request.data], request.schema, lenient=request.lenient)
     records: Sequence[LabelledRecord] = [record for record in data if record.label is not None]
     if not records:
@@ -108,10 +113,19 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
             from qakit.runs.scope import tune_scope
 
             loaded, scope = tune_scope(loaded, records, config)
-        records = in_scope_of(scores_info(loaded), records)
+        info = scores_info(loaded)
+        notes = _notes(info, records)
+        records = in_scope_of(info, records)
         found = {one.id: one for one in label_records(loaded, records, config)}
-        result = replace(_scored(request.schema, "model", records, found), scope=scope)
+        result = replace(_scored(request.schema, "model", records, found), scope=scope, notes=notes)
     return replace(result, files=_write(request, result))
+
+
+def _notes(info: LabelScoresInfo, records: Sequence[LabelledRecord]) -> tuple[str, ...]:
+    """A sentence where labels are none of the model's; with a threshold they are out of scope, as `oos` is."""
+    has_scope = info.oos_threshold is not None
+    note = note_on_unknown(records, {*info.names, OUT_OF_SCOPE} if has_scope else info.names)
+    return (note + ("; they count as out of scope" if has_scope else ""),) if note else ()
 
 
 def _check_files(request: LabelRequest) -> None:
@@ -124,6 +138,15 @@ def _check_files(request: LabelRequest) -> None:
 
         check_report(request.report)
     check_outputs([request.details, request.report], filter(None, (request.pred, request.data)))
+
+
+def _check_threshold(request: LabelRequest, config: ReadConfig) -> None:
+    if config.decoding.oos_threshold is None:
+        return
+    if request.pred:
+        raise ConfigError("decoding.oos_threshold: is for a --model; the labels of --pred are given")
+    if request.tune_scope:
+        raise ConfigError("decoding.oos_threshold: is what --tune oos finds; give one of them")
 
 
 def _write(request: LabelRequest, result: LabelResult) -> tuple[Path, ...]:

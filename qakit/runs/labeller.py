@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qakit.config import ReadConfig
+from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.labelled import OUT_OF_SCOPE, Schema
 from qakit.data.predicted_labels import LabelPrediction, ranked_intents, write_labels
 from qakit.data.records import Dataset
@@ -18,25 +18,47 @@ if TYPE_CHECKING:
     from qakit.modeling.models import LoadedModel
 
 
-def refuse_what_questions_have(given: Mapping[str, Any]) -> None:
+_SETTINGS = ("nbest", "oos_threshold")  # of decoding, that labels have too
+
+
+def refuse_what_questions_have(given: Mapping[str, Any], decoding: DecodingSettings | None = None) -> None:
     """Make sure that nothing is asked for that only questions have.
 
     Args:
-        given: options by name.
+        given: options by name; None, False and an empty tuple are what they have when not given.
+        decoding: settings, of which those that labels have not must be the defaults.
 
     Raises:
         ConfigError: naming the first that is.
     """
-    for name, value in given.items():
-        if value:
-            raise ConfigError(f"--{name}: is for questions, and this is data of intents or slots; leave it out")
+    options = {f"--{name}": value for name, value in given.items()}
+    if decoding is not None:
+        changed = decoding.model_dump(exclude_defaults=True, exclude=set(_SETTINGS))
+        options |= {f"decoding.{name}": value for name, value in changed.items()}
+    for name, value in options.items():
+        if not (value is None or value is False or value == ()):
+            raise ConfigError(f"{name}: is for questions, and this is data of intents or slots; leave it out")
+
+
+def scope_threshold(task: Schema, stored: float | None, given: float | None) -> float | None:
+    """The probability below which a text is out of scope: what was given, or else is stored; None where nothing is.
+
+    Raises:
+        ConfigError: one is given for tags.
+    """
+    if given is None:
+        return stored
+    if task != "intent":
+        raise ConfigError(f"oos_threshold {given:g}: is for intents; tags have no scope")
+    return given or None
 
 
 def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedModel":
-    """A model of the task, on the accelerator where there is one.
+    """A model of the task, on the accelerator where there is one, with the threshold of scope that is asked for.
 
     Raises:
         CheckpointError: nothing usable there, or a model of another task.
+        ConfigError: a threshold of scope for tags.
     """
     from qakit.modeling.models import load_trained
     from qakit.modeling.processes import processes
@@ -46,7 +68,8 @@ def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedMode
     keep_freed_memory()
     loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)
     loaded.model.to(processes().device)
-    return loaded
+    threshold = scope_threshold(schema, loaded.info.oos_threshold, config.decoding.oos_threshold)
+    return replace(loaded, info=loaded.info.model_copy(update={"oos_threshold": threshold}))
 
 
 def score_records(loaded: "LoadedModel", records: Sequence[Any], config: ReadConfig) -> "Iterator[LabelScores]":

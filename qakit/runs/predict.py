@@ -143,6 +143,8 @@ def checked_reader(models: Models, config: ReadConfig) -> LoadedModel:
         raise ConfigError("give --model: the folder or hub name of a model for span extraction, or mini-zh")
     if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
         raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
+    if config.decoding.oos_threshold is not None:
+        raise ConfigError("decoding.oos_threshold: is for intents; questions have --null-threshold")
     return models.reader
 
 

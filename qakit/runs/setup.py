@@ -11,6 +11,7 @@ from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt
 from qakit.modeling.building import build_for_training, known_match_length
+from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.events import Listener, Note
 from qakit.runs.folder import RunFolder
 from qakit.runs.identity import identity_of
@@ -42,12 +43,21 @@ class Run:
         return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
 
 
-Build = Callable[[Task, TrainConfig, Dataset[Any]], tuple[Any, Any, list[str]]]
+Build = Callable[[Task, TrainConfig, Dataset[Any], Listener], tuple[Any, Any, list[str]]]
 """Gives the model and tokenizer of a task on its training data, and the names of weights that were drawn anew."""
 
+_LOW_RATE = 1e-4  # with which random weights learn next to nothing in a few epochs
 
-def _build(task: Task, config: TrainConfig, data: Dataset[Any]) -> tuple[Any, Any, list[str]]:
-    return build_for_training(config.model, task.auto_class, config.windows, classes=task.classes(data), data=data)
+
+def _build(task: Task, config: TrainConfig, data: Dataset[Any], listen: Listener) -> tuple[Any, Any, list[str]]:
+    return build_for_training(
+        config.model,
+        task.auto_class,
+        config.windows,
+        classes=task.classes(data),
+        data=data,
+        tell=lambda text: listen(Note(text)),
+    )
 
 
 def set_up(
@@ -69,13 +79,17 @@ def set_up(
     train_data, dev_data = _read_data(task, config, listen)
     config = _with_match_length(task, config, listen)
     set_seed(config.training.seed)
-    model, tokenizer, fresh = build(task, config, train_data)
+    if config.model.name in RECURRENT and config.training.learning_rate < _LOW_RATE:
+        rate = f"training.learning_rate {config.training.learning_rate:g}"
+        listen(Note(f"{rate} is low for a model from random weights; the recipes have 1e-3 (slots) and 2e-3 (intent)"))
+    model, tokenizer, fresh = build(task, config, train_data, listen)
     if fresh:
         listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
     model = adapt(model, config)
     set_seed(config.training.seed, device_specific=True)  # other dropout in each process
     prepared = task.prepare(train_data, tokenizer, config)
-    for note in prepared.notes:
+    on_dev = task.notes_on_dev(dev_data, task.classes(train_data)) if dev_data is not None else ()
+    for note in (*prepared.notes, *on_dev):
         listen(Note(note))
     roles = {"training": train_data, "development": dev_data}
     learner = Learner(model, config, accelerator, prepared.training_set)

@@ -21,7 +21,7 @@ _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def build_or_stand_in(
-    listen: Listener, task: Task, config: TrainConfig, data: Dataset[Any]
+    task: Task, config: TrainConfig, data: Dataset[Any], listen: Listener
 ) -> tuple[Any, Any, list[str]]:
     """What `build_for_training` gives; where it finds nothing, a model of the same shape with random weights.
 
@@ -32,7 +32,12 @@ def build_or_stand_in(
         ConfigError, CheckpointError: as `build_for_training`, where the shape is not known or files are damaged.
     """
     build = partial(
-        build_for_training, auto_class=task.auto_class, windows=config.windows, classes=task.classes(data), data=data
+        build_for_training,
+        auto_class=task.auto_class,
+        windows=config.windows,
+        classes=task.classes(data),
+        data=data,
+        tell=lambda text: listen(Note(text)),
     )
     with without_waiting_for_the_hub(config.model), TemporaryDirectory() as folder:
         try:

@@ -78,6 +78,10 @@ class Task(Protocol):
         """
         ...
 
+    def notes_on_dev(self, dataset: Dataset[Any], classes: Sequence[str]) -> Sequence[str]:
+        """Sentences for the user on what a model with these classes cannot get right in a development set."""
+        ...
+
     def prepare(self, dataset: Dataset[Any], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Turn labelled records into a training set.
 
@@ -104,4 +108,8 @@ class OfQuestions:
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """None: what is chosen is a place."""
+        return ()
+
+    def notes_on_dev(self, dataset: Dataset, classes: Sequence[str]) -> Sequence[str]:
+        """None: what is told of questions comes with their scores."""
         return ()

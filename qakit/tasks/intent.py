@@ -12,6 +12,7 @@ from torch import Tensor
 from qakit.config import DataSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import IntentRecord, read_labelled
 from qakit.data.records import Dataset
+from qakit.errors import ConfigError
 from qakit.metrics.intents import intent_scores
 from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
@@ -20,7 +21,16 @@ from qakit.spans.alone import encode_texts
 from qakit.spans.label_scores import LabelScores
 from qakit.spans.windowing import covering_windows
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labelled import check_settings, class_names, decoded, in_chunks, model_info, notes_on, with_labels
+from qakit.tasks.labelled import (
+    check_settings,
+    class_names,
+    decoded,
+    in_chunks,
+    model_info,
+    notes_on,
+    notes_on_dev,
+    with_labels,
+)
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
@@ -57,9 +67,15 @@ class IntentClassification:
         """The intents, sorted."""
         return tuple(sorted({record.label for record in with_labels(dataset) if record.label is not None}))
 
+    def notes_on_dev(self, dataset: Dataset[IntentRecord], classes: Sequence[str]) -> Sequence[str]:
+        """A sentence on intents that the training data lack."""
+        return notes_on_dev(dataset, classes)
+
     def prepare(self, dataset: Dataset[IntentRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the texts whose intent is known."""
         check_settings(config)
+        if config.model.overrides.get("crf"):
+            raise ConfigError("model.crf: is for train-slots, where tags follow each other; leave it out")
         records, classes = with_labels(dataset), self.classes(dataset)
         pairs = encode_texts(tokenizer, [record.text for record in records], config.windows)
         nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)

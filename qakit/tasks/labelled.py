@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.data.labelled import LabelledRecord
+from qakit.data.labelled import LabelledRecord, note_on_unknown
 from qakit.data.predicted_labels import LabelPrediction
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
@@ -46,7 +46,8 @@ def check_settings(config: TrainConfig) -> None:
         "tricks.negative_windows": config.tricks.negative_windows,
         "tricks.distill": config.tricks.distill,
     }
-    for name, value in given.items():
+    changed = config.decoding.model_dump(exclude_defaults=True)
+    for name, value in (given | {f"decoding.{name}": True for name in changed}).items():
         if value:
             raise ConfigError(f"{name}: is for tasks on questions (train-qa, train-select); leave it out")
 
@@ -64,6 +65,11 @@ def notes_on(dataset: Dataset[Any], records: Sequence[Any], classes: Sequence[st
     if longer := int((pairs.paragraph_lengths > pairs.room).sum()):
         notes.append(f"{longer} texts are longer than a window of {pairs.room.max()} tokens; each epoch shows a part")
     return notes
+
+
+def notes_on_dev(dataset: Dataset[Any], classes: Sequence[str]) -> list[str]:
+    """A sentence for the user where labels of the development data are none of the training data."""
+    return list(filter(None, [note_on_unknown(dataset, classes)]))
 
 
 def class_names(loaded: LoadedModel) -> list[str]:

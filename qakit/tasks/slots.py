@@ -25,7 +25,16 @@ from qakit.spans.paths import follows_bio, is_bio
 from qakit.spans.windowing import covering_windows
 from qakit.spans.words import FirstTokens, first_tokens
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labelled import check_settings, class_names, decoded, in_chunks, model_info, notes_on, with_labels
+from qakit.tasks.labelled import (
+    check_settings,
+    class_names,
+    decoded,
+    in_chunks,
+    model_info,
+    notes_on,
+    notes_on_dev,
+    with_labels,
+)
 from qakit.training.loop import TrainingBatch
 from qakit.training.objective import Classification
 
@@ -96,6 +105,10 @@ class SlotTagging:
     def classes(self, dataset: Dataset[SlotRecord]) -> tuple[str, ...]:
         """The tags, sorted."""
         return tuple(sorted({tag for record in with_labels(dataset) for tag in record.tags or ()}))
+
+    def notes_on_dev(self, dataset: Dataset[SlotRecord], classes: Sequence[str]) -> Sequence[str]:
+        """A sentence on tags that the training data lack."""
+        return notes_on_dev(dataset, classes)
 
     def prepare(self, dataset: Dataset[SlotRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the sentences whose tags are known, and find the first token of each word."""

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from qakit.cli import app
+from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
 from tests.runs.test_labelled import write_data
 
 QAKIT = str(Path(sys.executable).with_name("qakit"))
@@ -47,8 +49,18 @@ def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str)
     assert out.splitlines()[1].startswith(score)
     assert "95 % interval" in out.splitlines()[1]
     assert (tmp_path / "r.html").is_file()
-    out, _ = run(tmp_path, "predict", "--model", "run", "--text", "book a table", "--json")
-    assert len(json.loads(out)["labels"]["text"]["label"].split()) == (3 if task == "slots" else 1)
+    out, _ = run(tmp_path, "predict", "--model", "run", "--text", "at one or", "--json")
+    told = json.loads(out)["labels"]["text"]
+    shown, _ = run(tmp_path, "predict", "--model", "run", "--text", "at one or")
+    if task == "intent":
+        assert told.keys() == {"label", "probability", "ranked"}
+        assert shown.splitlines()[0] == told["label"]
+    else:
+        tags = told["label"].split(" ")
+        assert told["words"] == ["at", "one", "or"]
+        assert {span["text"] for span in told["spans"]} <= {"at", "one", "or", "at one", "one or", "at one or"}
+        words = ["at ", "one", "or "]
+        assert shown.splitlines()[:3] == [f"{word}  {tag}" for word, tag in zip(words, tags, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +72,22 @@ def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str)
         ("predict --data dev.json", "--model: give a model that was trained with train-intent"),
         ("predict --data dev.json --model m --format hw7", "--format: is for questions"),
         ("predict --data dev.json --model m --part-size 5", "--part-size: is for questions"),
+        ("evaluate --lint --pred p.csv --data dev.json", "--lint: is for answers to questions"),
+        ("predict --data dev.json --model m --null-threshold 0", "--null-threshold: is for questions"),
+        ("predict --data dev.json --model m --max-answer-length 5", "--max-answer-length: is for questions"),
+        ("predict --data dev.json --model m --set decoding.distinct=true", "decoding.distinct: is for questions"),
+        ("evaluate --model m --data dev.json --joint-paragraphs 2", "--joint-paragraphs: is for questions"),
+        ("evaluate --model m --data dev.json --set decoding.temperature=2", "decoding.temperature: is for questions"),
+        ("evaluate --pred p.csv --data dev.json --set decoding.oos_threshold=0", "oos_threshold: is for a --model"),
         ("train-intent --train dev.json --out run --model lstm --metric hw7", "metric: is for tasks on questions"),
+        (
+            "train-intent --train dev.json --out run --model lstm --set decoding.null_threshold=1",
+            "decoding.null_threshold: is for tasks on questions",
+        ),
+        (
+            "train-intent --train dev.json --out run --model lstm --set decoding.oos_threshold=0.5",
+            "decoding.oos_threshold is for predict and evaluate",
+        ),
     ],
 )
 def test_what_only_questions_have_is_refused(
@@ -71,6 +98,22 @@ def test_what_only_questions_have_is_refused(
     result = CliRunner().invoke(app, command.split())
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_scores_file_of_labels_names_what_scores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_data(tmp_path, "intent")
+    monkeypatch.chdir(tmp_path)
+    rows = [LabelScores("0", "text", np.zeros((1, 2), np.float32))]
+    write_label_scores(Path("s.parquet"), rows, LabelScoresInfo("intent", "m", ("a", "b")))
+    result = CliRunner().invoke(app, ["evaluate", "--scores", "s.parquet", "--data", "dev.json"])
+    assert result.exit_code == 2
+    assert "qakit ensemble s.parquet --data dev.json" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_the_help_speaks_of_both_tasks(command: str):
+    shown = CliRunner().invoke(app, [command, "--help"]).stdout
+    assert "intents or slots" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(("task", "score"), [("intent", "accuracy"), ("slots", "joint accuracy")])

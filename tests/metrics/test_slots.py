@@ -4,11 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.metrics.slots import slot_scores, spans, strict_spans
+from qakit.metrics.slots import slot_scores, spans, strict_spans, tagged_spans
 
 TAGS = st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b", "B-c-d"])
 SENTENCES = st.lists(st.lists(st.tuples(TAGS, TAGS), min_size=1, max_size=8), min_size=1, max_size=5)
 NO_SEQEVAL = "seqeval, a dependency of development, is not installed"
+
+
+def test_spans_have_their_words():
+    tags, words = ["O", "B-time", "I-time", "B-size", "plain"], ["at", "nine", "pm", "two", "x"]
+    assert tagged_spans(tags, words) == [
+        {"kind": "time", "text": "nine pm", "first": 1, "last": 2},
+        {"kind": "size", "text": "two", "first": 3, "last": 3},
+    ]
+    assert tagged_spans(["plain", "O", "plain"], ["a", "b", "c"]) == []
 
 
 def test_scores_by_hand():

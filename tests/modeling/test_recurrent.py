@@ -16,7 +16,7 @@ from qakit.modeling.crf import conditional_logits
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.loading import load_tokenizer
 from qakit.modeling.models import load_trained, save_trained
-from qakit.modeling.word_vocabulary import put_vectors, read_vectors, word_tokenizer
+from qakit.modeling.word_vocabulary import put_vectors, read_vectors, vectors_of, word_tokenizer
 from qakit.training.layers import embedding_modules, encoder_layers, layer_heights
 from tests.modeling.labels import intent_records, labelled_set, words
 
@@ -25,10 +25,11 @@ WINDOWS = WindowSettings(max_length=32)
 SMALL = {"hidden_size": 8, "embedding_size": 6}
 
 
-def build(name="lstm", auto_class=TEXTS, *, classes=("a", "b", "c"), data=None, **settings):
+def build(name="lstm", auto_class=TEXTS, *, classes=("a", "b", "c"), data=None, tell=lambda text: None, **settings):
     torch.manual_seed(0)
     given = ModelSettings(name=name, **{**SMALL, **settings})
-    return build_for_training(given, auto_class, WINDOWS, classes=classes, data=data or labelled_set(intent_records(9)))
+    data = data or labelled_set(intent_records(9))
+    return build_for_training(given, auto_class, WINDOWS, classes=classes, data=data, tell=tell)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -129,6 +130,54 @@ def test_a_wrong_file_of_vectors_is_refused(tmp_path: Path, text: str, message: 
         read_vectors(tmp_path / "glove.txt")
     with pytest.raises(DataError):
         read_vectors(tmp_path / "absent.txt")
+
+
+def test_only_two_whole_numbers_are_a_header(tmp_path: Path):
+    for first, expected in (("the 5", ["the", "a"]), ("0.5 2", ["0.5", "a"]), ("7 5", ["a"])):
+        (tmp_path / "one.txt").write_text(f"{first}\na 1\n", encoding="utf-8")
+        assert list(read_vectors(tmp_path / "one.txt")) == expected
+    (tmp_path / "one.txt").write_text("word\na 1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 1: vector: has 0 numbers"):
+        read_vectors(tmp_path / "one.txt")
+
+
+def test_vectors_of_cased_words_are_those_of_the_words_as_the_tokenizer_writes_them(tmp_path: Path):
+    path = tmp_path / "cased.txt"
+    path.write_text("Table 1 2\nBook 3 4\nbook 5 6\ndon't 7 8\ne-mail 7 8\nZebra 9 9\nZEBRA 7 7\n", encoding="utf-8")
+    notes: list[str] = []
+    data = labelled_set(intent_records(9))
+    model, tokenizer, _ = build(embeddings=path, embedding_size=2, data=data, tell=notes.append)
+    vocabulary, weight = tokenizer.get_vocab(), model.get_input_embeddings().weight
+    assert weight[vocabulary["table"]].tolist() == [1, 2]
+    assert weight[vocabulary["book"]].tolist() == [5, 6]
+    assert weight[vocabulary["zebra"]].tolist() == [9, 9]
+    assert not {"don't", "e-mail", "Zebra", "ZEBRA"} & vocabulary.keys()
+    total = len(vocabulary) - 4 - 1  # special tokens, and the zebra
+    assert notes == [f"2 of {total} words of the training data have a vector in cased.txt"]
+
+
+def test_a_cased_word_falls_back_to_the_vector_of_its_lower_cased_form():
+    one, other = np.ones(2, np.float32), np.zeros(2, np.float32)
+    found = vectors_of(["Paris", "ROME", "oslo"], {"paris": one, "Rome": one, "rome": other, "ROME": one})
+    assert {word: vector.tolist() for word, vector in found.items()} == {"Paris": [1, 1], "ROME": [1, 1]}
+    assert vectors_of(["ROME"], {"Rome": one, "rome": other})["ROME"] is other
+
+
+def test_vectors_of_other_words_are_refused(tmp_path: Path):
+    (tmp_path / "other.txt").write_text("zebra 1 2\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"model.embeddings .*other.txt: has a vector for none of the \d+ words"):
+        build(embeddings=tmp_path / "other.txt", embedding_size=2)
+
+
+@pytest.mark.parametrize("auto_class", ["AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"])
+def test_recurrent_models_are_not_for_questions(tmp_path: Path, auto_class):
+    message = r"lstm and gru are for train-intent and train-slots"
+    with pytest.raises(ConfigError, match=message):
+        build("gru", auto_class, classes=())
+    model, tokenizer, _ = build()
+    save_trained(tmp_path, model, tokenizer, ModelInfo(task="intent", windows=WINDOWS))
+    with pytest.raises(ConfigError, match=message):
+        build_for_training(ModelSettings(name=str(tmp_path)), auto_class, WINDOWS)
 
 
 def test_a_header_is_passed_over(tmp_path: Path):

@@ -104,6 +104,16 @@ def test_texts_of_other_intents_are_out_of_scope_to_members_that_know_of_one(tmp
     assert report.ensemble["accuracy"].mean == 100
 
 
+@pytest.mark.parametrize("config", [{}, {"method": "vote"}, {"weights": (1, 0)}])
+def test_another_threshold_takes_the_place_of_those_of_the_files(tmp_path, config):
+    files = (member(tmp_path / "a.parquet", 9, threshold=0.999), member(tmp_path / "b.parquet", 9, threshold=0.9999))
+    request = EnsembleRequest(files, data=gold(tmp_path / "gold.json"))
+    for value, accuracy in ((None, 0), (0.0, 100), (0.5, 100), (0.999, 0)):
+        result = ensemble_labels(request, EnsembleConfig(oos_threshold=value, **config))
+        assert result.report.ensemble["accuracy"].mean == accuracy
+        assert ("oos" in {one.label for one in result.predictions}) == (accuracy == 0)
+
+
 def test_files_are_written_and_what_only_questions_have_is_refused(three, tmp_path):
     result = ensemble_labels(
         EnsembleRequest(three), EnsembleConfig(), out=tmp_path / "o.csv", nbest_out=tmp_path / "n.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import transformers
 
-from qakit.config import ReadConfig, TrainConfig
+from qakit.config import DecodingSettings, ReadConfig, TrainConfig
 from qakit.data.labelled import IntentRecord, read_labelled
 from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.io import write_json
@@ -98,6 +98,14 @@ def test_folds_leave_equal_texts_together(data, tmp_path, task):
     result = train_folds(TASKS[task], config)
     assert len(result.results) == 2
     assert result.scores_file is None
+
+
+@pytest.mark.parametrize(("rate", "low"), [(3e-5, 1), (1e-3, 0)])
+def test_a_rate_of_encoders_is_told_to_be_low_for_random_weights(data, tmp_path, rate, low):
+    notes = []
+    config = config_of(data["intent"], tmp_path / "run", learning_rate=rate, epochs=1)
+    train(TASKS["intent"], config, listen=lambda event: notes.append(getattr(event, "text", "")))
+    assert sum(note.startswith("training.learning_rate 3e-05 is low for a model from") for note in notes) == low
 
 
 @pytest.mark.parametrize("task", NAMES)
@@ -191,6 +199,56 @@ def test_a_model_of_the_other_task_and_data_without_labels_are_refused(data, tra
         evaluate_labels(request, ReadConfig())
 
 
+def with_others(data: Path, folder: Path, task: str) -> Path:
+    """Dev data in which five records have labels that nobody has seen, of four kinds."""
+    values = json.loads((data / "dev.json").read_text(encoding="utf-8"))
+    for number, one in enumerate(values[:5]):
+        name = f"new-{min(number, 3)}"
+        one.update({"intent": name} if task == "intent" else {"tags": [name] * len(one["tokens"])})
+    write_json(folder / "dev.json", values)
+    return folder / "dev.json"
+
+
+@pytest.mark.parametrize(("task", "what"), [("intent", "an intent"), ("slots", "a tag")])
+def test_labels_that_the_training_data_lack_are_told_of(data, trained, tmp_path, task, what):
+    (tmp_path / "train.json").write_bytes((data[task] / "train.json").read_bytes())
+    dev = with_others(data[task], tmp_path, task)
+    expected = f"5 of 12 records have {what} that the training data lack: new-0, new-1, new-2, ..."
+    result = evaluate_labels(LabelRequest(dev, task, model=str(trained[task])), ReadConfig())
+    assert result.notes == (expected,)
+    notes = []
+    train(
+        TASKS[task],
+        config_of(tmp_path, tmp_path / "run", epochs=1),
+        listen=lambda event: notes.append(getattr(event, "text", "")),
+    )
+    assert notes.count(expected) == 1
+    seen = LabelRequest(data[task] / "dev.json", task, model=str(trained[task]))
+    assert evaluate_labels(seen, ReadConfig()).notes == ()
+
+
+def test_the_intent_out_of_scope_is_known_to_models_with_a_threshold(data, trained, tmp_path):
+    values = json.loads((data["intent"] / "dev.json").read_text(encoding="utf-8"))
+    values[0]["intent"], values[1]["intent"] = "oos", "new"
+    write_json(tmp_path / "dev.json", values)
+    request = LabelRequest(tmp_path / "dev.json", "intent", model=str(trained["intent"]))
+    assert evaluate_labels(request, ReadConfig()).notes == (
+        "2 of 12 records have an intent that the training data lack: new, oos",
+    )
+    assert evaluate_labels(request, reading(0.5)).notes == (
+        "1 of 12 records has an intent that the training data lack: new; they count as out of scope",
+    )
+
+
+def reading(oos_threshold: float) -> ReadConfig:
+    return ReadConfig(decoding=DecodingSettings(oos_threshold=oos_threshold))
+
+
+def test_tags_have_no_scope(data, trained):
+    with pytest.raises(ConfigError, match=r"oos_threshold 0.5: is for intents"):
+        evaluate_labels(LabelRequest(data["slots"] / "dev.json", "slots", model=str(trained["slots"])), reading(0.5))
+
+
 def test_a_threshold_is_found_on_intents_left_out_and_kept_with_the_model(data, tmp_path):
     values = json.loads((data["intent"] / "train.json").read_text(encoding="utf-8"))
     write_json(tmp_path / "train.json", [one for one in values if one["intent"] != "weather"])
@@ -198,12 +256,22 @@ def test_a_threshold_is_found_on_intents_left_out_and_kept_with_the_model(data, 
     train(TASKS["intent"], config_of(tmp_path, tmp_path / "run", epochs=10))
     request = LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run"), tune_scope=True)
     tuned = evaluate_labels(request, ReadConfig())
-    again = evaluate_labels(LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run")), ReadConfig())
+    again_request = LabelRequest(tmp_path / "dev.json", "intent", model=str(tmp_path / "run"))
+    again = evaluate_labels(again_request, ReadConfig())
     info = load_trained(str(tmp_path / "run"), task="intent", auto_class=TASKS["intent"].auto_class).info
     assert info.oos_threshold == tuned.scope.threshold
     assert (tuned.scores, tuned.scope.after) == (again.scores, pytest.approx(again.scores["accuracy"]))
     assert tuned.scope.after >= tuned.scope.before
     assert tuned.scope.outside == sum(row["gold"] == "oos" for row in tuned.rows) > 0
+    with_another = {
+        value: evaluate_labels(again_request, reading(value)) for value in (0.0, tuned.scope.threshold, 1.0)
+    }
+    assert with_another[0.0].scores["accuracy"] == pytest.approx(tuned.scope.before)
+    assert {row["gold"] for row in with_another[0.0].rows} == {"book", "cancel", "weather"}  # the labels as they stand
+    assert with_another[tuned.scope.threshold].scores == tuned.scores
+    assert {row["predicted"] for row in with_another[1.0].rows} == {"oos"}
+    with pytest.raises(ConfigError, match=r"oos_threshold: is what --tune oos finds"):
+        evaluate_labels(request, reading(0.5))
     with pytest.raises(ConfigError, match="--tune oos: the data needs"):
         evaluate_labels(
             LabelRequest(tmp_path / "train.json", "intent", model=str(tmp_path / "run"), tune_scope=True), ReadConfig()

@@ -56,6 +56,12 @@ def test_a_question_of_several_paragraphs_needs_a_selector(models: Models, test_
         list(answer_dataset(test_part, replace(models, selector=None), CONFIG))
 
 
+def test_questions_have_no_scope(models: Models, test_part: Dataset):
+    config = ReadConfig(decoding=DecodingSettings(oos_threshold=0.5))
+    with pytest.raises(ConfigError, match=r"oos_threshold: is for intents; questions have --null-threshold"):
+        list(answer_dataset(test_part, models, config))
+
+
 def test_a_selector_alone_answers_nothing(models: Models, test_part: Dataset):
     with pytest.raises(ConfigError, match="give --model"):
         list(answer_dataset(test_part, replace(models, reader=None), CONFIG))

@@ -171,7 +171,10 @@ def test_tricks_go_with_both_tasks(task, tricks, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"tricks": {"negative_windows": 0.5}}, "tricks.negative_windows: is for tasks on questions")],
+    [
+        ({"tricks": {"negative_windows": 0.5}}, "tricks.negative_windows: is for tasks on questions"),
+        ({"crf": True}, "model.crf: is for train-slots"),
+    ],
 )
 def test_what_only_questions_have_is_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
