@@ -43,6 +43,7 @@ class _TrainingView:
         self._progress = progress
         self._bar: TaskID | None = None
         self._records = 0
+        self._unit = ""
 
     def show(self, event: Event) -> None:
         if isinstance(event, Note):
@@ -61,9 +62,9 @@ class _TrainingView:
         say(
             f"{event.parameters / 1e6:.2f} M parameters{trained} on {event.device}, {event.precision}, "
             f"{event.processes} process{'es' if event.processes > 1 else ''}; {plan.total_steps} steps of "
-            f"{plan.step_records} questions, {plan.steps_per_epoch} an epoch, {plan.warmup_steps} of warm-up"
+            f"{plan.step_records} {event.unit}, {plan.steps_per_epoch} an epoch, {plan.warmup_steps} of warm-up"
         )
-        self._records = 0
+        self._records, self._unit = 0, event.unit
         if self._bar is None:
             self._bar = self._progress.add_task("training", total=None, state="")
         # Each fold of a cross-validation starts anew.
@@ -75,7 +76,7 @@ class _TrainingView:
         self._records += event.records
         task = self._progress.tasks[self._bar]
         rate = self._records / task.elapsed if task.elapsed else 0.0
-        state = f"loss {event.loss:.3f}  lr {event.learning_rate:.1e}  {rate:.1f} questions/s"
+        state = f"loss {event.loss:.3f}  lr {event.learning_rate:.1e}  {rate:.1f} {self._unit}/s"
         self._progress.update(self._bar, completed=event.step, state=state)
         if not stderr.is_terminal and event.step % max(1, int((task.total or 1) // _LINES)) == 0:
             say(f"step {event.step} of {task.total:.0f}: {state}")

@@ -17,7 +17,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins, at step `first_step` (from 0) of the plan."""
+    """Training begins, at step `first_step` (from 0) of the plan; `unit` is what records are called."""
 
     plan: Plan
     first_step: int
@@ -26,6 +26,7 @@ class Started:
     device: str
     precision: str
     processes: int
+    unit: str = "questions"
 
 
 @dataclass(frozen=True)

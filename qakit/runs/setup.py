@@ -122,7 +122,7 @@ def _read_data(task: Task, config: TrainConfig, listen: Listener) -> tuple[Datas
     if data.folds and data.fold:
         train_data, dev_data = held_out(train_data, data.fold, data.folds)
         listen(
-            Note(f"fold {data.fold} of {data.folds}: {len(dev_data)} questions left out of {len(train_data)} others")
+            Note(f"fold {data.fold} of {data.folds}: {len(dev_data)} {task.unit} left out of {len(train_data)} others")
         )
     if config.training.patience is not None and (dev_data is None or data.train_on_dev):
         raise ConfigError("training.patience counts evaluations, and there is no development data to evaluate with")

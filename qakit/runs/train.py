@@ -97,7 +97,7 @@ def _nothing(event: Event) -> None:
 
 def _train(run: Run, progress: _Progress) -> _Progress:
     learner, plan, settings = run.learner, run.learner.plan, run.config.training
-    run.listen(_started(learner))
+    run.listen(_started(learner, run.task.unit))
     if not progress.evaluated:
         progress = _evaluate(run, progress)
     for event in _steps(run, progress):
@@ -147,7 +147,7 @@ def _due(step: int, every: int | None, plan: Plan) -> bool:
     return step == plan.total_steps or (step % every == 0 if every else plan.is_end_of_epoch(step))
 
 
-def _started(learner: Learner) -> Started:
+def _started(learner: Learner, unit: str) -> Started:
     return Started(
         plan=learner.plan,
         first_step=learner.steps_done,
@@ -156,6 +156,7 @@ def _started(learner: Learner) -> Started:
         device=str(learner.accelerator.device),
         precision=learner.precision,
         processes=learner.accelerator.num_processes,
+        unit=unit,
     )
 
 

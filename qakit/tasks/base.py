@@ -53,12 +53,14 @@ class Task(Protocol):
 
     Attributes:
         name: as in `qakit train-<name>` and `qakit.json`.
+        unit: what its records are called in messages.
         auto_class: the transformers class of its models.
         best_scores: the evaluation scores, higher is better, by which the best model is kept; the later ones decide
             between equals.
     """
 
     name: str
+    unit: str
     auto_class: str
     best_scores: tuple[str, ...]
 
@@ -101,6 +103,8 @@ class Task(Protocol):
 
 class OfQuestions:
     """The slots that both tasks on questions fill in the same way."""
+
+    unit = "questions"
 
     def read(self, paths: Sequence[Path], settings: DataSettings) -> Dataset:
         """Questions, in any of their schemas."""

@@ -56,6 +56,7 @@ class IntentClassification:
     """The intent task; models are `AutoModelForSequenceClassification`."""
 
     name = "intent"
+    unit = "texts"
     auto_class = "AutoModelForSequenceClassification"
     best_scores: tuple[str, ...] = ("accuracy", "macro_f1")
 

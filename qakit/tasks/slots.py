@@ -95,6 +95,7 @@ class SlotTagging:
     """The slot task; models are `AutoModelForTokenClassification`."""
 
     name = "slots"
+    unit = "sentences"
     auto_class = "AutoModelForTokenClassification"
     best_scores: tuple[str, ...] = ("joint_accuracy", "token_accuracy")
 

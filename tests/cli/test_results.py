@@ -1,6 +1,7 @@
 """How trainings are told: their start, and what several folds came to."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ def test_folds_are_one_json_document(capsys: pytest.CaptureFixture[str]):
 def started(trained: int) -> Started:
     plan = make_plan(np.full(8, 9), TrainingSettings(epochs=1, batch_size=2))
     return Started(plan, 0, 5_000_000, trained, "cpu", "fp32", 1)
+
+
+def test_records_are_called_what_they_are(capsys: pytest.CaptureFixture[str]):
+    with training_progress(quiet=False) as listen:
+        listen(replace(started(5_000_000), unit="texts"))
+    assert "4 steps of 2 texts, 4 an epoch" in capsys.readouterr().err
 
 
 def test_trained_parameters_are_told_where_some_are_not(capsys: pytest.CaptureFixture[str]):

@@ -108,6 +108,13 @@ def test_a_rate_of_encoders_is_told_to_be_low_for_random_weights(data, tmp_path,
     assert sum(note.startswith("training.learning_rate 3e-05 is low for a model from") for note in notes) == low
 
 
+def test_a_training_calls_its_records_what_they_are(data, tmp_path):
+    units = []
+    config = config_of(data["intent"], tmp_path / "run", epochs=1)
+    train(TASKS["intent"], config, listen=lambda event: units.append(getattr(event, "unit", None)))
+    assert [unit for unit in units if unit] == ["texts"]
+
+
 @pytest.mark.parametrize("task", NAMES)
 def test_a_dry_run_counts_records(data, tmp_path, task):
     result = dry_run(TASKS[task], config_of(data[task], tmp_path / "run"))
