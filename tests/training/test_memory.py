@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedConfig
 
 from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ResourceError
@@ -31,6 +32,7 @@ class Hungry(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.config = PreTrainedConfig()
 
     def forward(self, **inputs: torch.Tensor) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. ...")
