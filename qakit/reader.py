@@ -1,6 +1,6 @@
 """The Python interface: a trained model that answers questions about texts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
@@ -18,8 +18,11 @@ from qakit.modeling.loading import load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, take_loaded
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
+from qakit.tasks.base import Task
 from qakit.tasks.qa import QuestionAnswering, read_answers
 from qakit.tasks.search import Found, search
+from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.stages import answer_records
 
 _CHUNK = 256  # pairs that are read together: enough to form batches of like length
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
@@ -62,6 +65,7 @@ class Reader:
         model: Any = BUNDLED_MODEL,
         tokenizer: Any = None,
         *,
+        selector: str | PathLike[str] | None = None,
         device: str | int | torch.device | None = None,
         backend: str | None = None,
         config: ReadConfig | None = None,
@@ -74,6 +78,7 @@ class Reader:
                 name; or a model that is loaded already, with its tokenizer, which answers as it would by the folder
                 that it was loaded from: the model itself is put on the device and made ready, heads of 16 bits in fp32.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
+            selector: a folder or hub name of a model that weighs paragraphs, trained by `train-select`.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
             config: windows, decoding and inference; those that the model was trained with when not given.
@@ -86,8 +91,13 @@ class Reader:
         """
         self.config = config or ReadConfig()
         loaded = _loaded(model, tokenizer, backend, self.config.inference, hub or {})
-        self.loaded = replace(loaded, is_own=True)  # in several processes each asks what it wants
-        self.loaded.model.to(device if device is not None else _accelerator())
+        place = device if device is not None else _accelerator()
+        self.loaded = _placed(loaded, place)
+        self.selector: LoadedModel | None = None
+        if selector is not None:
+            others = {name: value for name, value in (hub or {}).items() if name != "revision"}
+            chooser = _load(ParagraphSelection(), selector, backend, self.config.inference, others)
+            self.selector = _placed(chooser, place)
 
     def __call__(self, question: str, context: str) -> PredictedAnswer:
         """The best answer; its text is empty where the model sees none.
@@ -149,10 +159,34 @@ class Reader:
             else:
                 raise read.explained()
 
+    def choose(self, question: str, paragraphs: Sequence[str], *, nbest: int | None = None) -> Prediction:
+        """The best answers that one of several paragraphs has, and the number of that paragraph, as `candidate`.
+
+        As `predict --selector`: the paragraph that the selector finds likeliest is read, or, with `joint_paragraphs` in
+        `config.decoding` or stored with the model, that many of them, whose answers compete.
+
+        Args:
+            nbest: answers at most; as the reader's `config` says, one by default, when not given.
+
+        Raises:
+            RecordError: a text is empty or no text, or there is no paragraph.
+            ConfigError: several paragraphs, and the reader has no selector; or `nbest` is no number of answers.
+        """
+        if isinstance(paragraphs, str) or not isinstance(paragraphs, Sequence):
+            raise RecordError("paragraphs", f"expected a list of texts, found {type(paragraphs).__name__}")
+        if len(paragraphs) > 1 and self.selector is None:
+            raise ConfigError(f"{len(paragraphs)} paragraphs, but no selector to choose by: Reader(selector=...)")
+        for field, text in (("question", question), *(("paragraph", text) for text in paragraphs)):
+            _check_text(field, text)
+        candidates = (Paragraph(str(number), text) for number, text in enumerate(paragraphs))
+        record = Record("question", question, tuple(candidates))
+        return next(answer_records([record], self.loaded, self.selector, self._config_for(nbest))).prediction
+
     def search(self, question: str, corpus: Corpus, *, nbest: int | None = None) -> tuple[Found, ...]:
         """The best answers that a corpus has, best first, each with its passage; nothing where no passage is near.
 
-        As `predict --corpus` without a selector; `shortlist` and `joint_weight` are settings of `config.decoding`.
+        As `predict --corpus`, with the reader's selector where it has one; `shortlist`, `joint_paragraphs` and
+        `joint_weight` are settings of `config.decoding`.
 
         Args:
             nbest: answers at most; as the reader's `config` says, one by default, when not given.
@@ -163,7 +197,7 @@ class Reader:
         """
         _check_text("question", question)
         record = Record("question", question, (Paragraph("question", question),), relevant=0)
-        return next(search([record], corpus, self.loaded, self._config_for(nbest)))
+        return next(search([record], corpus, self.loaded, self._config_for(nbest), selector=self.selector))
 
     def _config_for(self, nbest: int | None) -> ReadConfig:
         if nbest is None:
@@ -197,17 +231,29 @@ class Reader:
 def _loaded(
     model: Any, tokenizer: Any, backend: str | None, inference: InferenceSettings, hub: Mapping[str, Any]
 ) -> LoadedModel:
-    task = QuestionAnswering()
+    task: Task = QuestionAnswering()
     if isinstance(tokenizer, str | PathLike):
         others = {name: value for name, value in hub.items() if name != "revision" or tokenizer == model}
         tokenizer = load_tokenizer(fspath(tokenizer), **others)
     if isinstance(model, str | PathLike):
-        settings: dict[str, Any] = {"backend": backend, "inference": inference, "hub": hub}
-        loaded = load_trained(fspath(model), task=task.name, auto_class=task.auto_class, **settings)
+        loaded = _load(task, model, backend, inference, hub)
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")
     return take_loaded(model, tokenizer, task=task.name, inference=inference)
+
+
+def _load(
+    task: Task, source: str | PathLike[str], backend: str | None, inference: InferenceSettings, hub: Mapping[str, Any]
+) -> LoadedModel:
+    settings: dict[str, Any] = {"backend": backend, "inference": inference, "hub": hub}
+    return load_trained(fspath(source), task=task.name, auto_class=task.auto_class, **settings)
+
+
+def _placed(loaded: LoadedModel, device: str | int | torch.device) -> LoadedModel:
+    """The model on a device; in several processes each asks it what it wants."""
+    loaded.model.to(device)
+    return replace(loaded, is_own=True)
 
 
 def _accelerator() -> torch.device | str:

@@ -12,14 +12,17 @@ import qakit
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.corpus import Corpus
 from qakit.data.formats import read_dataset
+from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
 from qakit.modeling.bundled import bundled_folder
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
 from qakit.reader import Reader
+from qakit.runs.predict import answer_dataset, load_models
 from qakit.spans.answers import PredictedAnswer
 from qakit.tasks.qa import read_answers
+from qakit.tasks.search import search
 from tests.modeling.tiny import QA, qa_records, tiny_bert, tiny_model, tokenizer
 from tests.runs.models import save_reader, save_selector
 
@@ -105,6 +108,70 @@ def test_the_model_in_the_box_answers():
     answers = [answers[0].text for answers in Reader().batch(pairs_of(questions))]
     predictions = {record.id: text for record, text in zip(questions, answers, strict=True)}
     assert evaluate(predictions, {record.id: record.references for record in questions}, "drcd").em > 25
+
+
+# --- several paragraphs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def selector(tmp_path_factory):
+    return save_selector(tmp_path_factory.mktemp("selector"))
+
+
+@pytest.mark.parametrize(
+    "decoding", [DecodingSettings(nbest=3), DecodingSettings(joint_paragraphs=3, joint_weight=0.5)]
+)
+def test_a_reader_with_a_selector_chooses_as_predict_does(folder, selector, decoding):
+    config = ReadConfig(decoding=decoding)
+    reader = Reader(folder, selector=selector, config=config)
+    asked = qa_records(6)
+    paragraphs = [record.context for record in asked]
+    records = [
+        Record("question", one.question, tuple(Paragraph(str(n), text) for n, text in enumerate(paragraphs)))
+        for one in asked
+    ]
+    models = load_models(str(folder), str(selector))
+    expected = [next(answer_dataset(Dataset((one,), "jsonl"), models, config)).prediction for one in records]
+    found = [reader.choose(record.question, paragraphs) for record in asked]
+    assert found == expected
+    assert len({one.candidate for one in found}) > 1
+    assert all(one.text == paragraphs[one.candidate][one.answers[0].start : one.answers[0].end] for one in found)
+
+
+def test_one_paragraph_needs_no_selector(reader):
+    record = qa_records(1)[0]
+    chosen = reader.choose(record.question, [record.context], nbest=4)
+    assert (chosen.candidate, chosen.answers) == (0, reader.nbest(record.question, record.context, 4))
+
+
+def test_a_selector_weighs_what_is_found_in_a_corpus(folder, selector):
+    contexts = [record.context for record in qa_records(8)]
+    corpus, question = Corpus.of(contexts), contexts[0][:6]
+    config = ReadConfig(decoding=DecodingSettings(shortlist=4, nbest=2))
+    reader, models = Reader(folder, selector=selector, config=config), load_models(str(folder), str(selector))
+    record = Record("question", question, (Paragraph("question", question),), relevant=0)
+    expected = next(search([record], corpus, models.reader, config, selector=models.selector))
+    assert reader.search(question, corpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("paragraphs", "error", "fault"),
+    [
+        (["河", "山"], ConfigError, r"2 paragraphs, but no selector to choose by: Reader\(selector=...\)"),
+        ("河", RecordError, "paragraphs: expected a list of texts, found str"),
+        ([], RecordError, "paragraphs: is empty"),
+        (["  "], RecordError, "paragraph '0' is empty"),
+        ([3], RecordError, "paragraph: expected text, found int"),
+    ],
+)
+def test_what_cannot_be_chosen_from_is_an_error(reader, paragraphs, error, fault):
+    with pytest.raises(error, match=fault):
+        reader.choose("何？", paragraphs)
+
+
+def test_a_reader_is_no_selector(folder):
+    with pytest.raises(CheckpointError, match="was trained for the task qa, not for select"):
+        Reader(folder, selector=folder)
 
 
 # --- streams, and what is in them that is wrong ----------------------------------------------------------------------

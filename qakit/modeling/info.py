@@ -66,6 +66,11 @@ class ModelInfo(BaseModel):
         except ValidationError as error:
             raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
+    def joint(self, given: DecodingSettings) -> tuple[int, float]:
+        """How many of the likeliest paragraphs to read, and the weight of their log-probability: as given or stored."""
+        weight = self.joint_weight if given.joint_weight is None else given.joint_weight
+        return given.joint_paragraphs or self.joint_paragraphs, weight
+
     def decoder(self, given: DecodingSettings) -> Decoder:
         """How this model's scores become answers: what was given, and what is stored in the place of what was not.
 

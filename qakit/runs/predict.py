@@ -18,24 +18,8 @@ from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.tasks.base import Task
 from qakit.tasks.qa import QuestionAnswering
 from qakit.tasks.select import ParagraphSelection
-from qakit.tasks.stages import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.stages import Answered, answer_records
 from qakit.training.memory import keep_freed_memory
-
-__all__ = [
-    "Answered",
-    "Models",
-    "PredictResult",
-    "answer_dataset",
-    "best_jointly",
-    "checked_reader",
-    "choose_paragraphs",
-    "load_models",
-    "predict",
-    "question_scores",
-    "read_paragraphs",
-    "read_questions",
-]
-
 
 _DEFAULTS = InferenceSettings()
 
@@ -116,21 +100,13 @@ def _load(source: str, task: Task, backend: str | None, inference: InferenceSett
 
 
 def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Answered]:
-    """Answer every question, in order: choose its paragraph and read it, or read several and choose among the answers.
-
-    Without a selector the relevant paragraph is read, or the only one.
+    """Answer every question, in order, as `answer_records` does.
 
     Raises:
-        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read; or a
-            null threshold for a model that was trained without questions that have no answer.
+        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read; or
+            what `checked_reader` raises.
     """
-    reader = checked_reader(models, config)
-    info, decoding, records = reader.info, config.decoding, dataset.records
-    selections = choose_paragraphs(records, models.selector, config)
-    count = decoding.joint_paragraphs or info.joint_paragraphs
-    weight = info.joint_weight if decoding.joint_weight is None else decoding.joint_weight
-    for options in read_paragraphs(records, selections, reader, config, count=count):
-        yield best_jointly(options, weight) if len(options) > 1 else options[0]
+    yield from answer_records(dataset.records, checked_reader(models, config), models.selector, config)
 
 
 def checked_reader(models: Models, config: ReadConfig) -> LoadedModel:

@@ -165,7 +165,8 @@ def _read(dataset: Dataset, models: Any, config: ReadConfig) -> tuple[dict[str, 
 
 def evaluate_selector(dataset: Dataset, selector: str, config: ReadConfig) -> EvaluateResult:
     """How often a selector alone finds the relevant paragraph."""
-    from qakit.runs.predict import choose_paragraphs, load_models
+    from qakit.runs.predict import load_models
+    from qakit.tasks.stages import choose_paragraphs
 
     records = [record for record in dataset if record.relevant is not None and len(record.paragraphs) > 1]
     if not records:

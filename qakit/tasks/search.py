@@ -61,11 +61,10 @@ def _search_chunk(
     ]
     if selector:
         selections = choose_paragraphs(asked, selector, config)
-        count, default = decoding.joint_paragraphs or reader.info.joint_paragraphs, reader.info.joint_weight
+        count, weight = reader.info.joint(decoding)
     else:
         selections = [log_softmax([score for _, score in shortlist]) for shortlist in shortlists if shortlist]
-        count, default = decoding.shortlist, BM25_WEIGHT
-    weight = default if decoding.joint_weight is None else decoding.joint_weight
+        count, weight = decoding.shortlist, BM25_WEIGHT if decoding.joint_weight is None else decoding.joint_weight
     decoder = reader.info.decoder(decoding)
     readings = read_paragraphs(asked, selections, reader, config, count=count)
     for shortlist in shortlists:

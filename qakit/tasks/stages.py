@@ -32,6 +32,22 @@ class Answered:
     selection: Selection
 
 
+def answer_records(
+    records: Sequence[Record], reader: LoadedModel, selector: LoadedModel | None, config: ReadConfig
+) -> Iterator[Answered]:
+    """Answer every question, in order: choose its paragraph and read it, or read several and choose among the answers.
+
+    Without a selector the relevant paragraph is read, or the only one.
+
+    Raises:
+        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read.
+    """
+    count, weight = reader.info.joint(config.decoding)
+    selections = choose_paragraphs(records, selector, config)
+    for options in read_paragraphs(records, selections, reader, config, count=count):
+        yield best_jointly(options, weight) if len(options) > 1 else options[0]
+
+
 def read_paragraphs(
     records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
 ) -> Iterator[list[Answered]]:

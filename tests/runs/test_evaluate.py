@@ -28,9 +28,10 @@ from qakit.runs.evaluate import (
     evaluate_predictions,
     references_of,
 )
-from qakit.runs.predict import Answered, Models
+from qakit.runs.predict import Models
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoding import TokenScores
+from qakit.tasks.stages import Answered
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
 
