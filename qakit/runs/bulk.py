@@ -1,6 +1,7 @@
 """`predict --part-size`: a table of any size, answered part by part into a folder, going on where a stopped run was."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ from qakit.config import Precision, ReadConfig
 from qakit.data.formats.parts import Part, filled_tables, read_parts
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
-from qakit.io import sha256_of, write_json, write_jsonl, write_parquet
+from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.precision import precision_of
@@ -24,6 +25,7 @@ from qakit.training.memory import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
 _STATE = "parts.json"
+_PART = re.compile(r"part-(\d+)\.(?:jsonl|parquet)")
 _TRIM_EVERY = 512  # answers: a trim takes milliseconds
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
 _WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
@@ -136,19 +138,17 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
         if visible:
             raise ConfigError(f"{out}: is not empty and holds no parts; choose another --out")
         return set()
-    earlier = json.loads(file.read_text(encoding="utf-8"))
-    earlier.pop("finished", None)
-    if "backend" not in earlier.get("model", {}):
-        raise ConfigError(
-            f"{out}: holds parts of an earlier version, which did not tell what ran the model; choose another --out"
-        )
+    earlier = parse_json(file.read_text(encoding="utf-8", errors="replace"), file)
+    earlier = {**earlier, "finished": False} if isinstance(earlier, dict) else {}
+    state = {**state, "finished": False}
     if changed := differences(earlier, json.loads(json.dumps(state))):
         raise ConfigError(
             "\n".join(
                 [f"{out}: holds parts of a run with other data, models or settings; choose another --out", *changed]
             )
         )
-    return {int(path.stem.removeprefix("part-")) for path in visible if path.name.startswith("part-")}
+    found = (_PART.fullmatch(path.name) for path in visible)
+    return {int(part[1]) for part in found if part}
 
 
 def _begin(out: Path, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats.parts import Part
-from qakit.io import write_jsonl
+from qakit.io import parse_json, write_jsonl
 
 SKIPPED_FILE = "skipped.jsonl"
 
@@ -49,9 +49,9 @@ class SkippedRecords:
 def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
     """The lines of a `skipped.jsonl`, but for the last where a killed run left half of it."""
     with open(file, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if line.endswith("\n"):
-                yield json.loads(line)
+                yield parse_json(line, file, f"line {number}")
 
 
 def _rows(part: Part) -> Iterator[dict[str, Any]]:

@@ -161,14 +161,28 @@ def test_parts_of_another_way_to_compute_are_not_taken_over(data: Path, tmp_path
         predict_parts(data, models, config, out=out, size=8)
 
 
-def test_parts_that_do_not_tell_what_ran_their_model_are_not_taken_over(models: Models, data: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("text", "error", "fault"),
+    [
+        ("{", DataError, r"parts\.json: whole file: JSON"),
+        ("[]", ConfigError, "other data, models or settings; choose another --out"),
+        ('{"part_size": 9}', ConfigError, "  part_size: was 9, is 8"),
+    ],
+)
+def test_a_damaged_account_of_the_parts_is_told_of(models: Models, data: Path, tmp_path: Path, text, error, fault):
     out = tmp_path / "out"
     predict_parts(data, models, CONFIG, out=out, size=8)
-    state = json.loads((out / "parts.json").read_text())
-    del state["model"]["backend"], state["model"]["precision"]
-    (out / "parts.json").write_text(json.dumps(state))
-    with pytest.raises(ConfigError, match="earlier version, which did not tell what ran the model; choose another"):
+    (out / "parts.json").write_text(text)
+    with pytest.raises(error, match=fault):
         predict_parts(data, models, CONFIG, out=out, size=8)
+
+
+def test_files_of_the_users_beside_the_parts_are_no_parts(models: Models, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    first = predict_parts(data, models, CONFIG, out=out, size=8)
+    (out / "part-all.jsonl").write_text("mine")
+    again = predict_parts(data, models, CONFIG, out=out, size=8)
+    assert (again.parts, again.kept, again.questions) == (first.parts, first.parts, 0)
 
 
 def test_a_folder_with_something_else_is_left_alone(models: Models, data: Path, tmp_path: Path):
