@@ -33,7 +33,7 @@ Tune = Annotated[
 ]
 Compare = Annotated[
     list[Path] | None,
-    typer.Option(help="Predictions or a scores file of the same questions to compare with; repeatable."),
+    typer.Option(help="Predictions or a scores file of the same data to compare with; repeatable."),
 ]
 Slices = Annotated[bool, typer.Option("--slices", help="Show the scores of groups of questions that are alike.")]
 Lint = Annotated[bool, typer.Option("--lint", help="Do not score --pred, but list what is wrong with it.")]

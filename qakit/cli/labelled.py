@@ -10,6 +10,7 @@ from qakit.cli.asked import Asked, Wanted
 from qakit.cli.asking import read_given
 from qakit.cli.console import emit, emit_json, emit_line, say, say_if_remote
 from qakit.cli.results import show_files
+from qakit.cli.scored import comparison_lines
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     from qakit.runs.labeller import refuse_what_questions_have
     from qakit.spans.label_scores import is_label_scores_file
 
-    of_questions = ("scores", "selector", "gold", "context", "metric", "compare", "slices", *OPTIONS_OF_QUESTIONS)
+    of_questions = ("scores", "selector", "gold", "context", "metric", "slices", *OPTIONS_OF_QUESTIONS)
     if given["scores"] and is_label_scores_file(given["scores"]):
         file = given["scores"]
         raise ConfigError(
@@ -82,6 +83,7 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
         schema=schema,
         pred=given["pred"],
         model=given["model"],
+        compare=tuple(given["compare"] or ()),
         details=given["details"],
         report=given["report"],
         tune_scope=tunes_scope(given["tune"]),
@@ -120,6 +122,8 @@ def _lines(result: "LabelResult") -> Iterator[str]:
         names = [f"{one.gold} as {one.predicted}" for one in pairs[:_SHOWN]]
         for name, one in zip(names, pairs, strict=False):
             yield f"  {name:<{max(map(len, names))}}  {one.times} of {one.total}"
+    for comparison in result.comparisons:
+        yield from comparison_lines(comparison)
 
 
 def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, settings: "ReadConfig") -> None:

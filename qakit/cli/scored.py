@@ -37,7 +37,7 @@ def show_evaluation(result: "EvaluateResult", *, json: bool, slices: bool = Fals
         if analysis and analysis.losses:
             emit_line(f"{name}: {', '.join(f'{cause} {share:.2f}' for cause, share in analysis.losses.items())}")
     for comparison in result.comparisons:
-        for line in _comparison_lines(comparison):
+        for line in comparison_lines(comparison):
             emit_line(line)
     if slices and result.analysis:
         for line in _slice_lines(result.analysis):
@@ -65,15 +65,16 @@ def _interval(interval: "Interval") -> list[str]:
     return [f"{mean:.3f}", f"{low:.2f} to {high:.2f}"]
 
 
-def _comparison_lines(comparison: "Comparison") -> Iterator[str]:
+def comparison_lines(comparison: "Comparison") -> Iterator[str]:
+    """A comparison as a small table, and what it means."""
     missing = f", {comparison.missing} without a prediction" if comparison.missing else ""
     yield ""
     yield f"compared with {comparison.name}{missing}"
     rows = [["", "other", "difference", _INTERVAL, "p"]]
-    scores = ("em", comparison.other_em, comparison.em), ("f1", comparison.other_f1, comparison.f1)
-    for name, other, difference in scores:
+    for score, difference in comparison.differences.items():
         mean, low, high = difference.interval
-        rows.append([name, f"{other:.3f}", f"{mean:+.3f}", f"{low:+.2f} to {high:+.2f}", f"{difference.p_value:.2g}"])
+        name, other = score.replace("_", " "), f"{comparison.other[score]:.3f}"
+        rows.append([name, other, f"{mean:+.3f}", f"{low:+.2f} to {high:+.2f}", f"{difference.p_value:.2g}"])
     yield from aligned(rows)
     yield (
         f"only this is right: {comparison.only_this}, only the other: {comparison.only_other}; "

@@ -28,24 +28,23 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems on the same questions.
+    """Two systems on the same questions, or texts.
 
     Attributes:
         name: the other system.
-        other_em, other_f1: its scores, in percent.
         missing: questions without a prediction of the other system; each scores 0.
-        em, f1: by how much this one's are higher: paired bootstrap over groups of questions.
+        other: its mean scores by name, in percent.
+        differences: by how much this one's are higher: paired bootstrap over groups of questions. The first score tells
+            right from wrong.
         only_this, only_other: questions that only the one, or only the other, gets right.
         mcnemar: p-value of McNemar's exact test on these two counts.
         predictions, per_question: what the other system answered and its score, by question, where that is kept.
     """
 
     name: str
-    other_em: float
-    other_f1: float
     missing: int
-    em: Difference
-    f1: Difference
+    other: Mapping[str, float]
+    differences: Mapping[str, Difference]
     only_this: int
     only_other: int
     mcnemar: float
@@ -54,25 +53,25 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """What it means: the exact match by both tests, as each can be fooled where the other is not."""
-        mean, low, high = self.em.interval
-        by = f"EM {mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, McNemar p = {self.mcnemar:.2g}"
+        """What it means: by both tests of what is right, as each can be fooled where the other is not."""
+        score, difference = next(iter(self.differences.items()))
+        mean, low, high = difference.interval
+        by = f"{shown_name(score)} {mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, McNemar p = {self.mcnemar:.2g}"
         found = [not low <= 0 <= high, self.mcnemar < _ALPHA]
         if all(found):
             return f"{'better' if mean > 0 else 'worse'} than {self.name}, by more than chance explains ({by})"
         if any(found):
             return f"not surely {'better' if mean > 0 else 'worse'} than {self.name}: the two tests disagree ({by})"
-        return f"no better and no worse than {self.name} as far as these questions can tell ({by})"
+        things = "questions" if score == "em" else "records"
+        return f"no better and no worse than {self.name} as far as these {things} can tell ({by})"
 
     def summary(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "other": self.name,
-            "other_em": self.other_em,
-            "other_f1": self.other_f1,
+            **{f"other_{score}": mean for score, mean in self.other.items()},
             "missing": self.missing,
-            "em": self.em.summary(),
-            "f1": self.f1.summary(),
+            **{score: difference.summary() for score, difference in self.differences.items()},
             "only_this": self.only_this,
             "only_other": self.only_other,
             "mcnemar_p_value": self.mcnemar,
@@ -80,10 +79,15 @@ class Comparison:
         }
 
 
+def shown_name(score: str) -> str:
+    """How a score is called in texts."""
+    return score.upper() if score in ("em", "f1") else score.replace("_", " ")
+
+
 def compare(
     name: str,
-    this: Sequence[QuestionScore],
-    other: Sequence[QuestionScore],
+    this: Mapping[str, Sequence[float]],
+    other: Mapping[str, Sequence[float]],
     groups: Sequence[Hashable],
     *,
     missing: int = 0,
@@ -92,24 +96,23 @@ def compare(
     """Compare two systems, question by question.
 
     Args:
-        this, other: their scores of the same questions in the same order.
+        this, other: their scores of the same questions in the same order, in [0, 1], by the names of the scores; by the
+            first a question is right or wrong.
         groups: what each question belongs to, such as its paragraph.
     """
-    columns = [
-        [100.0 * (getattr(a, field) - getattr(b, field)) for a, b in zip(this, other, strict=True)]
-        for field in ("em", "f1")
-    ]
-    means = resampled_means(columns, groups, seed=seed)
-    em, f1 = (_difference(column, drawn) for column, drawn in zip(columns, means.T, strict=True))
-    only_this = sum(a.em > b.em for a, b in zip(this, other, strict=True))
-    only_other = sum(a.em < b.em for a, b in zip(this, other, strict=True))
+    columns = {
+        score: [100.0 * (a - b) for a, b in zip(scores, other[score], strict=True)] for score, scores in this.items()
+    }
+    means = resampled_means(list(columns.values()), groups, seed=seed)
+    (first, *_) = columns.values()
+    only_this, only_other = sum(gain > 0 for gain in first), sum(gain < 0 for gain in first)
     return Comparison(
         name=name,
-        other_em=100.0 * sum(score.em for score in other) / len(other),
-        other_f1=100.0 * sum(score.f1 for score in other) / len(other),
         missing=missing,
-        em=em,
-        f1=f1,
+        other={score: 100.0 * sum(scores) / len(scores) for score, scores in other.items()},
+        differences={
+            score: _difference(column, drawn) for (score, column), drawn in zip(columns.items(), means.T, strict=True)
+        },
         only_this=only_this,
         only_other=only_other,
         mcnemar=mcnemar(only_this, only_other),

@@ -23,14 +23,12 @@ def compare_with(path: Path, analysis: Analysis, references: References) -> Comp
     texts = _predicted(path)
     check_ids(texts, references, path)
     other = evaluate(texts, references.golds, analysis.metric)
-    this = analysis.scores.per_question
-    comparison = compare(
-        str(path),
-        [this[question.id] for question in analysis.questions],
-        [other.per_question[question.id] for question in analysis.questions],
-        analysis.groups,
-        missing=other.missing,
+    ids = [question.id for question in analysis.questions]
+    mine, others = (
+        {name: [getattr(scores[id_], name) for id_ in ids] for name in ("em", "f1")}
+        for scores in (analysis.scores.per_question, other.per_question)
     )
+    comparison = compare(str(path), mine, others, analysis.groups, missing=other.missing)
     return replace(comparison, predictions=texts, per_question=other.per_question)
 
 

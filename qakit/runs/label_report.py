@@ -37,6 +37,7 @@ def write_label_report(result: LabelResult, path: Path, *, facts: Mapping[str, A
         ],
         scores=[(name.replace("_", " "), value) for name, value in result.scores.items()],
         note=f"The first score has the 95 % interval {result.main.low:.2f} to {result.main.high:.2f}. "
+        f"{''.join(f'It is {one.sentence}. ' for one in result.comparisons)}"
         f"The picture shows at most {MOST_CLASSES} classes, the list {_LISTED} pairs.",
         picture=picture,
         confusions=pairs[:_LISTED],

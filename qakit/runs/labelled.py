@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
 from qakit.data.labelled import OUT_OF_SCOPE, LabelledRecord, Schema, SlotRecord, note_on_unknown, read_labelled
-from qakit.data.predicted_labels import LabelPrediction, read_labels
-from qakit.errors import ConfigError, DataError, Problem
+from qakit.data.predicted_labels import LabelPrediction
+from qakit.errors import ConfigError
+from qakit.metrics.comparing import Comparison
 from qakit.metrics.confusion import Counts, count_pairs
 from qakit.metrics.intents import intent_scores
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.metrics.slots import slot_scores
+from qakit.runs.comparing_labels import Labels, are_right, compare_labels, read_predicted
 from qakit.runs.details import check_details, write_details
 from qakit.runs.labeller import in_scope_of, label_records, load_labeller
 from qakit.runs.outputs import check_outputs
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class LabelRequest:
     """What to score (`pred` or `model`) on the labelled records of `data`.
 
-    `details` is the file for the rows of the result, `report` the page to write. `tune_scope` looks for the threshold
+    `compare` are predictions or scores files of the same records to compare with. `details` is the file for the rows of
+    the result, `report` the page to write. `tune_scope` looks for the threshold
     below which a text is out of scope, and keeps it with the model.
     """
 
@@ -34,6 +37,7 @@ class LabelRequest:
     schema: Schema
     pred: Path | None = None
     model: str | None = None
+    compare: tuple[Path, ...] = ()
     details: Path | None = None
     report: Path | None = None
     tune_scope: bool = False
@@ -51,6 +55,7 @@ class LabelResult:
         counts: pairs of right and predicted classes: intents, or tags of words.
         rows: a record each, as JSON.
         scope: what was found where a threshold was asked for.
+        comparisons: with each of `LabelRequest.compare`.
         notes: sentences on labels that the model cannot predict.
         files: the report and its pictures, where it was asked for.
     """
@@ -64,6 +69,7 @@ class LabelResult:
     counts: Counts
     rows: tuple[Mapping[str, Any], ...]
     scope: "Scope | None" = None
+    comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -78,6 +84,7 @@ class LabelResult:
             "missing": self.missing,
             "unknown": self.unknown,
             **({"scope": self.scope.summary()} if self.scope else {}),
+            **({"comparisons": [one.summary() for one in self.comparisons]} if self.comparisons else {}),
         }
 
 
@@ -87,7 +94,8 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
     Raises:
         ConfigError: not one thing to score, no record with a label to score it against, or a threshold of scope where
             none is looked at.
-        DataError: a file that cannot be read, or predictions of another number of tags than words.
+        DataError: a file that cannot be read, predictions of another number of tags than words, or of other records
+            where they are to be compared.
     """
     if (request.pred is None) == (request.model is None):
         raise ConfigError("give one thing to score: --pred or --model")
@@ -99,8 +107,7 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
         raise ConfigError(f"--data {request.data}: no record has a label to score against")
     scope = None
     if request.pred:
-        found = read_labels(request.pred, request.schema)
-        _check_tags(request.pred, records, found)
+        found = read_predicted(request.pred, request.schema, records)
         known = {record.id for record in data}
         result = _scored(
             request.schema, "predictions", records, found, unknown=sum(name not in known for name in found)
@@ -118,6 +125,9 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
         records = in_scope_of(info, records)
         found = {one.id: one for one in label_records(loaded, records, config)}
         result = replace(_scored(request.schema, "model", records, found), scope=scope, notes=notes)
+    score = next(iter(result.scores))
+    compared = (compare_labels(path, score, request.schema, records, found) for path in request.compare)
+    result = replace(result, comparisons=tuple(compared))
     return replace(result, files=_write(request, result))
 
 
@@ -137,7 +147,7 @@ def _check_files(request: LabelRequest) -> None:
         from qakit.runs.report import check_report
 
         check_report(request.report)
-    check_outputs([request.details, request.report], filter(None, (request.pred, request.data)))
+    check_outputs([request.details, request.report], filter(None, (request.pred, request.data, *request.compare)))
 
 
 def _check_threshold(request: LabelRequest, config: ReadConfig) -> None:
@@ -161,27 +171,11 @@ def _write(request: LabelRequest, result: LabelResult) -> tuple[Path, ...]:
     return write_label_report(result, request.report, facts=facts)
 
 
-def _check_tags(path: Path, records: Sequence[LabelledRecord], found: Mapping[str, LabelPrediction]) -> None:
-    """Make sure that predicted tags are as many as words.
-
-    Raises:
-        DataError: naming the records where they are not.
-    """
-    problems = []
-    for record in records:
-        one, right = found.get(record.id), (record.label or "").split(" ")
-        if isinstance(record, SlotRecord) and one and len(one.label.split(" ")) != len(right):
-            message = f"has {len(one.label.split(' '))} tags for {len(right)} words; expected one a word"
-            problems.append(Problem(str(path), f"id {record.id}", "tags", message))
-    if problems:
-        raise DataError(problems)
-
-
 def _scored(
     schema: Schema,
     source: str,
     records: Sequence[LabelledRecord],
-    found: Mapping[str, LabelPrediction],
+    found: Labels,
     *,
     unknown: int = 0,
 ) -> LabelResult:
@@ -198,12 +192,13 @@ def _scored(
         ]
         scores = slot_scores(*zip(*tags, strict=True))
         known = [pair for gold, label in tags if label is not None for pair in zip(gold, label, strict=True)]
-    right = [float(gold == label) for gold, label in zip(golds, labels, strict=True)]
     return LabelResult(
         schema=schema,
         source=source,
         scores=scores,
-        main=Interval(*(100.0 * value for value in bootstrap(right, [record.text for record in records]))),
+        main=Interval(
+            *(100.0 * value for value in bootstrap(are_right(records, found), [record.text for record in records]))
+        ),
         missing=labels.count(None),
         unknown=unknown,
         counts=count_pairs(*zip(*known, strict=True)) if known else count_pairs((), ()),

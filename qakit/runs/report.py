@@ -9,7 +9,7 @@ from qakit.errors import ConfigError, DataError
 from qakit.io import write_text
 from qakit.metrics.analysis import Analysis
 from qakit.metrics.calibration import BINS
-from qakit.metrics.comparing import Comparison
+from qakit.metrics.comparing import Comparison, shown_name
 from qakit.metrics.intervals import Interval
 from qakit.metrics.questions import Choice, QuestionResult
 from qakit.report import page as shown
@@ -159,10 +159,9 @@ def _cards(result: EvaluateResult, analysis: Analysis) -> list[shown.Card]:
 
 
 def _comparison(comparison: Comparison) -> shown.Comparison:
-    em, f1 = comparison.em, comparison.f1
-    differences = (
-        shown.Difference("EM", _estimate(em.interval), em.p_value),
-        shown.Difference("F1", _estimate(f1.interval), f1.p_value),
+    differences = tuple(
+        shown.Difference(shown_name(score), _estimate(difference.interval), difference.p_value)
+        for score, difference in comparison.differences.items()
     )
     return shown.Comparison(comparison.name, differences, comparison.sentence)
 

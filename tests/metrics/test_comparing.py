@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from qakit.metrics.comparing import compare, mcnemar
 from qakit.metrics.intervals import bootstrap
-from qakit.metrics.presets import QuestionScore
 
 
-def scores(values: list[float]) -> list[QuestionScore]:
-    return [QuestionScore(float(value == 1), value) for value in values]
+def scores(values: list[float]) -> dict[str, list[float]]:
+    return {"em": [float(value == 1) for value in values], "f1": values}
+
+
+def differences(this: list[float], other: list[float]) -> list[float]:
+    return [100 * (one - another) for one, another in zip(this, other, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -45,20 +48,23 @@ def test_the_difference_is_paired_and_by_group():
     this, other = scores(random.choice([0.0, 0.5, 1.0], 90).tolist()), scores(random.choice([0.0, 1.0], 90).tolist())
     groups = [number // 3 for number in range(90)]
     found = compare("other.csv", this, other, groups, missing=2)
-    assert found.em.interval == bootstrap([100 * (a.em - b.em) for a, b in zip(this, other, strict=True)], groups)
-    assert found.f1.interval == bootstrap([100 * (a.f1 - b.f1) for a, b in zip(this, other, strict=True)], groups)
-    assert found.only_this == sum(a.em > b.em for a, b in zip(this, other, strict=True))
-    assert (found.only_this - found.only_other) / 0.9 == pytest.approx(found.em.interval.mean)
+    for score, difference in found.differences.items():
+        assert difference.interval == bootstrap(differences(this[score], other[score]), groups)
+        assert found.other[score] == pytest.approx(100 * np.mean(other[score]))
+    assert found.only_this == sum(gain > 0 for gain in differences(this["em"], other["em"]))
+    assert (found.only_this - found.only_other) / 0.9 == pytest.approx(found.differences["em"].interval.mean)
     assert (found.mcnemar, found.missing) == (mcnemar(found.only_this, found.only_other), 2)
     back = compare("this.csv", other, this, groups)
-    assert back.em.p_value == found.em.p_value
-    assert back.em.interval.low == pytest.approx(-found.em.interval.high)
+    mine, theirs = found.differences["em"], back.differences["em"]
+    assert theirs.p_value == mine.p_value
+    assert theirs.interval.low == pytest.approx(-mine.interval.high)
 
 
 def test_equal_systems_do_not_differ():
     same = scores([1.0, 0.0, 0.5])
     found = compare("o", same, same, "abc")
-    assert (found.em.p_value, found.f1.p_value, found.mcnemar, found.only_this) == (1, 1, 1, 0)
+    assert [difference.p_value for difference in found.differences.values()] == [1, 1]
+    assert (found.mcnemar, found.only_this) == (1, 0)
     assert found.sentence.startswith("no better and no worse than o as far as these questions can tell")
 
 
@@ -67,7 +73,8 @@ def test_the_p_value_of_equal_systems_is_about_as_often_low_as_it_says():
     low = 0
     for trial in range(200):
         one, other = (scores(random.integers(0, 2, 120).astype(float).tolist()) for _ in range(2))
-        low += compare("o", one, other, [n // 2 for n in range(120)], seed=trial).em.p_value < 0.1
+        found = compare("o", one, other, [n // 2 for n in range(120)], seed=trial)
+        low += found.differences["em"].p_value < 0.1
     assert 8 <= low <= 36  # of 20 expected
 
 
@@ -76,10 +83,17 @@ def test_a_clear_difference_is_called_one_in_both_directions():
     assert compare("o", good, bad, range(50)).sentence.startswith("better than o, by more than chance explains")
     worse = compare("o", bad, good, range(50))
     assert worse.sentence.startswith("worse than o")
-    assert 0 < worse.em.p_value < 0.001
+    assert 0 < worse.differences["em"].p_value < 0.001
 
 
 def test_tests_that_disagree_are_said_to():
     # One paragraph has all the questions that differ: McNemar takes them for independent, the bootstrap knows better.
     good, bad = scores([1.0] * 20 + [0.0] * 20), scores([0.0] * 40)
     assert compare("o", good, bad, [0] * 20 + [*range(1, 21)]).sentence.startswith("not surely better than o")
+
+
+def test_scores_of_any_name_are_compared():
+    found = compare("o", {"joint_accuracy": [1, 0, 1]}, {"joint_accuracy": [1, 0, 0]}, "abc")
+    assert found.summary()["other_joint_accuracy"] == pytest.approx(100 / 3)
+    assert found.summary()["joint_accuracy"]["difference"] == pytest.approx(100 / 3)
+    assert "as far as these records can tell (joint accuracy +33.33, 95 % interval" in found.sentence

@@ -106,7 +106,7 @@ def test_predictions_and_scores_files_are_compared_on_the_same_questions(files: 
     result = run(pred=files["pred"], data=files["data"], compare=(files["scores"], files["pred"]))
     other, same = result.comparisons
     assert (other.only_this, other.only_other) == (2, 1)
-    assert other.em.interval.mean == pytest.approx(100 / 3)
+    assert other.differences["em"].interval.mean == pytest.approx(100 / 3)
     assert (same.only_this, same.only_other, same.mcnemar) == (0, 0, 1)
     assert [one["other"] for one in result.summary()["comparisons"]] == [str(files["scores"]), str(files["pred"])]
 

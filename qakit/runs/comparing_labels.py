@@ -1,0 +1,66 @@
+"""`evaluate --compare` of intents and slots, and the prediction files that are scored."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from qakit.data.labelled import LabelledRecord, Schema, SlotRecord
+from qakit.data.predicted_labels import LabelPrediction, read_labels
+from qakit.errors import DataError, Problem
+from qakit.io import file_error
+from qakit.metrics.comparing import Comparison, compare
+from qakit.spans.label_scores import is_label_scores_file, open_label_scores
+from qakit.spans.labelling import LabelDecoder
+
+Labels = Mapping[str, LabelPrediction]
+
+
+def read_predicted(path: Path, schema: Schema, records: Sequence[LabelledRecord]) -> Labels:
+    """The predictions of a file, by id.
+
+    Raises:
+        DataError: the file cannot be read, or has another number of tags than a record has words; all are named.
+    """
+    found = read_labels(path, schema)
+    problems = []
+    for record in records:
+        one, right = found.get(record.id), (record.label or "").split(" ")
+        if isinstance(record, SlotRecord) and one and len(one.label.split(" ")) != len(right):
+            message = f"has {len(one.label.split(' '))} tags for {len(right)} words; expected one a word"
+            problems.append(Problem(str(path), f"id {record.id}", "tags", message))
+    if problems:
+        raise DataError(problems)
+    return found
+
+
+def are_right(records: Sequence[LabelledRecord], found: Labels) -> list[float]:
+    """1 for each record whose label was predicted, all tags of it, and 0 for the others."""
+    return [float(record.id in found and found[record.id].label == record.label) for record in records]
+
+
+def compare_labels(
+    path: Path, score: str, schema: Schema, records: Sequence[LabelledRecord], found: Labels
+) -> Comparison:
+    """Compare what was predicted with the predictions, or the scores file, of another system.
+
+    Args:
+        score: what the share of right records is called.
+        found: what is scored.
+
+    Raises:
+        DataError: the file cannot be read, or shares no id with the records.
+    """
+    other = _of_scores(path, schema) if is_label_scores_file(path) else read_predicted(path, schema, records)
+    missing = sum(record.id not in other for record in records)
+    if missing == len(records):
+        theirs = next(iter(other), None)
+        raise file_error(path, "id", f"no id is one of the data's: it has {theirs!r}, the data {records[0].id!r}")
+    mine, others = ({score: are_right(records, labels)} for labels in (found, other))
+    return compare(str(path), mine, others, [record.text for record in records], missing=missing)
+
+
+def _of_scores(path: Path, schema: Schema) -> Labels:
+    file = open_label_scores(path)
+    if file.info.task != schema:
+        raise file_error(path, "task", f"has scores of the task {file.info.task}, and the data are of {schema}")
+    decoder = LabelDecoder(file.info)
+    return {row.id: decoder.predict(row) for row in file.rows()}
