@@ -8,17 +8,19 @@ import pytest
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.config import ReadConfig
+from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.errors import CheckpointError, ConfigError
-from qakit.modeling.models import load_trained
+from qakit.modeling.info import ModelInfo
+from qakit.modeling.models import load_trained, save_trained
 from qakit.reader import Reader
 from qakit.runs.export import export
 from qakit.runs.predict import answer_dataset, load_models
-from tests.modeling.tiny import QA, qa_records
+from tests.modeling.tiny import QA, qa_records, tiny_model, tokenizer
 from tests.runs.models import save_reader, save_selector
 
 pytest.importorskip("onnxscript")
+onnx = pytest.importorskip("onnx")
 PAIRS = [(record.question, record.context) for record in qa_records(12, shortest=20)]
 
 
@@ -45,6 +47,19 @@ def test_the_answers_are_those_of_torch(folder: Path, converted: Path):
     ]
     for one, other in zip(found, expected, strict=True):
         assert np.allclose([a.score for a in one], [a.score for a in other], atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["roberta", "electra", "roformer", "deberta-v2"])
+def test_attention_is_one_operation_and_padding_changes_nothing(family: str, tmp_path: Path):
+    info = ModelInfo(task="qa", windows=WindowSettings(max_length=96))
+    save_trained(tmp_path / "model", tiny_model(family), tokenizer(), info)
+    export(str(tmp_path / "model"), tmp_path / "out", to="onnx")
+    nodes = [node.op_type for node in onnx.load(tmp_path / "out" / "model.onnx").graph.node]
+    assert nodes.count("Attention") == (0 if family == "deberta-v2" else 2)  # whose attention is its own
+    expected, found = (list(Reader(tmp_path / name).batch(PAIRS, nbest=3)) for name in ("model", "out"))
+    assert [[answer[:3] for answer in answers] for answers in found] == [
+        [answer[:3] for answer in answers] for answers in expected
+    ]
 
 
 def test_the_folder_holds_what_loading_needs_and_says_how_far_it_is(converted: Path):
