@@ -80,7 +80,8 @@ class Reader:
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
             selector: a folder or hub name of a model that weighs paragraphs, trained by `train-select`.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
-            backend: `torch`, `onnx` or `int8`, what runs the model; what its folder has weights for when not given.
+            backend: `torch`, `onnx` or `int8`, what runs the model and the selector; when not given, for each what its
+                folder has weights for.
             config: windows, decoding and inference; those that the model was trained with when not given.
             hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them, of names on the hub; the
                 revision is the model's.

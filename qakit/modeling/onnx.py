@@ -18,7 +18,7 @@ FILES: Mapping[str, str] = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
 
 _OUTPUTS = ("start_logits", "end_logits", "logits")
 _OPSET = 23  # the first with attention as one operation: written out, its masks take as long as the int8 products
-_QUANTISED = ("MatMul", "Gemm", "Gather")  # not Attention, which the quantiser takes for an older one of that name
+_QUANTISED = ("MatMul", "Gather")  # not Attention, which the quantiser takes for an older operation of that name
 _INSTALL = "pip install 'qakit[onnx]'"
 
 

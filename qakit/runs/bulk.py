@@ -25,7 +25,7 @@ from qakit.training.memory import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
 _STATE = "parts.json"
-_PART = re.compile(r"part-(\d+)\.(?:jsonl|parquet)")
+_PART = re.compile(r"part-(\d+)\.")
 _TRIM_EVERY = 512  # answers: a trim takes milliseconds
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
 _WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
@@ -139,7 +139,7 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
             raise ConfigError(f"{out}: is not empty and holds no parts; choose another --out")
         return set()
     earlier = parse_json(file.read_text(encoding="utf-8", errors="replace"), file)
-    earlier = {**earlier, "finished": False} if isinstance(earlier, dict) else {}
+    earlier = {**(earlier if isinstance(earlier, dict) else {}), "finished": False}
     state = {**state, "finished": False}
     if changed := differences(earlier, json.loads(json.dumps(state))):
         raise ConfigError(
@@ -147,8 +147,9 @@ def _done(out: Path, state: dict[str, Any]) -> set[int]:
                 [f"{out}: holds parts of a run with other data, models or settings; choose another --out", *changed]
             )
         )
-    found = (_PART.fullmatch(path.name) for path in visible)
-    return {int(part[1]) for part in found if part}
+    numbers = {int(part[1]) for part in (_PART.match(path.name) for path in visible) if part}
+    names = {path.name for path in visible}  # and nothing that only looks like one
+    return {number for number in numbers if _name(number, state["format"]) in names}
 
 
 def _begin(out: Path, state: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """`evaluate --compare`: what was scored beside other predictions or scores files of the same questions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from qakit.metrics.comparing import Comparison, compare
 from qakit.metrics.presets import evaluate
 from qakit.runs.references import References
 from qakit.spans.ensembling import decode_scores
+from qakit.spans.label_scores import is_label_scores_file
 from qakit.spans.scores import is_scores_file, read_scores
 
 
@@ -32,7 +33,20 @@ def compare_with(path: Path, analysis: Analysis, references: References) -> Comp
     return replace(comparison, predictions=texts, per_question=other.per_question)
 
 
+def check_compared(paths: Iterable[Path]) -> None:
+    """Make sure that files to compare with are there, before anything is answered or kept.
+
+    Raises:
+        DataError: one is not.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise file_error(path, "file", "No such file")
+
+
 def _predicted(path: Path) -> Mapping[str, str]:
+    if is_label_scores_file(path):
+        raise file_error(path, "file", "has scores of intents or slots, and the data are questions")
     if not is_scores_file(path):
         return read_predictions(path)
     questions, info = read_scores(path)

@@ -9,7 +9,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import get_preset
-from qakit.runs.comparing import compare_with
+from qakit.runs.comparing import check_compared, compare_with
 from qakit.runs.details import check_details, write_details
 from qakit.runs.evaluation import EvaluateResult
 from qakit.runs.outputs import check_outputs
@@ -93,6 +93,7 @@ def _check_files(request: EvaluateRequest) -> None:
         check_report(request.report)
         if request.selector and not request.model:
             raise ConfigError("--report: a selector alone gives no answers to show; give --model too")
+    check_compared(request.compare)
     inputs = (request.pred, request.scores, request.data, request.gold, request.context, *request.compare)
     check_outputs([request.details, request.report], filter(None, inputs))
 

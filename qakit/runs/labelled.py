@@ -14,6 +14,7 @@ from qakit.metrics.confusion import Counts, count_pairs
 from qakit.metrics.intents import intent_scores
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.metrics.slots import slot_scores
+from qakit.runs.comparing import check_compared
 from qakit.runs.comparing_labels import Labels, are_right, compare_labels, read_predicted
 from qakit.runs.details import check_details, write_details
 from qakit.runs.labeller import in_scope_of, label_records, load_labeller
@@ -29,8 +30,8 @@ class LabelRequest:
     """What to score (`pred` or `model`) on the labelled records of `data`.
 
     `compare` are predictions or scores files of the same records to compare with. `details` is the file for the rows of
-    the result, `report` the page to write. `tune_scope` looks for the threshold
-    below which a text is out of scope, and keeps it with the model.
+    the result, `report` the page to write. `tune_scope` looks for the threshold below which a text is out of scope, and
+    keeps it with the model.
     """
 
     data: Path
@@ -122,11 +123,11 @@ def evaluate_labels(request: LabelRequest, config: ReadConfig) -> LabelResult:
             loaded, scope = tune_scope(loaded, records, config)
         info = scores_info(loaded)
         notes = _notes(info, records)
-        records = in_scope_of(info, records)
-        found = {one.id: one for one in label_records(loaded, records, config)}
-        result = replace(_scored(request.schema, "model", records, found), scope=scope, notes=notes)
-    score = next(iter(result.scores))
-    compared = (compare_labels(path, score, request.schema, records, found) for path in request.compare)
+        judged = in_scope_of(info, records)
+        found = {one.id: one for one in label_records(loaded, judged, config)}
+        result = replace(_scored(request.schema, "model", judged, found), scope=scope, notes=notes)
+    score, right = next(iter(result.scores)), [float(row["right"]) for row in result.rows]
+    compared = (compare_labels(path, score, request.schema, records, right) for path in request.compare)
     result = replace(result, comparisons=tuple(compared))
     return replace(result, files=_write(request, result))
 
@@ -147,6 +148,7 @@ def _check_files(request: LabelRequest) -> None:
         from qakit.runs.report import check_report
 
         check_report(request.report)
+    check_compared(request.compare)
     check_outputs([request.details, request.report], filter(None, (request.pred, request.data, *request.compare)))
 
 

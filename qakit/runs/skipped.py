@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats.parts import Part
+from qakit.errors import DataError, Problem
 from qakit.io import parse_json, write_jsonl
 
 SKIPPED_FILE = "skipped.jsonl"
@@ -47,11 +48,19 @@ class SkippedRecords:
 
 
 def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a `skipped.jsonl`, but for the last where a killed run left half of it."""
+    """The lines of a `skipped.jsonl`, but for the last where a killed run left half of it.
+
+    Raises:
+        DataError: a line is no such row.
+    """
     with open(file, encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            if line.endswith("\n"):
-                yield parse_json(line, file, f"line {number}")
+            if not line.endswith("\n"):
+                continue
+            row = parse_json(line, file, f"line {number}")
+            if not (isinstance(row, dict) and isinstance(row.get("part"), int)):
+                raise DataError([Problem(str(file), f"line {number}", "part", "is missing; delete the damaged file")])
+            yield row
 
 
 def _rows(part: Part) -> Iterator[dict[str, Any]]:

@@ -180,9 +180,11 @@ def test_a_damaged_account_of_the_parts_is_told_of(models: Models, data: Path, t
 def test_files_of_the_users_beside_the_parts_are_no_parts(models: Models, data: Path, tmp_path: Path):
     out = tmp_path / "out"
     first = predict_parts(data, models, CONFIG, out=out, size=8)
-    (out / "part-all.jsonl").write_text("mine")
+    for name in ("part-all.jsonl", "part-9.jsonl", "part-00001.csv", "part-00001.parquet", "part-\u0663.jsonl"):
+        (out / name).write_text("mine")
+    (out / "part-00001.jsonl").unlink()
     again = predict_parts(data, models, CONFIG, out=out, size=8)
-    assert (again.parts, again.kept, again.questions) == (first.parts, first.parts, 0)
+    assert (again.parts, again.kept, again.questions) == (first.parts, first.parts - 1, 8)
 
 
 def test_a_folder_with_something_else_is_left_alone(models: Models, data: Path, tmp_path: Path):
@@ -283,3 +285,12 @@ def test_data_without_a_question_is_a_mistake(models: Models, tmp_path: Path, co
 def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
     with bulk.alone_in(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
         predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
+
+
+@pytest.mark.parametrize("row", ["{", "{}", "3", "[]", '{"part": []}', '{"part": "0"}'])
+def test_a_damaged_list_of_skipped_records_is_told_of(models: Models, data: Path, tmp_path: Path, row: str):
+    out = tmp_path / "out"
+    predict_parts(data, models, CONFIG, out=out, size=8)
+    (out / "skipped.jsonl").write_text(row + "\n")
+    with pytest.raises(DataError, match=r"skipped\.jsonl: line 1"):
+        predict_parts(data, models, CONFIG, out=out, size=8)

@@ -9,17 +9,24 @@ import pytest
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.config import ReadConfig
+from qakit.config import DecodingSettings, ReadConfig, TrainConfig
+from qakit.data.formats import read_dataset
 from qakit.data.labelled import IntentRecord, SlotRecord
 from qakit.data.predicted_labels import LabelPrediction, write_labels
 from qakit.errors import DataError
 from qakit.io import write_json
 from qakit.metrics.comparing import compare
 from qakit.runs.comparing_labels import are_right
+from qakit.runs.evaluate import EvaluateRequest, evaluate
 from qakit.runs.labelled import LabelRequest, evaluate_labels
+from qakit.runs.predict import load_models, predict
+from qakit.runs.train import train
 from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.registry import TASKS
+from tests.runs.models import save_reader
 
 INTENTS = [IntentRecord(str(n), f"text {n % 7}", "book" if n % 2 else "cancel") for n in range(20)]
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SLOTS = [SlotRecord(str(n), ("at", "noon"), ("O", "B-time")) for n in range(20)]
 
 
@@ -84,15 +91,85 @@ def test_files_of_other_data_or_another_task_are_refused(task, records, data, tm
         evaluate_labels(LabelRequest(data, task, pred=full, compare=(tmp_path / "s.parquet",)), ReadConfig())
 
 
-def test_a_scores_file_counts_as_what_it_comes_to(tmp_path):
+@pytest.fixture
+def intents(tmp_path):
     write_json(tmp_path / "data.json", [{"id": one.id, "text": one.text, "intent": one.label} for one in INTENTS])
+    return tmp_path / "data.json"
+
+
+def test_a_scores_file_counts_as_what_it_comes_to(intents, tmp_path):
     logs = [[0.0, -1.0] if n < 15 and not n % 2 else [-1.0, 0.0] for n in range(20)]
     rows = [LabelScores(one.id, one.text, np.float32([log])) for one, log in zip(INTENTS, logs, strict=True)]
     write_label_scores(tmp_path / "s.parquet", rows, LabelScoresInfo("intent", "m", ("cancel", "book")))
     full = predictions(INTENTS, {one.id for one in INTENTS}, tmp_path / "all.csv", "intent")
-    request = LabelRequest(tmp_path / "data.json", "intent", pred=full, compare=(tmp_path / "s.parquet",))
+    request = LabelRequest(intents, "intent", pred=full, compare=(tmp_path / "s.parquet",))
     (found,) = evaluate_labels(request, ReadConfig()).comparisons
     assert (found.only_this, found.other["accuracy"], found.missing) == (2, 90.0, 0)
+
+
+def test_each_system_is_judged_by_its_own_scope(intents, tmp_path):
+    """One that never learnt `cancel` is right where it calls such a text out of scope, and nobody else is for that."""
+    info = LabelScoresInfo("intent", "m", ("book", "other"), oos_threshold=0.9)
+    logs = [[0.0, -9.0] if n % 2 else [-0.7, -0.7] for n in range(20)]
+    rows = [LabelScores(one.id, one.text, np.float32([log])) for one, log in zip(INTENTS, logs, strict=True)]
+    write_label_scores(tmp_path / "s.parquet", rows, info)
+    full = predictions(INTENTS, {one.id for one in INTENTS}, tmp_path / "all.csv", "intent")
+    request = LabelRequest(intents, "intent", pred=full, compare=(tmp_path / "s.parquet", full))
+    scope, same = evaluate_labels(request, ReadConfig()).comparisons
+    assert (scope.other["accuracy"], same.other["accuracy"]) == (100, 100)
+
+
+def test_a_model_with_a_scope_leaves_the_right_labels_of_others_alone(intents, tmp_path):
+    texts = [IntentRecord(str(n), one.text, "book") for n, one in enumerate(INTENTS)]
+    folder = tmp_path / "model"
+    data = tmp_path / "train.json"
+    write_json(data, [{"id": one.id, "text": one.text, "intent": one.label} for one in texts])
+    lstm = {"name": "lstm", "hidden_size": 4, "embedding_size": 4, "num_hidden_layers": 1}
+    settings = {"out": folder, "data": {"train": [data]}, "model": lstm, "training": {"max_steps": 1}}
+    train(TASKS["intent"], TrainConfig.model_validate(settings))
+    full = predictions(INTENTS, {one.id for one in INTENTS}, tmp_path / "all.csv", "intent")
+    request = LabelRequest(intents, "intent", model=str(folder), compare=(full,))
+    config = ReadConfig(decoding=DecodingSettings(oos_threshold=1.0))
+    (found,) = evaluate_labels(request, config).comparisons
+    assert found.other["accuracy"] == 100
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda rows: [replace(rows[0], text="another"), *rows[1:]], "text: that of 0 is another one than in the data"),
+        (lambda rows: [*rows, rows[1]], "id: '1' stands twice"),
+    ],
+)
+def test_scores_of_other_texts_are_refused(intents, tmp_path, damage, fault):
+    rows = damage([LabelScores(one.id, one.text, np.float32([[0.0, -1.0]])) for one in INTENTS])
+    write_label_scores(tmp_path / "s.parquet", rows, LabelScoresInfo("intent", "m", ("cancel", "book")))
+    full = predictions(INTENTS, set(), tmp_path / "all.csv", "intent")
+    request = LabelRequest(intents, "intent", pred=full, compare=(tmp_path / "s.parquet",))
+    with pytest.raises(DataError, match=fault):
+        evaluate_labels(request, ReadConfig())
+
+
+def test_scores_of_another_kind_of_task_are_told_apart(intents, sample_data, tmp_path):
+    model = save_reader(tmp_path / "model")
+    questions = read_dataset([sample_data / "hw7" / "hw7_dev.json"])
+    predict(questions, load_models(model, None), ReadConfig(), scores=tmp_path / "q.parquet", out=tmp_path / "q.csv")
+    full = predictions(INTENTS, set(), tmp_path / "all.csv", "intent")
+    with pytest.raises(DataError, match="has scores of questions, and the data are of intent"):
+        evaluate_labels(LabelRequest(intents, "intent", pred=full, compare=(tmp_path / "q.parquet",)), ReadConfig())
+    rows = [LabelScores("0", "t", np.float32([[0.0, -1.0]]))]
+    write_label_scores(tmp_path / "s.parquet", rows, LabelScoresInfo("intent", "m", ("cancel", "book")))
+    request = EvaluateRequest(pred=tmp_path / "q.csv", data=questions.files[0], compare=(tmp_path / "s.parquet",))
+    with pytest.raises(DataError, match="has scores of intents or slots, and the data are questions"):
+        evaluate(request, ReadConfig())
+
+
+def test_what_is_to_be_compared_has_to_be_there_first(intents, tmp_path):
+    absent = (tmp_path / "absent.csv",)
+    with pytest.raises(DataError, match=r"absent\.csv: .*No such file"):
+        evaluate_labels(LabelRequest(intents, "intent", model="no model is looked for", compare=absent), ReadConfig())
+    with pytest.raises(DataError, match=r"absent\.csv: .*No such file"):
+        evaluate(EvaluateRequest(model="no model is looked for", data=intents, compare=absent), ReadConfig())
 
 
 def test_what_is_right_is_all_of_a_label():
@@ -113,7 +190,6 @@ def test_the_command_shows_it_in_text_json_and_on_the_page(task, records, data, 
     assert "a&lt;b.csv, by more than chance explains" in page.read_text(encoding="utf-8")
     told = json.loads(CliRunner().invoke(app, [*map(str, given), "--json"]).stdout)
     assert told["comparisons"][0]["only_this"] == 18
+    content = other.read_bytes()
     done = CliRunner().invoke(app, [*map(str, given), "--details", str(other)])
-    assert done.exit_code == 2
-    assert "a<b.csv" in other.name
-    assert other.is_file()
+    assert (done.exit_code, other.read_bytes()) == (2, content)
