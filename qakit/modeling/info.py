@@ -18,12 +18,12 @@ FALLBACK_ANSWER_LENGTH = 64
 class ModelInfo(BaseModel):
     """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
 
-    `max_answer_length` (tokens) and `max_answer_characters` are the longest answer of the training data; `answers_null`
-    says whether the training data had questions without an answer. What `evaluate --tune` found stands as in
-    `DecodingSettings`: `null_threshold`, `joint_paragraphs` and `joint_weight`, `temperature`, and `length_weight` with
-    the log-probabilities of answers of 1, 2, ... tokens that it weighs. A text whose likeliest intent has a probability
-    below `oos_threshold` is out of scope. `follows_bio` says whether every tag of the training data that goes on
-    (`I-date`) stood behind one of its kind.
+    `max_answer_length` is the longest answer of the training data, in tokens; `answers_null` says whether there were
+    questions without an answer. What `evaluate --tune` found stands as in `DecodingSettings`: `null_threshold`,
+    `joint_paragraphs` and `joint_weight`, `temperature`, and `length_weight` with the log-probabilities of answers of
+    1, 2, ... tokens that it weighs. A text whose likeliest intent has a probability below `oos_threshold` is out of
+    scope. `follows_bio` says whether every tag of the training data that goes on (`I-date`) stood behind one of its
+    kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,7 +31,6 @@ class ModelInfo(BaseModel):
     task: str
     windows: WindowSettings
     max_answer_length: int | None = None
-    max_answer_characters: int | None = None
     answers_null: bool = False
     null_threshold: float = 0.0
     joint_paragraphs: int = 1

@@ -131,7 +131,6 @@ def _merge(task: Task, config: TrainConfig, folder: RunFolder) -> Path | None:
         schema=infos[0].schema,
         model=str(folder.path),
         max_answer_length=max(info.max_answer_length for info in infos),
-        max_answer_characters=max(info.max_answer_characters for info in infos),
         null_threshold=infos[0].null_threshold,
     )
     write_scores(out, (questions[name] for name in order if name in questions), together)

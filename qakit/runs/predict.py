@@ -9,7 +9,6 @@ from qakit.data.formats import read_dataset
 from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
-from qakit.modeling.info import FALLBACK_ANSWER_LENGTH
 from qakit.modeling.models import LoadedModel, load_trained
 from qakit.modeling.processes import is_main_process, processes
 from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
@@ -180,12 +179,11 @@ def question_scores(answered: Answered) -> QuestionScores:
 
 
 def _scores_info(dataset: Dataset, reader: LoadedModel, decoding: DecodingSettings) -> ScoresInfo:
-    info, decoder = reader.info, reader.info.decoder(decoding)
+    decoder = reader.info.decoder(decoding)
     return ScoresInfo(
         schema=dataset.schema,
         model=reader.source,
         max_answer_length=decoder.max_length,
-        max_answer_characters=info.max_answer_characters or FALLBACK_ANSWER_LENGTH,
         null_threshold=decoder.null_threshold,
         temperature=decoder.temperature,
         length_bonus=decoder.bonus,

@@ -1,14 +1,13 @@
 """Combining what several models say, whatever their tokenizers, through the one decoder.
 
 `mean` averages by character position: log-probabilities (a geometric mean, in which every member may forbid), or
-probabilities (in which any member may propose). `vote` lets each member's best text count once. Members may have
-weights; one whose weight is 0 is left out.
+probabilities (in which any member may propose). What length priors add to a span is averaged too. `vote` lets each
+member's best text count once. Members may have weights; one whose weight is 0 is left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,35 +119,43 @@ class Ensemble:
     def _means(self, pages: Pages, members: list[int], weights: list[float]) -> list[Prediction]:
         chosen = _chosen_pages(pages, members, weights, self._ids)
         readers = pages.reads[members][:, chosen]
-        together = np.flatnonzero(readers.sum(axis=0) > 1)
         averaged = pages.averaged(members, weights)
-        reach = np.array([self._infos[member].max_answer_characters for member in members])
-        longest = (readers * reach[:, None]).max(axis=0)
-        thresholds = self._thresholds(members, readers * np.array(weights)[:, None])
+        patterns, pattern_of = np.unique(readers, axis=1, return_inverse=True)
         found: dict[int, Prediction] = {}
-        for length, numbers in groupby(sorted(together.tolist(), key=longest.__getitem__), key=longest.__getitem__):
-            group = list(numbers)
-            scores = [averaged[chosen[number]] for number in group]
-            spans = best_spans_of(scores, max_length=int(length), nbest=self._how.nbest)
-            for number, one, best in zip(group, scores, spans, strict=True):
-                page = pages.pages[chosen[number]]
-                answers = cut_answers(page.context, best, null=one.null, null_threshold=thresholds[number])
-                found[number] = Prediction(self._ids[number], page.candidate, answers)
+        for number in np.flatnonzero(patterns.sum(axis=0) > 1).tolist():
+            reads = patterns[:, number]
+            infos = [self._infos[member] for member in np.array(members)[reads].tolist()]
+            how = _averaged_info(infos, np.array(weights)[reads])
+            group = np.flatnonzero(pattern_of.ravel() == number).tolist()
+            scores = [averaged[chosen[question]] for question in group]
+            spans = best_spans_of(scores, max_length=how.max_length, nbest=self._how.nbest, bonus=how.bonus)
+            for question, one, best in zip(group, scores, spans, strict=True):
+                page = pages.pages[chosen[question]]
+                answers = cut_answers(page.context, best, null=one.null, null_threshold=how.null_threshold)
+                found[question] = Prediction(self._ids[question], page.candidate, answers)
         first = np.array(members)[readers.argmax(axis=0)].tolist()
-        return [found.get(number) or self.alone(member)[number] for number, member in enumerate(first)]
+        return [found.get(question) or self.alone(member)[question] for question, member in enumerate(first)]
 
-    def _thresholds(self, members: list[int], shares: NDArray[np.float64]) -> list[float]:
-        """The weighted mean of the readers' thresholds of "no answer", on the scale of log-probabilities.
 
-        Args:
-            shares: the weight of each member that reads a question's page, otherwise 0, shape (members, Q).
-        """
-        infos = [self._infos[member] for member in members]
-        own = np.array([info.null_threshold / info.temperature for info in infos])
-        # A question without a reader has no threshold: any number does.
-        return list(
-            ((own[:, None] * shares).sum(axis=0) / np.where(shares.any(axis=0), shares.sum(axis=0), 1)).tolist()
-        )
+class _Decoding(NamedTuple):
+    """How averaged scores become answers; see `ScoresInfo`."""
+
+    max_length: int
+    null_threshold: float
+    bonus: tuple[float, ...]
+
+
+def _averaged_info(infos: Sequence[ScoresInfo], weights: NDArray[np.float64]) -> _Decoding:
+    """The longest answer of all members, and the weighted mean of the rest, on the scale of log-probabilities."""
+    shares = weights / weights.sum()
+    temperatures = np.array([info.temperature for info in infos])
+    threshold = float((shares * [info.null_threshold for info in infos] / temperatures).sum())
+    length = max(info.max_answer_length for info in infos)
+    known = max(len(info.length_bonus) for info in infos)
+    bonuses = [info.length_bonus or (0.0,) for info in infos]
+    padded = np.array([[*bonus, *bonus[-1:] * (known - len(bonus))] for bonus in bonuses])
+    mean = (shares / temperatures) @ padded if known else np.zeros(0)
+    return _Decoding(length, threshold, tuple(mean.tolist()))
 
 
 def _chosen_pages(pages: Pages, members: list[int], weights: list[float], ids: Sequence[str]) -> NDArray[np.int64]:

@@ -57,27 +57,43 @@ class Pages:
     selection: Doubles
 
     def averaged(self, members: Sequence[int], weights: Sequence[float]) -> tuple[TokenScores, ...]:
-        """Each page as one window of characters, with the weighted average of those of the members that read it.
+        """Each page as one window of pieces, with the weighted average of the members that read it.
 
-        A character at which none of them has a boundary has -inf.
+        Pieces are what lies between two neighbouring boundaries of any of their tokens: the tokens themselves where all
+        members have the same ones. A piece at whose edge none of them has a boundary of that side has -inf there, and
+        what lies between tokens is none.
 
         Args:
             members: positions of those that count, with the weight of each.
         """
         weight = np.array(weights)[:, None] * self.reads[members]
         total = np.maximum(weight.sum(axis=0), LEAST)  # of a page that nobody read everything is 0
-        sides = [self._side(side, members, weights, np.repeat(total, np.diff(self.bounds))) for side in (0, 1)]
         nulls = (weight * np.where(self.reads[members], self.nulls[members], 0.0)).sum(axis=0) / total
         nulls = self._scores(nulls)
-        index = np.arange(np.diff(self.bounds).max(initial=0) + 1, dtype=np.int32)
+        first, stop = self._pieces(members)
+        edges = np.searchsorted(first, self.bounds)
+        page_of = np.repeat(np.arange(len(self.pages)), np.diff(edges))
+        start, end = (
+            self._side(side, at, members, weights, total[page_of]) for side, at in enumerate((first, stop - 1))
+        )
+        char_start, char_end = ((at - self.bounds[page_of]).astype(np.int32) for at in (first, stop))
         scores = []
-        for page, (first, stop) in enumerate(pairwise(self.bounds.tolist())):
-            size, null = stop - first, float(nulls[page])
-            start, end = (side[first:stop] for side in sides)
-            window = np.array([0, size])
+        for (low, high), null in zip(pairwise(edges.tolist()), nulls.tolist(), strict=True):
+            own, window = slice(low, high), np.array([0, high - low])
             null_score = None if isnan(null) else null
-            scores.append(TokenScores(start, end, index[:size], index[1 : size + 1], window, null_score))
+            scores.append(TokenScores(start[own], end[own], char_start[own], char_end[own], window, null_score))
         return tuple(scores)
+
+    def _pieces(self, members: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last character (exclusive) of all pages' pieces, between the boundaries of some members' tokens."""
+        starts, ends = (np.asarray(self.known[side, members].any(axis=0)) for side in (0, 1))
+        opens = starts.copy()
+        opens[1:] |= ends[:-1]
+        opens[self.bounds[:-1][self.bounds[:-1] < len(opens)]] = True
+        first = np.flatnonzero(opens)
+        stop = np.append(first[1:], len(opens))[: len(first)]
+        bounded = starts[first] | ends[stop - 1]
+        return first[bounded], stop[bounded]
 
     def preferences(self, members: Sequence[int], weights: Sequence[float]) -> Doubles:
         """The members' average of the selectors' log-probabilities of each page, shape (P,); NaN where one has none."""
@@ -87,11 +103,14 @@ class Pages:
             averaged = np.log((shares * np.exp(selection)).sum(axis=0)) if self.average == "probability" else None
         return np.asarray((shares * selection).sum(axis=0) if averaged is None else averaged)
 
-    def _side(self, side: int, members: Sequence[int], weights: Sequence[float], total: Doubles) -> NDArray[np.float32]:
-        summed, known = np.zeros(total.shape), np.zeros(total.shape, dtype=np.bool_)
+    def _side(
+        self, side: int, at: NDArray[np.int64], members: Sequence[int], weights: Sequence[float], total: Doubles
+    ) -> NDArray[np.float32]:
+        """The averages at some characters, -inf where none has a boundary; `total` is the weight of those that read."""
+        summed, known = np.zeros(at.shape), np.zeros(at.shape, dtype=np.bool_)
         for member, weight in zip(members, weights, strict=True):
-            summed += weight * self.values[side, member]
-            known |= self.known[side, member]
+            summed += weight * self.values[side, member, at]
+            known |= self.known[side, member, at]
         return np.where(known, self._scores(summed / total), -np.inf).astype(np.float32)
 
     def _scores(self, averaged: Doubles) -> Doubles:

@@ -21,7 +21,7 @@ from qakit.spans.score_files import ROWS, has_metadata, read_info, read_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT_VERSION = 2  # 2 adds `temperature` and `length_bonus`
+FORMAT_VERSION = 3  # 2 adds `temperature` and `length_bonus`, 3 leaves out `max_answer_characters`
 _METADATA_KEY = "qakit"
 _TOKEN_COLUMNS = {
     "start": np.float32,
@@ -57,7 +57,6 @@ class ScoresInfo:
         schema: data schema of the questions, which names the prediction format and the metric.
         model: where the scores came from, for messages.
         max_answer_length: tokens of the longest answer to look for with this model's tokens.
-        max_answer_characters: the same in characters, for where several models' scores are combined.
         null_threshold, temperature: see `DecodingSettings`.
         length_bonus: what the score of a span of 1, 2, ... of this model's tokens has added to it; longer ones have
             the last.
@@ -66,7 +65,6 @@ class ScoresInfo:
     schema: str
     model: str
     max_answer_length: int
-    max_answer_characters: int
     null_threshold: float = 0.0
     temperature: float = 1.0
     length_bonus: tuple[float, ...] = ()

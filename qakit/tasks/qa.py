@@ -111,7 +111,6 @@ class QuestionAnswering(OfQuestions):
             task=self.name,
             windows=config.windows,
             max_answer_length=config.decoding.max_answer_length or int((spans[:, 1] - spans[:, 0]).max()) + 1,
-            max_answer_characters=max((len(record.span.text) for record in records if record.span), default=1),
             answers_null=any(record.impossible for record in records),
             null_threshold=config.decoding.null_threshold or 0.0,
             qakit_version=__version__,

@@ -11,7 +11,7 @@ WINDOWS = WindowSettings(max_length=64, overlap=16)
 
 
 def save_reader(folder: Path, *, seed: int = 0, **info: object) -> str:
-    known = {"max_answer_length": 12, "max_answer_characters": 12, **info}
+    known = {"max_answer_length": 12, **info}
     save_trained(folder, tiny_bert(QA, seed=seed), tokenizer(), ModelInfo(task="qa", windows=WINDOWS, **known))
     return str(folder)
 

@@ -26,7 +26,7 @@ def question(name: str, favourite: int, *, margin: float = 4.0) -> QuestionScore
 
 
 def save(path: Path, favourites: dict[str, int], *, schema: str = "hw7", margin: float = 4.0) -> Path:
-    info = ScoresInfo(schema=schema, model=path.stem, max_answer_length=4, max_answer_characters=4)
+    info = ScoresInfo(schema=schema, model=path.stem, max_answer_length=4)
     write_scores(path, [question(name, place, margin=margin) for name, place in favourites.items()], info)
     return path
 

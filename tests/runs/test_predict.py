@@ -79,7 +79,7 @@ def test_all_files_hold_every_question_once_in_order(models: Models, test_part: 
     questions, info = read_scores(scores)
     assert [question.id for question in questions] == ids
     assert [question.candidate for question in questions] == [p.candidate for p in result.predictions]
-    assert (info.schema, info.max_answer_characters) == ("adl2022", 12)
+    assert (info.schema, info.max_answer_length) == ("adl2022", 12)
     assert all(len(prediction.answers) == 3 for prediction in result.predictions)
 
 

@@ -24,7 +24,7 @@ RECORDS = (
     Record("2", "誰在河邊？", (FIRST,), 0, (Answer("乙在河", 5), Answer("乙", 5))),
     Record("3", "誰在山下？", (SECOND,), 0, (Answer("丙", 0),)),
 )
-INFO = ScoresInfo("jsonl", "tiny", max_answer_length=2, max_answer_characters=4)
+INFO = ScoresInfo("jsonl", "tiny", max_answer_length=2)
 
 
 def scored(id_: str, context: str, start: int, end: int, *, sure: float = 3.0, window: int = 100) -> QuestionScores:

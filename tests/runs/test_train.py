@@ -92,7 +92,7 @@ def test_qakit_json_tells_the_longest_answer_of_the_training_data(data, finished
     longest = max(len(record.span.text) for record in read_dataset([data / "train.json"]))
     assert info["task"] == "qa"
     assert info["windows"] == {**info["windows"], "max_length": 64}
-    assert (info["max_answer_length"], info["max_answer_characters"]) == (longest, longest)
+    assert info["max_answer_length"] == longest
     assert (info["answers_null"], info["null_threshold"]) == (False, 0.0)
 
 

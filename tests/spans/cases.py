@@ -21,7 +21,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 QUESTIONS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
 PAIRS = st.lists(st.tuples(QUESTIONS, TEXTS), min_size=1, max_size=5)
 
-INFO = ScoresInfo(schema="drcd", model="a model", max_answer_length=1000, max_answer_characters=1000)
+INFO = ScoresInfo(schema="drcd", model="a model", max_answer_length=1000)
 
 
 def token_scores(

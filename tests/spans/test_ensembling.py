@@ -20,7 +20,7 @@ from tests.spans.cases import INFO, TEXTS, question_scores, token_scores
 from tests.spans.frames import FRAMES
 
 CONTEXT = "臺北車站在中正區"
-SHORT = replace(INFO, max_answer_length=3, max_answer_characters=3)
+SHORT = replace(INFO, max_answer_length=3)
 MARGIN = 1e-3
 
 
@@ -58,8 +58,10 @@ def tokens_of(draw: st.DrawFn, size: int) -> TokenScores:
     return token_scores(*random.normal(scale=3, size=(2, len(offsets))), offsets=offsets)
 
 
-def reference_mean(members: Sequence[TokenScores], size: int, longest: int) -> dict[tuple[int, int], float]:
-    """The score of each candidate, worked out one character at a time."""
+def reference_mean(
+    members: Sequence[TokenScores], longest: int, bonus: Sequence[float] = (0.0,)
+) -> dict[tuple[int, int], float]:
+    """The score of each candidate, worked out one character at a time; tokens stand without gaps."""
     sides = []
     for side in ("start", "end"):
         tables = []
@@ -72,11 +74,15 @@ def reference_mean(members: Sequence[TokenScores], size: int, longest: int) -> d
             {place: np.mean([table.get(place, min(table.values())) for table in tables]) for place in boundaries}
         )
     starts, ends = sides
+
+    def pieces(start: int, end: int) -> int:
+        return 1 + sum(start < boundary < end for boundary in {*starts, *ends})
+
     return {
-        (start, end): float(starts[start] + ends[end])
+        (start, end): float(starts[start] + ends[end] + bonus[min(pieces(start, end), len(bonus)) - 1])
         for start in starts
         for end in ends
-        if start < end <= min(size, start + longest)
+        if start < end and pieces(start, end) <= longest
     }
 
 
@@ -86,12 +92,14 @@ def test_the_mean_is_the_best_span_of_the_mean_log_probabilities(
     data: st.DataObject, size: int, count: int, longest: int
 ) -> None:
     members = [data.draw(tokens_of(size)) for _ in range(count)]
+    bonuses = [data.draw(st.lists(st.floats(-6, 0), max_size=5)) for _ in members]
     context = ("臺北車站在中正區" * 2)[:size]
-    expected = reference_mean(members, size, longest)
+    mean = np.mean([[*own, *[own[-1] if own else 0.0] * (5 - len(own))] for own in bonuses], axis=0).tolist()
+    expected = reference_mean(members, longest, mean)
     ranked = sorted(expected.values(), reverse=True)
     assume(len(ranked) < 2 or ranked[0] - ranked[1] > MARGIN)
-    info = replace(INFO, max_answer_characters=longest)
-    found = combine("mean", *(question_scores(member, context) for member in members), info=info)
+    infos = [replace(INFO, max_answer_length=longest, length_bonus=tuple(own)) for own in bonuses]
+    found = combine("mean", *(question_scores(member, context) for member in members), info=infos)
     if not expected:
         assert found.answers == ()
         return
@@ -111,12 +119,17 @@ def test_a_single_member_gives_exactly_the_answers_of_its_own(data: st.DataObjec
     assert combine("vote", member).text == own[0].text
 
 
-@given(data=st.data(), size=st.integers(1, 12))
-def test_two_equal_members_give_the_answer_of_one(data: st.DataObject, size: int) -> None:
+@given(
+    data=st.data(), size=st.integers(1, 12), bonus=st.lists(st.floats(-6, 0), max_size=5), longest=st.integers(1, 12)
+)
+def test_two_equal_members_give_the_answer_of_one(
+    data: st.DataObject, size: int, bonus: list[float], longest: int
+) -> None:
     member = question_scores(data.draw(tokens_of(size)), "國" * size)
-    own = combine("mean", member, nbest=2).answers
-    assume(len(own) < 2 or own[0].score - own[1].score > MARGIN)
-    (found,) = combine("mean", member, member).answers
+    info = replace(INFO, temperature=2.0, length_bonus=tuple(bonus), max_answer_length=longest)
+    own = combine("mean", member, nbest=2, info=info).answers
+    assume(len(own) < 2 or own[0].score - own[1].score > 2 * MARGIN)
+    (found,) = combine("mean", member, member, info=info).answers
     assert (found.start, found.end) == (own[0].start, own[0].end)
     assert found.probability == pytest.approx(own[0].probability, rel=1e-4)
 
@@ -171,6 +184,21 @@ def test_answers_are_no_longer_than_the_longest_that_a_member_looks_for() -> Non
     member = pointing(0, 6)
     assert len(combine("mean", member, info=SHORT).text) <= 3
     assert combine("mean", member, member, info=[SHORT, INFO]).text == "臺北車站在中"
+
+
+def test_what_lies_between_tokens_does_not_count_for_the_length() -> None:
+    words = token_scores([9, 0, 0], [0, 1, 9], offsets=[(0, 5), (6, 8), (9, 13)])
+    member = question_scores(words, "Salar de Uyun")
+    for longest, text in [(3, "Salar de Uyun"), (2, "Salar de")]:
+        info = replace(INFO, max_answer_length=longest)
+        assert combine("mean", member, info=info).text == combine("mean", member, member, info=info).text == text
+
+
+def test_lengths_that_one_member_finds_unlikely_count_with_its_weight() -> None:
+    short = replace(INFO, length_bonus=(0.0, -30.0))
+    members = [pointing(0, 2, 10), pointing(0, 2, 10)]
+    assert combine("mean", *members, info=[short, INFO]).text == "臺"
+    assert combine("mean", *members, info=[short, INFO], weights=[1, 5]).text == "臺北"
 
 
 def test_no_answer_wins_where_the_members_hold_it_likelier_on_average() -> None:

@@ -157,7 +157,7 @@ def test_one_scores_file_decodes_by_its_temperature_and_lengths():
     assert combine([[question]], [told], Combined(nbest=4))[0].answers == expected
 
 
-def test_the_mean_takes_each_member_at_its_temperature_and_leaves_lengths_out():
+def test_the_mean_takes_each_member_with_its_lengths_at_its_temperature():
     random = np.random.default_rng(6)
     tokens = [token_scores(*random.normal(size=(2, 6)), null=3.0) for _ in range(2)]
     divided = replace(tokens[1], start=tokens[1].start / 4, end=tokens[1].end / 4, null=0.75)
@@ -167,7 +167,7 @@ def test_the_mean_takes_each_member_at_its_temperature_and_leaves_lengths_out():
         replace(INFO, null_threshold=-2.0, temperature=4.0, length_bonus=(0.0, -9.0)),
     ]
     found = combine([[question_scores(one, context) for one in tokens]], infos, Combined(nbest=5))[0]
-    plain = [replace(INFO, null_threshold=-1.0), replace(INFO, null_threshold=-0.5)]
+    plain = [replace(INFO, null_threshold=-1.0), replace(INFO, null_threshold=-0.5, length_bonus=(0.0, -2.25))]
     members = [question_scores(one, context) for one in (tokens[0], divided)]
     expected = combine([members], plain, Combined(nbest=5))[0]
     assert [answer[:3] for answer in found.answers] == [answer[:3] for answer in expected.answers]

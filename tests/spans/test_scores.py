@@ -72,9 +72,7 @@ def written(path: Path, *names: str) -> Path:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(questions(), max_size=4), threshold=st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_read_is_what_was_written(tmp_path: Path, rows: list[QuestionScores], threshold: float) -> None:
-    info = ScoresInfo(
-        schema="hw7", model="模型", max_answer_length=20, max_answer_characters=30, null_threshold=threshold
-    )
+    info = ScoresInfo(schema="hw7", model="模型", max_answer_length=20, null_threshold=threshold)
     write_scores(tmp_path / "scores.parquet", iter(rows), info)
     found, found_info = read_scores(tmp_path / "scores.parquet")
     assert list(map(plain, found)) == list(map(plain, rows))

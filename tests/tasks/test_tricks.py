@@ -29,7 +29,7 @@ from tests.modeling.tiny import (
     train_config,
 )
 
-INFO = ScoresInfo(schema="squad", model="a model", max_answer_length=10, max_answer_characters=10)
+INFO = ScoresInfo(schema="squad", model="a model", max_answer_length=10)
 
 
 def prepared(records, task=None, max_length=64, **tricks):
