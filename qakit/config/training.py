@@ -115,6 +115,8 @@ class TrainingSettings(Settings):
     """Let torch compile the model."""
     trackers: Annotated[tuple[str, ...], OneOrMore] = ()
     """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
+    project: str = Field("qakit", min_length=1)
+    """Where trackers that know of projects, or of experiments, file the run."""
 
     @model_validator(mode="after")
     def _room_to_fall(self) -> "TrainingSettings":

@@ -14,7 +14,8 @@ from qakit.data.records import Dataset
 from qakit.runs.folder import data_hashes, package_versions
 from qakit.training.learner import Learner
 
-_WITHOUT_EFFECT = ("save_every", "keep_checkpoints", "trackers")  # on the weights, and on which of them are the best
+# On the weights, and on which of them are the best.
+_WITHOUT_EFFECT = ("save_every", "keep_checkpoints", "trackers", "project")
 _OF_THE_MACHINE = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
 _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "architectures", "dtype")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats.parts import Part
+from qakit.data.formats.shapes import surrogate_fault
 from qakit.errors import DataError, Problem
 from qakit.io import parse_json, write_jsonl
 
@@ -59,8 +60,14 @@ def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
                 continue
             row = parse_json(line, file, f"line {number}")
             if not (isinstance(row, dict) and isinstance(row.get("part"), int)):
-                raise DataError([Problem(str(file), f"line {number}", "part", "is missing; delete the damaged file")])
+                raise _damaged(file, number, "part", "is missing")
+            if fault := surrogate_fault(json.dumps(row, ensure_ascii=False)):
+                raise _damaged(file, number, "text", fault.partition(",")[0])
             yield row
+
+
+def _damaged(file: Path, number: int, field: str, fault: str) -> DataError:
+    return DataError([Problem(str(file), f"line {number}", field, f"{fault}; delete the damaged file")])
 
 
 def _rows(part: Part) -> Iterator[dict[str, Any]]:

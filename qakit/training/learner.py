@@ -68,7 +68,7 @@ def make_accelerator(settings: TrainingSettings, folder: Path | None = None) -> 
 def tracking(accelerator: Any, config: TrainConfig) -> Iterator[None]:
     """Experiment trackers, where the settings name some, told the settings at the start and closed at the end."""
     if config.training.trackers:
-        accelerator.init_trackers("qakit", config=_flat(config.model_dump(mode="json")))
+        accelerator.init_trackers(config.training.project, config=_flat(config.model_dump(mode="json")))
     try:
         yield
     finally:

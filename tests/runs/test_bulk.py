@@ -287,7 +287,7 @@ def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
         predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
 
 
-@pytest.mark.parametrize("row", ["{", "{}", "3", "[]", '{"part": []}', '{"part": "0"}'])
+@pytest.mark.parametrize("row", ["{", "{}", "3", "[]", '{"part": []}', '{"part": "0"}', r'{"part": 0, "a": "\ud800"}'])
 def test_a_damaged_list_of_skipped_records_is_told_of(models: Models, data: Path, tmp_path: Path, row: str):
     out = tmp_path / "out"
     predict_parts(data, models, CONFIG, out=out, size=8)

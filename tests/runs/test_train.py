@@ -255,9 +255,9 @@ def test_bf16_trains_on_the_cpu(data, tmp_path):
 
 @pytest.mark.usefixtures("without_pictures")
 def test_a_tracker_is_told_steps_and_evaluations(data, tmp_path):
-    changes = {"training.trackers": ["tensorboard"], "training.max_steps": 4}
+    changes = {"training.trackers": ["tensorboard"], "training.project": "drcd", "training.max_steps": 4}
     run(config_of(data, tmp_path / "run", changes))
-    (written,) = (tmp_path / "run" / "trackers" / "qakit").glob("events.out.tfevents.*")
+    (written,) = (tmp_path / "run" / "trackers" / "drcd").glob("events.out.tfevents.*")
     told = written.read_bytes()
     assert told.count(b"train/loss") == 4
     assert told.count(b"evaluation/em") == 1
