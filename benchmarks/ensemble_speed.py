@@ -52,7 +52,7 @@ def make(data: Path, files: list[Path]) -> int:
     """Write the files; gives the number of questions."""
     records = list(read_dataset([data]))
     for member, file in enumerate(files):
-        write_scores(file, questions(records, member), ScoresInfo("drcd", file.stem, 30, 40))
+        write_scores(file, questions(records, member), ScoresInfo("drcd", file.stem, max_answer_length=30))
     return len(records)
 
 

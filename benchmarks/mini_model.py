@@ -5,7 +5,8 @@ test part of HW7 (articles of DRCD), with the answers of both annotators and of 
 Simplified; and the tenth of CMRC 2018 dev's articles that `data/mini-zh.sh` holds out; and as a selector, by the score
 of each candidate's best span, on the candidates of ADL 2022's validation part (articles of HW7's dev part, by which the
 best weights were chosen). Then, in processes of their own and on one core: the time from `Reader()`, and from its
-import, to the first answer, answers per second, and peak memory; with `--speed-only` nothing else.
+import, to the first answer, and how much of it is the import of the model's classes alone, the least that it can take;
+answers per second, and peak memory. With `--speed-only` nothing else.
 """
 
 import argparse
@@ -27,6 +28,13 @@ imported = time.perf_counter()
 reader = Reader({model!r})
 answer = reader("學校在哪裡？", "這所學校位於臺北市，創立於1928年。")
 print(time.perf_counter() - began, time.perf_counter() - imported)
+"""
+BARE_IMPORTS = """
+import time
+began = time.perf_counter()
+import torch
+from transformers import PreTrainedTokenizerFast, RoFormerForQuestionAnswering
+print(time.perf_counter() - began)
 """
 MANY_ANSWERS = """
 import resource, sys, time, torch
@@ -116,10 +124,11 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             show_all_scores(arguments.data, arguments.model, Path(folder))
     os.environ["OMP_NUM_THREADS"] = "1"
-    starts = [python(FIRST_ANSWER, model=arguments.model) for _ in range(STARTS)]
-    whole, own = map(median, zip(*starts, strict=True))
+    starts = [python(FIRST_ANSWER, model=arguments.model) + python(BARE_IMPORTS) for _ in range(STARTS)]
+    whole, own, bare = map(median, zip(*starts, strict=True))
     print(
-        f"to the first answer: {own:.2f} s from Reader(), {whole:.2f} s with its import (medians of {STARTS})",
+        f"to the first answer: {own:.2f} s from Reader(), {whole:.2f} s with its import, of which {bare:.2f} s are "
+        f"importing torch and the classes of transformers (medians of {STARTS})",
         flush=True,
     )
     speed, memory = python(MANY_ANSWERS, model=arguments.model, file=arguments.data / "hw7" / "hw7_test.json")

@@ -7,7 +7,7 @@ by character. Read and written without torch.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,7 @@ class ScoresInfo:
     schema: str
     model: str
     max_answer_length: int
+    _: KW_ONLY
     null_threshold: float = 0.0
     temperature: float = 1.0
     length_bonus: tuple[float, ...] = ()

@@ -54,7 +54,7 @@ def scores_file(path: Path) -> Path:
     question = QuestionScores(
         "1", "甲乙", 0, (), TokenScores(logits, logits, places, places + 1, np.array([0, len(places)]))
     )
-    write_scores(path, [question], ScoresInfo("hw7", "model", 2, 2))
+    write_scores(path, [question], ScoresInfo("hw7", "model", 2))
     return path
 
 

@@ -148,7 +148,7 @@ def scores(path: Path, name: str = HOSTILE[0]) -> Path:
         return TokenScores(logits, logits, places, places + 1, np.array([0, len(text)]))
 
     questions = [QuestionScores(text, text, 0, (), tokens(text)) for text in TEXTS]
-    write_scores(path, questions, ScoresInfo("squad", name, 60, 60))
+    write_scores(path, questions, ScoresInfo("squad", name, 60))
     return path
 
 

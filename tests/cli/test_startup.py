@@ -69,7 +69,7 @@ def scores(tmp_path: Path) -> Path:
     logits = np.zeros(2, dtype=np.float32)
     tokens = TokenScores(logits, logits, places, places + 1, np.array([0, len(places)]))
     questions = [QuestionScores(name, context, 0, (), tokens) for name, context in CONTEXTS.items()]
-    write_scores(tmp_path / "s.parquet", questions, ScoresInfo("hw7", "model", 2, 2))
+    write_scores(tmp_path / "s.parquet", questions, ScoresInfo("hw7", "model", 2))
     return tmp_path / "s.parquet"
 
 

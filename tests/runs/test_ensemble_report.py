@@ -49,7 +49,7 @@ def member(
         logits = np.where(places == target, sure, 0).astype(np.float32)
         tokens = TokenScores(logits, logits, places, places + 1, np.array([0, len(places)]))
         rows.append(QuestionScores(str(number), context, 0, (), tokens))
-    write_scores(path, rows, ScoresInfo("hw7", model or path.stem, 4, 4))
+    write_scores(path, rows, ScoresInfo("hw7", model or path.stem, 4))
     return path
 
 
