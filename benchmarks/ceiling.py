@@ -23,7 +23,8 @@ from qakit.data.records import Record
 from qakit.metrics.presets import evaluate
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.answers import cut_answers
-from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.decoding import best_spans
+from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import EncodedPairs, Windows, answer_spans, covering_windows, encode_pairs, held_whole
 

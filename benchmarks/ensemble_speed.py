@@ -20,8 +20,8 @@ import numpy as np
 
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 READ = "import sys; from pathlib import Path; from qakit.spans.members import open_members as o; "

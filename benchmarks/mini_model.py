@@ -5,7 +5,7 @@ test part of HW7 (articles of DRCD), with the answers of both annotators and of 
 Simplified; and the tenth of CMRC 2018 dev's articles that `data/mini-zh.sh` holds out; and as a selector, by the score
 of each candidate's best span, on the candidates of ADL 2022's validation part (articles of HW7's dev part, by which the
 best weights were chosen). Then, in processes of their own and on one core: the time from `Reader()`, and from its
-import, to the first answer, and how much of it is the import of the model's classes alone, the least that it can take;
+import, to the first answer, and how much of it is the import of RoFormer's classes alone, the least that it can take;
 answers per second, and peak memory. With `--speed-only` nothing else.
 """
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The model in the box, from raw files to qakit/assets, with qakit's own commands. Give the folder of the data:
 # sh data/mini-zh.sh DATA [OUT], where DATA holds hw7/, cmrc2018/ and xquad/ as docs/mini-model.md tells.
-# Two threads, so that the same sums are rounded the same way however many cores there are and whatever else they do.
+# Two threads, so that a CPU of one make rounds the same sums the same way however many cores it has and whatever else they do.
 set -eu
 export OMP_NUM_THREADS=2
 

@@ -17,7 +17,7 @@ from qakit.errors import suggestion
 from qakit.modeling.bundled import BUNDLED_MODEL
 from qakit.modeling.former_arguments import device_of, precision_of, refuse, with_more
 from qakit.reader import BadItem, Read, Reader
-from qakit.spans.decoding import log_sum_exp
+from qakit.spans.probability import log_sum_exp
 from qakit.spans.whole_words import whole_words
 
 TASK = "question-answering"

@@ -17,7 +17,7 @@ from qakit.modeling.bundled import BUNDLED_MODEL
 from qakit.modeling.loading import load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, take_loaded
 from qakit.spans.answers import PredictedAnswer, Prediction
-from qakit.spans.decoding import TokenScores
+from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Task
 from qakit.tasks.qa import QuestionAnswering, read_answers
 from qakit.tasks.search import Found, search

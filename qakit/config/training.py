@@ -115,8 +115,14 @@ class TrainingSettings(Settings):
     """Let torch compile the model."""
     trackers: Annotated[tuple[str, ...], OneOrMore] = ()
     """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
-    project: str = Field("qakit", min_length=1)
-    """Where trackers that know of projects, or of experiments, file the run."""
+    project: str = Field("qakit", pattern=r"\S")
+    """Where trackers that know of projects, or of experiments, file the run; to TensorBoard the name of a folder."""
+
+    @model_validator(mode="after")
+    def _inside_the_run(self) -> "TrainingSettings":
+        if "tensorboard" in self.trackers and (Path(self.project).name != self.project or "\\" in self.project):
+            raise ValueError(f"project ({self.project}) must be the name of a folder, not a path, for tensorboard")
+        return self
 
     @model_validator(mode="after")
     def _room_to_fall(self) -> "TrainingSettings":

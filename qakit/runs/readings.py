@@ -8,8 +8,8 @@ from math import exp
 from qakit.metrics.places import Span
 from qakit.metrics.questions import Choice, Reading
 from qakit.spans.answers import PredictedAnswer
-from qakit.spans.decoding import TokenScores
 from qakit.spans.fitting import token_places
+from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import trim
 
 NBEST = 5

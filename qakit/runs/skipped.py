@@ -12,6 +12,7 @@ from qakit.errors import DataError, Problem
 from qakit.io import parse_json, write_jsonl
 
 SKIPPED_FILE = "skipped.jsonl"
+_KINDS: dict[str, type] = {"part": int, "file": str, "record": str, "fault": str}
 
 
 class SkippedRecords:
@@ -59,15 +60,13 @@ def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith("\n"):
                 continue
             row = parse_json(line, file, f"line {number}")
-            if not (isinstance(row, dict) and isinstance(row.get("part"), int)):
-                raise _damaged(file, number, "part", "is missing")
-            if fault := surrogate_fault(json.dumps(row, ensure_ascii=False)):
-                raise _damaged(file, number, "text", fault.partition(",")[0])
-            yield row
-
-
-def _damaged(file: Path, number: int, field: str, fault: str) -> DataError:
-    return DataError([Problem(str(file), f"line {number}", field, f"{fault}; delete the damaged file")])
+            fields = row if isinstance(row, dict) else {}
+            for name, kind in _KINDS.items():
+                value = fields.get(name)
+                if type(value) is not kind or (isinstance(value, str) and surrogate_fault(value)):
+                    expected = f"{value!r}: expected {'a number' if kind is int else 'text'}; delete the damaged file"
+                    raise DataError([Problem(str(file), f"line {number}", name, expected)])
+            yield {name: fields[name] for name in _KINDS}
 
 
 def _rows(part: Part) -> Iterator[dict[str, Any]]:

@@ -19,8 +19,9 @@ from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
 from qakit.runs.predict import Models, answer_dataset
 from qakit.spans.answers import PredictedAnswer
-from qakit.spans.decoding import TokenScores, best_spans_of
+from qakit.spans.decoding import best_spans_of
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
+from qakit.spans.token_scores import TokenScores
 from qakit.tasks.qa import read_answers
 from qakit.tasks.stages import Answered, best_jointly, choose_paragraphs, read_paragraphs
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from qakit.config import DecodingSettings
 from qakit.spans.answers import PredictedAnswer, cut_answers_of
 from qakit.spans.choosing import chosen, searched
-from qakit.spans.decoding import TokenScores, best_spans_of
+from qakit.spans.decoding import best_spans_of
 from qakit.spans.overlap import summed_over_windows
+from qakit.spans.token_scores import TokenScores
 
 
 @dataclass(frozen=True)

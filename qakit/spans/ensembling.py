@@ -5,18 +5,20 @@ probabilities (in which any member may propose). What length priors add to a spa
 member's best text count once. Members may have weights; one whose weight is 0 is left out.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qakit.errors import ConfigError
 from qakit.spans.answers import Prediction, cut_answers
-from qakit.spans.decoding import best_spans_of
+from qakit.spans.decoding import Spans, best_spans_of
+from qakit.spans.lengths import LengthRule, Ruler
 from qakit.spans.pages import Average, Pages, lay_out
 from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.token_scores import TokenScores
 
 Method = Literal["mean", "vote"]
 Weights = Sequence[float]
@@ -122,40 +124,63 @@ class Ensemble:
         averaged = pages.averaged(members, weights)
         patterns, pattern_of = np.unique(readers, axis=1, return_inverse=True)
         found: dict[int, Prediction] = {}
-        for number in np.flatnonzero(patterns.sum(axis=0) > 1).tolist():
-            reads = patterns[:, number]
-            infos = [self._infos[member] for member in np.array(members)[reads].tolist()]
-            how = _averaged_info(infos, np.array(weights)[reads])
-            group = np.flatnonzero(pattern_of.ravel() == number).tolist()
-            scores = [averaged[chosen[question]] for question in group]
-            spans = best_spans_of(scores, max_length=how.max_length, nbest=self._how.nbest, bonus=how.bonus)
-            for question, one, best in zip(group, scores, spans, strict=True):
-                page = pages.pages[chosen[question]]
-                answers = cut_answers(page.context, best, null=one.null, null_threshold=how.null_threshold)
-                found[question] = Prediction(self._ids[question], page.candidate, answers)
+        for pattern in np.flatnonzero(patterns.sum(axis=0) > 1).tolist():
+            reads = patterns[:, pattern]
+            own = {member: self._infos[member] for member in np.array(members)[reads].tolist()}
+            shares = _shares(list(own.values()), np.array(weights)[reads])
+            threshold = float(shares @ [info.null_threshold for info in own.values()])
+            group = np.flatnonzero(pattern_of.ravel() == pattern).tolist()
+            scores = {chosen[question]: averaged[chosen[question]] for question in group}
+            spans = _best_spans(pages, scores, _rules(pages, own, shares), self._how.nbest)
+            for question, (page, one), best in zip(group, scores.items(), spans, strict=True):
+                answers = cut_answers(pages.pages[page].context, best, null=one.null, null_threshold=threshold)
+                found[question] = Prediction(self._ids[question], pages.pages[page].candidate, answers)
         first = np.array(members)[readers.argmax(axis=0)].tolist()
         return [found.get(question) or self.alone(member)[question] for question, member in enumerate(first)]
 
 
-class _Decoding(NamedTuple):
-    """How averaged scores become answers; see `ScoresInfo`."""
-
-    max_length: int
-    null_threshold: float
-    bonus: tuple[float, ...]
+def _shares(infos: Sequence[ScoresInfo], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What members' settings count, to which scores are logits, on the scale of averaged log-probabilities."""
+    temperatures = np.array([info.temperature for info in infos], dtype=np.float64)
+    return np.asarray(weights / weights.sum() / temperatures)
 
 
-def _averaged_info(infos: Sequence[ScoresInfo], weights: NDArray[np.float64]) -> _Decoding:
-    """The longest answer of all members, and the weighted mean of the rest, on the scale of log-probabilities."""
-    shares = weights / weights.sum()
-    temperatures = np.array([info.temperature for info in infos])
-    threshold = float((shares * [info.null_threshold for info in infos] / temperatures).sum())
-    length = max(info.max_answer_length for info in infos)
-    known = max(len(info.length_bonus) for info in infos)
-    bonuses = [info.length_bonus or (0.0,) for info in infos]
-    padded = np.array([[*bonus, *bonus[-1:] * (known - len(bonus))] for bonus in bonuses])
-    mean = (shares / temperatures) @ padded if known else np.zeros(0)
-    return _Decoding(length, threshold, tuple(mean.tolist()))
+def _rules(pages: Pages, own: Mapping[int, ScoresInfo], shares: NDArray[np.float64]) -> dict[int, LengthRule]:
+    """The lengths that members allow, and what these add, by the first of the members that have the same tokens.
+
+    A span may be as long as the longest of any member, and has the weighted mean of what they add.
+    """
+    same: dict[int, list[tuple[ScoresInfo, float]]] = {}
+    for (member, info), share in zip(own.items(), shares.tolist(), strict=True):
+        first = next((other for other in same if pages.numbers[other] is pages.numbers[member]), member)
+        same.setdefault(first, []).append((info, share))
+    return {member: _rule(told) for member, told in same.items()}
+
+
+def _rule(told: Sequence[tuple[ScoresInfo, float]]) -> LengthRule:
+    """That of members with the same tokens."""
+    size = max(len(info.length_bonus) for info, _ in told)
+    total = np.zeros(size)
+    for info, share in told:
+        bonus = info.length_bonus or (0.0,)
+        total += share * np.array([*bonus, *bonus[-1:] * (size - len(bonus))][:size])
+    return LengthRule(max(info.max_answer_length for info, _ in told), tuple(total.tolist()))
+
+
+def _best_spans(
+    pages: Pages, averaged: Mapping[int, TokenScores], rules: Mapping[int, LengthRule], nbest: int
+) -> list[Spans]:
+    """Those of averaged pages, whose lengths each member counts in its own tokens."""
+    longest = max(rule.max_length for rule in rules.values())
+    if len(rules) == 1:
+        [(member, rule)] = rules.items()
+        if pages.numbers[member].apart:  # the pieces are its tokens
+            return best_spans_of([*averaged.values()], max_length=longest, nbest=nbest, bonus=rule.bonus)
+    scores = [
+        replace(one, rulers=tuple(Ruler(rule, *pages.numbered(page, one, member)) for member, rule in rules.items()))
+        for page, one in averaged.items()
+    ]
+    return best_spans_of(scores, max_length=longest, nbest=nbest)
 
 
 def _chosen_pages(pages: Pages, members: list[int], weights: list[float], ids: Sequence[str]) -> NDArray[np.int64]:

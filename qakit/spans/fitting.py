@@ -7,7 +7,8 @@ from math import exp, log
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.spans.decoding import TokenScores, log_normalisers
+from qakit.spans.decoding import log_normalisers
+from qakit.spans.token_scores import TokenScores
 
 Doubles = NDArray[np.float64]
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.spans.decoding import Spans, TokenScores
+from qakit.spans.decoding import Spans
+from qakit.spans.token_scores import TokenScores
 
 
 def summed_over_windows(

@@ -9,13 +9,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.spans.decoding import TokenScores
+from qakit.spans.lengths import Numbers, TokenNumbers, token_numbers
 from qakit.spans.probability import log_sums
 from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.token_scores import TokenScores
 
 Average = Literal["log", "probability"]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Layout = tuple[Numbers, Numbers, Numbers]
+"""First and last character (exclusive) and window of each of a model's tokens, shape (T,)."""
 LEAST = 5e-324
 """What stands for a probability that was rounded to 0, whose logarithm is none."""
 
@@ -45,6 +48,7 @@ class Pages:
         nulls: the same of "no answer", shape (M, P); NaN where a member has no score for it.
         selection: log-probability of each page among its question's candidates, shape (M, P); NaN where a member's
             file has none.
+        numbers: of the tokens of each member; the same object for members that have the same tokens.
     """
 
     average: Average
@@ -55,13 +59,13 @@ class Pages:
     known: Bools
     nulls: Doubles
     selection: Doubles
+    numbers: tuple[TokenNumbers, ...]
 
     def averaged(self, members: Sequence[int], weights: Sequence[float]) -> tuple[TokenScores, ...]:
         """Each page as one window of pieces, with the weighted average of the members that read it.
 
-        Pieces are what lies between two neighbouring boundaries of any of their tokens: the tokens themselves where all
-        members have the same ones. A piece at whose edge none of them has a boundary of that side has -inf there, and
-        what lies between tokens is none.
+        Pieces are what lies between two neighbouring boundaries of any of their tokens. A piece at whose edge none of
+        them has a boundary of that side has -inf there, and what lies between tokens is none.
 
         Args:
             members: positions of those that count, with the weight of each.
@@ -89,11 +93,15 @@ class Pages:
         starts, ends = (np.asarray(self.known[side, members].any(axis=0)) for side in (0, 1))
         opens = starts.copy()
         opens[1:] |= ends[:-1]
-        opens[self.bounds[:-1][self.bounds[:-1] < len(opens)]] = True
         first = np.flatnonzero(opens)
         stop = np.append(first[1:], len(opens))[: len(first)]
         bounded = starts[first] | ends[stop - 1]
         return first[bounded], stop[bounded]
+
+    def numbered(self, page: int, averaged: TokenScores, member: int) -> tuple[Numbers, Numbers]:
+        """With which of a member's tokens spans begin and end that do so at each piece of an averaged page."""
+        begins, ends, _ = self.numbers[member]
+        return begins[self.bounds[page] + averaged.char_start], ends[self.bounds[page] + averaged.char_end - 1]
 
     def preferences(self, members: Sequence[int], weights: Sequence[float]) -> Doubles:
         """The members' average of the selectors' log-probabilities of each page, shape (P,); NaN where one has none."""
@@ -132,9 +140,11 @@ def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[Score
     nulls, selection = np.full((2, count, len(pages)), np.nan)
     values = np.zeros((2, count, int(bounds[-1])), dtype=np.float32 if average == "log" else np.float64)
     known = np.zeros(values.shape, dtype=np.bool_)
+    layouts = []
     for member, info in enumerate(infos):
         own = [row[member] for row in questions]
         place = np.array([number[question, scores.candidate] for question, scores in enumerate(own)], dtype=np.int64)
+        layouts.append(_layout(own, place, bounds))
         reads[member, place] = [len(scores.tokens.start) > 0 for scores in own]
         sums = np.zeros(len(pages))
         for side in (0, 1):
@@ -144,7 +154,7 @@ def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[Score
         nulls[member, place] = given / info.temperature - sums[place]
         selection[member] = [_selected(own[page.question], page.candidate) for page in pages]
     nulls = np.exp(nulls) if average == "probability" else nulls
-    return Pages(average, pages, bounds, reads, values, known, nulls, selection)
+    return Pages(average, pages, bounds, reads, values, known, nulls, selection, _numbers_of(layouts, int(bounds[-1])))
 
 
 def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]:
@@ -153,6 +163,29 @@ def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]
         for number, row in enumerate(questions)
         for candidate, context in sorted({scores.candidate: scores.context for scores in row}.items())
     )
+
+
+def _layout(own: Sequence[QuestionScores], place: NDArray[np.int64], bounds: NDArray[np.int64]) -> Layout:
+    """A member's tokens among the characters of all pages; those without characters at a page's end are left out."""
+    tokens = [scores.tokens for scores in own]
+    lengths = np.concatenate([np.diff(one.bounds) for one in tokens])
+    first, stop = (np.concatenate([getattr(one, name) for one in tokens]) for name in ("char_start", "char_end"))
+    page = np.repeat(place, [len(one.start) for one in tokens])
+    inside = first < np.diff(bounds)[page]
+    columns = (bounds[page] + first, bounds[page] + stop, np.repeat(np.arange(len(lengths)), lengths))
+    first, stop, window = (column[inside] for column in columns)
+    return first, stop, window
+
+
+def _numbers_of(layouts: Sequence[Layout], size: int) -> tuple[TokenNumbers, ...]:
+    """The numbers of each member's tokens, worked out once for those that have the same."""
+    found: list[TokenNumbers] = []
+    for layout in layouts:
+        same = (
+            known for before, known in zip(layouts, found, strict=False) if all(map(np.array_equal, before, layout))
+        )
+        found.append(next(same, None) or token_numbers(*layout, size))
+    return tuple(found)
 
 
 def _selected(scores: QuestionScores, candidate: int) -> float:

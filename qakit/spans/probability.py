@@ -1,5 +1,7 @@
 """Sums of probability over the tokens and the spans of many questions, which stand one behind the other."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,26 +28,34 @@ def log_sums(values: NDArray[np.float32], owners: NDArray[np.int64]) -> Doubles:
     return sums
 
 
-def log_mass_ratios(starts: Doubles, ends: Doubles, owners: NDArray[np.int64], factors: Doubles) -> Doubles:
+def log_mass_ratios(starts: Doubles, ends: Doubles, owners: NDArray[np.int64], factors: Iterable[Doubles]) -> Doubles:
     """By how much a factor for each length changes the sum of probability over all spans, as a logarithm.
 
     Args:
         starts, ends: probability of each place as the start, and as the end, with zeros behind each window, so that no
             span leaves it; shape (P,).
         owners: first place of each question, and P, shape (questions + 1,).
-        factors: for spans of 1, 2, ... tokens; longer ones are none.
+        factors: for spans of 1, 2, ... tokens, by the place where they start, or one for all; 0 where there is no such
+            span. Longer ones are none.
 
     Returns:
         Shape (questions,); 0 where the spans have no probability.
     """
-    ends = np.append(ends, np.zeros(len(factors)))
     plain, weighted = np.zeros((2, len(starts)))
-    for further, factor in enumerate(factors.tolist()):
-        spans = starts * ends[further : further + len(starts)]
-        plain += spans
-        weighted += factor * spans
+    for further, factor in enumerate(factors):
+        spans = starts[: max(0, len(starts) - further)] * ends[further:]
+        held = factor[: len(spans)]
+        plain[: len(spans)] += spans * (held > 0)
+        weighted[: len(spans)] += spans * held
     count = len(owners) - 1
     owner = np.repeat(np.arange(count), np.diff(owners))
     before, after = (np.bincount(owner, sums, count) for sums in (plain, weighted))
     ratios = np.divide(after, before, out=np.ones(count), where=(before > 0) & (after > 0))
     return np.asarray(np.log(ratios))
+
+
+def log_sum_exp(values: NDArray[np.float32]) -> float:
+    """The logarithm of the sum of exponentials; 0 where there is nothing to sum."""
+    if not len(values) or np.isneginf(peak := values.max()):
+        return 0.0
+    return float(peak + np.log(np.exp(values.astype(np.float64) - peak).sum()))

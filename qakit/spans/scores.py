@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qakit.io import write_parquet
-from qakit.spans.decoding import Floats, Offsets, TokenScores
 from qakit.spans.score_files import ROWS, has_metadata, read_info, read_rows
+from qakit.spans.token_scores import Floats, Offsets, TokenScores
 
 if TYPE_CHECKING:
     import pyarrow as pa

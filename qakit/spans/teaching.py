@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from qakit.data.records import Record
 from qakit.io import file_error
-from qakit.spans.decoding import Floats, Offsets
 from qakit.spans.scores import QuestionScores, by_character, read_scores
+from qakit.spans.token_scores import Floats, Offsets
 from qakit.spans.windowing import EncodedPairs
 
 Teacher = Sequence[NDArray[np.float32]]

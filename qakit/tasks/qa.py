@@ -21,8 +21,8 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import shared_out
 from qakit.spans.answers import Prediction
-from qakit.spans.decoding import TokenScores
 from qakit.spans.teaching import Teacher, token_teacher
+from qakit.spans.token_scores import TokenScores
 from qakit.spans.windowing import (
     EncodedPairs,
     Windows,

@@ -13,7 +13,8 @@ from qakit.errors import ConfigError
 from qakit.modeling.models import LoadedModel
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoder import Decoder
-from qakit.spans.decoding import TokenScores, log_normalisers
+from qakit.spans.decoding import log_normalisers
+from qakit.spans.token_scores import TokenScores
 from qakit.tasks.qa import read_answers
 from qakit.tasks.select import score_candidates
 

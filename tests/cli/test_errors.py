@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from qakit import __version__
 from qakit.cli import app, console
 from qakit.data.predictions import write_predictions
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 from tests.runs.models import save_reader, save_selector
 
 TRAIN = ["train-qa", "--train", "train.json", "--out", "run", "--model", "bert"]

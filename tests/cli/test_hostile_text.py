@@ -18,8 +18,8 @@ from qakit.cli import app, console
 from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import write_predictions
 from qakit.io import csv_text, write_json, write_jsonl
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
 

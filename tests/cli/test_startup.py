@@ -11,8 +11,8 @@ import pytest
 
 from qakit.data.predictions import write_predictions
 from qakit.io import write_jsonl
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 
 VERBS = ("preprocess", "train-select", "train-qa", "predict", "evaluate", "ensemble")
 TORCH = ("torch", "transformers", "accelerate")

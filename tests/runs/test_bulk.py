@@ -287,10 +287,24 @@ def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
         predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
 
 
-@pytest.mark.parametrize("row", ["{", "{}", "3", "[]", '{"part": []}', '{"part": "0"}', r'{"part": 0, "a": "\ud800"}'])
-def test_a_damaged_list_of_skipped_records_is_told_of(models: Models, data: Path, tmp_path: Path, row: str):
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ("{", "line 1"),
+        ("{}", "part: None"),
+        ("3", "part: None"),
+        ("[]", "part: None"),
+        ('{"part": []}', "part: []"),
+        ('{"part": true, "file": "f", "record": "r", "fault": "x"}', "part: True"),
+        ('{"part": 0}', "file: None"),
+        ('{"part": 0, "file": "f", "record": 1e999, "fault": "x"}', "record: inf"),
+        (r'{"part": 0, "file": "f", "record": "r", "fault": "\ud800"}', r"fault: '\ud800'"),
+    ],
+)
+def test_a_damaged_list_of_skipped_records_is_told_of(models: Models, data: Path, tmp_path: Path, row: str, field: str):
     out = tmp_path / "out"
     predict_parts(data, models, CONFIG, out=out, size=8)
     (out / "skipped.jsonl").write_text(row + "\n")
-    with pytest.raises(DataError, match=r"skipped\.jsonl: line 1"):
+    with pytest.raises(DataError, match=r"skipped\.jsonl: line 1") as caught:
         predict_parts(data, models, CONFIG, out=out, size=8)
+    assert field in str(caught.value)

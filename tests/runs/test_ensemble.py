@@ -10,8 +10,8 @@ from qakit.config import EnsembleConfig
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
 from qakit.runs.ensemble import EnsembleRequest, ensemble
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 
 CONTEXT = "甲乙丙丁"
 

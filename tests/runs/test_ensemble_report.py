@@ -11,8 +11,8 @@ from qakit.config import EnsembleConfig
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_jsonl
 from qakit.runs.ensemble import EnsembleRequest, EnsembleResult, ensemble
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
+from qakit.spans.token_scores import TokenScores
 
 QUESTIONS, ARTICLES = 60, 12
 TEXT = "甲乙丙丁戊己庚辛"

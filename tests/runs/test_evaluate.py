@@ -30,7 +30,7 @@ from qakit.runs.evaluate import (
 )
 from qakit.runs.predict import Models
 from qakit.spans.answers import PredictedAnswer, Prediction
-from qakit.spans.decoding import TokenScores
+from qakit.spans.token_scores import TokenScores
 from qakit.tasks.stages import Answered
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector

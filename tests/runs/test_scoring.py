@@ -15,8 +15,8 @@ from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError, DataError
 from qakit.runs.evaluate import EvaluateRequest, EvaluateResult, evaluate
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo, is_scores_file, write_scores
+from qakit.spans.token_scores import TokenScores
 
 FIRST, SECOND = Paragraph("p", "甲在山上，乙在河邊。"), Paragraph("q", "丙在山下。")
 RECORDS = (

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from qakit.spans.decoding import TokenScores
 from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.token_scores import TokenScores
 
 PIECES = (
     *"的一是在有人我他这這個国國臺台北年月日大學山水",

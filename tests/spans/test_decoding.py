@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from qakit.spans.decoding import Spans, TokenScores, best_spans, best_spans_of, log_sum_exp
+from qakit.spans.decoding import Spans, best_spans, best_spans_of
+from qakit.spans.probability import log_sum_exp
+from qakit.spans.token_scores import TokenScores
 from tests.spans.cases import all_spans, random_scores, token_scores
 
 CASES = 10_000

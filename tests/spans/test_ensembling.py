@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from qakit.spans import ensembling
 from qakit.spans.answers import Prediction, cut_answers
-from qakit.spans.decoding import TokenScores, best_spans
+from qakit.spans.decoding import best_spans
 from qakit.spans.ensembling import Combined, Method, decode_scores
+from qakit.spans.pages import Average
 from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import tokenize_texts
 from tests.spans.cases import INFO, TEXTS, question_scores, token_scores
 from tests.spans.frames import FRAMES
@@ -51,54 +53,79 @@ def pointing(
 
 @st.composite
 def tokens_of(draw: st.DrawFn, size: int) -> TokenScores:
-    """Random scores of random tokens that cut a context of `size` characters, without gaps, in one window."""
+    """Random scores of random tokens that cover a context of `size` characters, in one window.
+
+    Some characters have several tokens, of which answers begin with the first and end with the last, and some tokens
+    have no character.
+    """
     cuts = sorted(draw(st.sets(st.integers(1, size - 1)))) if size > 1 else []
-    offsets = list(pairwise([0, *cuts, size]))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    return token_scores(*random.normal(scale=3, size=(2, len(offsets))), offsets=offsets)
+    offsets, start, end = [], [], []
+    for low, high in pairwise([0, *cuts, size]):
+        repeats = draw(st.sampled_from((1, 1, 1, 3)))
+        empty = [(low, low)] * draw(st.sampled_from((0, 0, 0, 1)))
+        offsets += [*empty, *[(low, high)] * repeats]
+        forbidden = [-np.inf] * (repeats - 1)
+        first, last = random.normal(scale=3, size=2).tolist()
+        start += [*(9.0 for _ in empty), first, *forbidden]
+        end += [*(9.0 for _ in empty), *forbidden, last]
+    return token_scores(start, end, offsets=offsets)
+
+
+def own_length(member: TokenScores, start: int, end: int) -> int:
+    """How many of a member's tokens a span has, without those before its first character or behind its last."""
+    offsets = list(zip(member.char_start.tolist(), member.char_end.tolist(), strict=True))
+    touched = [place for place, (first, stop) in enumerate(offsets) if max(first, start) < min(stop, end)]
+    return touched[-1] - touched[0] + 1
 
 
 def reference_mean(
-    members: Sequence[TokenScores], longest: int, bonus: Sequence[float] = (0.0,)
+    members: Sequence[TokenScores], longest: Sequence[int], bonuses: Sequence[Sequence[float]]
 ) -> dict[tuple[int, int], float]:
-    """The score of each candidate, worked out one character at a time; tokens stand without gaps."""
+    """The score of each candidate, worked out one character at a time."""
     sides = []
     for side in ("start", "end"):
         tables = []
         for member in members:
             logits = getattr(member, side).astype(np.float64)
-            shares = logits - np.log(np.exp(logits).sum())
-            tables.append(dict(zip(getattr(member, f"char_{side}").tolist(), shares.tolist(), strict=True)))
+            kept = (member.char_start < member.char_end) & np.isfinite(logits)
+            shares = logits - np.log(np.exp(logits[kept]).sum())
+            tables.append(dict(zip(getattr(member, f"char_{side}")[kept].tolist(), shares[kept].tolist(), strict=True)))
         boundaries = sorted(set().union(*tables))
         sides.append(
             {place: np.mean([table.get(place, min(table.values())) for table in tables]) for place in boundaries}
         )
     starts, ends = sides
-
-    def pieces(start: int, end: int) -> int:
-        return 1 + sum(start < boundary < end for boundary in {*starts, *ends})
-
-    return {
-        (start, end): float(starts[start] + ends[end] + bonus[min(pieces(start, end), len(bonus)) - 1])
-        for start in starts
-        for end in ends
-        if start < end and pieces(start, end) <= longest
-    }
+    scores = {}
+    for start, end in ((start, end) for start in starts for end in ends if start < end):
+        lengths = [own_length(member, start, end) for member in members]
+        if any(length <= most for length, most in zip(lengths, longest, strict=True)):
+            added = [
+                bonus[min(length, len(bonus)) - 1] if bonus else 0.0
+                for length, bonus in zip(lengths, bonuses, strict=True)
+            ]
+            scores[start, end] = float(starts[start] + ends[end] + np.mean(added))
+    return scores
 
 
 @settings(max_examples=200)
-@given(data=st.data(), size=st.integers(1, 12), count=st.integers(2, 3), longest=st.integers(1, 12))
+@given(data=st.data(), size=st.integers(1, 12), count=st.integers(2, 3), alike=st.booleans())
 def test_the_mean_is_the_best_span_of_the_mean_log_probabilities(
-    data: st.DataObject, size: int, count: int, longest: int
+    data: st.DataObject, size: int, count: int, alike: bool
 ) -> None:
     members = [data.draw(tokens_of(size)) for _ in range(count)]
+    if alike:
+        members = [replace(members[0], start=members[0].start * factor) for factor in range(1, count + 1)]
     bonuses = [data.draw(st.lists(st.floats(-6, 0), max_size=5)) for _ in members]
+    longest = [data.draw(st.integers(1, 12)) for _ in members]
     context = ("臺北車站在中正區" * 2)[:size]
-    mean = np.mean([[*own, *[own[-1] if own else 0.0] * (5 - len(own))] for own in bonuses], axis=0).tolist()
-    expected = reference_mean(members, longest, mean)
+    expected = reference_mean(members, longest, bonuses)
     ranked = sorted(expected.values(), reverse=True)
     assume(len(ranked) < 2 or ranked[0] - ranked[1] > MARGIN)
-    infos = [replace(INFO, max_answer_length=longest, length_bonus=tuple(own)) for own in bonuses]
+    infos = [
+        replace(INFO, max_answer_length=most, length_bonus=tuple(own))
+        for most, own in zip(longest, bonuses, strict=True)
+    ]
     found = combine("mean", *(question_scores(member, context) for member in members), info=infos)
     if not expected:
         assert found.answers == ()
@@ -129,9 +156,11 @@ def test_two_equal_members_give_the_answer_of_one(
     info = replace(INFO, temperature=2.0, length_bonus=tuple(bonus), max_answer_length=longest)
     own = combine("mean", member, nbest=2, info=info).answers
     assume(len(own) < 2 or own[0].score - own[1].score > 2 * MARGIN)
-    (found,) = combine("mean", member, member, info=info).answers
-    assert (found.start, found.end) == (own[0].start, own[0].end)
-    assert found.probability == pytest.approx(own[0].probability, rel=1e-4)
+    found = combine("mean", member, member, info=info).answers
+    assert [(answer.start, answer.end) for answer in found] == [(answer.start, answer.end) for answer in own[:1]]
+    assert [answer.probability for answer in found] == pytest.approx(
+        [answer.probability for answer in own[:1]], rel=1e-4
+    )
 
 
 @given(data=st.data(), size=st.integers(1, 12))
@@ -184,6 +213,39 @@ def test_answers_are_no_longer_than_the_longest_that_a_member_looks_for() -> Non
     member = pointing(0, 6)
     assert len(combine("mean", member, info=SHORT).text) <= 3
     assert combine("mean", member, member, info=[SHORT, INFO]).text == "臺北車站在中"
+
+
+@pytest.mark.parametrize("average", ["log", "probability"])
+def test_members_with_other_tokens_give_together_what_each_gives_within_its_lengths(average: Average) -> None:
+    twos = token_scores([20, 0, 0, 0], [0, 0, 0, 20], offsets=[(0, 2), (2, 4), (4, 6), (6, 8)])
+    threes = token_scores([20, 0, 0], [0, 0, 20], offsets=[(0, 3), (3, 5), (5, 8)])
+    infos = [
+        replace(INFO, max_answer_length=4, length_bonus=(-1, -1, -1, 0, -50)),
+        replace(INFO, max_answer_length=3, length_bonus=(-1, -1, 0, -50)),
+    ]
+    members = [question_scores(tokens, CONTEXT) for tokens in (twos, threes)]
+    assert [decode_scores(one, info, 1).text for one, info in zip(members, infos, strict=True)] == [CONTEXT, CONTEXT]
+    assert combine("mean", *members, info=infos, average=average).text == CONTEXT
+    shorter = [replace(info, max_answer_length=info.max_answer_length - 1) for info in infos]
+    assert combine("mean", *members, info=[infos[0], shorter[1]], average=average).text == CONTEXT
+    assert combine("mean", *members, info=shorter, average=average).text != CONTEXT
+
+
+def test_the_lengths_of_members_that_did_not_read_a_paragraph_do_not_count_there() -> None:
+    def row(name: str, readers: Sequence[int]) -> list[QuestionScores]:
+        members = [pointing(0, 6, name=name) for _ in range(3)]
+        unread = token_scores([], [])
+        return [one if place in readers else replace(one, tokens=unread) for place, one in enumerate(members)]
+
+    infos = [
+        replace(INFO, max_answer_length=2),
+        replace(INFO, max_answer_length=2),
+        replace(INFO, max_answer_length=6, length_bonus=(0.0, 0.0, 0.0, 0.0, 0.0, 4.0)),
+    ]
+    rows = [row("1", (0, 1)), row("2", (1, 2)), row("3", (0, 1, 2))]
+    short, two, three = (prediction.answers[0] for prediction in ensembling.combine(rows, infos, Combined()))
+    assert [short.text, two.text, three.text] == ["臺", "臺北車站在中", "臺北車站在中"]
+    assert two.score - three.score == pytest.approx(4 / 2 - 4 / 3)
 
 
 def test_what_lies_between_tokens_does_not_count_for_the_length() -> None:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,23 @@ def test_a_file_of_a_newer_qakit_is_refused(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(path).replace_schema_metadata({"qakit": newer}), path)
     with pytest.raises(DataError, match=f"{FORMAT_VERSION + 1} is newer than this qakit reads"):
         read_scores(path)
+
+
+@pytest.mark.parametrize(
+    ("older", "expected"),
+    [
+        ({"max_answer_characters": 40, "format_version": 1}, INFO),
+        (
+            {"max_answer_characters": 40, "temperature": 2.0, "length_bonus": [0.0, -1.0], "format_version": 2},
+            replace(INFO, temperature=2.0, length_bonus=(0.0, -1.0)),
+        ),
+    ],
+)
+def test_files_of_older_formats_are_read(tmp_path: Path, older: dict[str, Any], expected: ScoresInfo) -> None:
+    path = written(tmp_path / "scores.parquet", "1")
+    about = {"schema": INFO.schema, "model": INFO.model, "max_answer_length": INFO.max_answer_length, **older}
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"qakit": json.dumps(about)}), path)
+    assert replace(read_scores(path)[1], format_version=INFO.format_version) == expected
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_data_with_nothing_to_learn_is_refused(records, message):
         prepare(records)
 
 
-def test_the_longest_answer_is_known_in_tokens_and_characters():
+def test_the_longest_answer_is_known_in_tokens():
     records = [record("河山 Hello 城", "Hello", 3, id="a"), record("河山城湖海風", "山城湖", 1, id="b")]
     spans = [len(tokenizer().tokenize(text)) for text in ("Hello", "山城湖")]
     info = prepare(records).info

@@ -15,7 +15,7 @@ from qakit.reader import Reader
 from qakit.runs.predict import load_models
 from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoder import Decoder
-from qakit.spans.decoding import TokenScores
+from qakit.spans.token_scores import TokenScores
 from qakit.tasks.qa import read_answers
 from qakit.tasks.search import BM25_WEIGHT, Found, search
 from qakit.tasks.stages import Answered, best_jointly, ranked_jointly

@@ -1,0 +1,136 @@
+"""The logits of questions' tokens: of one, and of many side by side, as they are searched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.spans.lengths import Ruler, added_by
+
+Floats = NDArray[np.float32]
+Offsets = NDArray[np.int32]
+
+_Number = TypeVar("_Number", np.float32, np.int64)
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """The start and end logits of one question over the paragraph tokens of all its windows, window after window.
+
+    Question, special and padding tokens are not in it: that is the mask.
+
+    Attributes:
+        start, end: logits, shape (N,); -inf forbids a token, NaN is not allowed.
+        char_start, char_end: character offsets of each token in the context, half-open, shape (N,); equal for a token
+            of white space alone, at which no answer begins or ends.
+        bounds: first token of each window, and N, shape (windows + 1,).
+        null: score of "no answer", the sum of its start and end logit: the lowest of all windows; None where the model
+            was never taught it.
+        null_logits: the start and the end logit at the token that stands for "no answer", of the window where their
+            sum is lowest, taught or not; None where the scores come from a file.
+        rulers: the models whose lengths count, where they are not counted in these tokens, which then stand in one
+            window.
+    """
+
+    start: Floats
+    end: Floats
+    char_start: Offsets
+    char_end: Offsets
+    bounds: NDArray[np.int64]
+    null: float | None = None
+    null_logits: tuple[float, float] | None = None
+    rulers: tuple[Ruler, ...] = ()
+
+
+@dataclass(frozen=True)
+class Together:
+    """The scores of Q questions one behind the other, N tokens in W windows, and their logits with room behind each.
+
+    With the room there are P places; behind the last is some more room.
+
+    Attributes:
+        start, end: logits, -inf at white space, shape (N,).
+        char_start, char_end: as in `TokenScores`, shape (N,).
+        bounds: first token of each question, and N, shape (Q + 1,).
+        reach: tokens of the longest span; and places of the room, whose -inf forbid spans that leave their window.
+        start_at, end_at: the logits by place, shape (P + reach - 1,).
+        windows, owners: first place of each window and of each question, and P, shapes (W + 1,) and (Q + 1,).
+        bonus: for spans of 1 to `reach` tokens, shape (reach,); None where there is none, which costs less.
+        rulers: by place, shape (P + reach - 1,).
+    """
+
+    start: Floats
+    end: Floats
+    char_start: Offsets
+    char_end: Offsets
+    bounds: NDArray[np.int64]
+    reach: int
+    start_at: Floats
+    end_at: Floats
+    windows: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    bonus: Floats | None = None
+    rulers: tuple[Ruler, ...] = ()
+
+    @property
+    def by_length(self) -> bool:
+        """Whether lengths do more than to end at `reach`."""
+        return self.bonus is not None or bool(self.rulers)
+
+    def added(self, place: NDArray[np.int64], further: int | NDArray[np.int64]) -> Floats:
+        """What spans have added to their scores that end so many tokens after these; -inf where they are too long."""
+        if self.rulers:
+            return added_by(self.rulers, place, place + further)
+        return np.zeros(1, dtype=np.float32) if self.bonus is None else self.bonus[further]
+
+    @classmethod
+    def of(cls, questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...] = ()) -> "Together":
+        """Lay out questions; see `best_spans_of`."""
+        columns = ("start", "end", "char_start", "char_end")
+        start, end, char_start, char_end = (
+            np.concatenate([getattr(one, name) for one in questions]) for name in columns
+        )
+        empty = char_start >= char_end
+        if empty.any():
+            start[empty] = end[empty] = -np.inf
+        last = np.cumsum([len(one.bounds) for one in questions]) - 1
+        edges = np.concatenate([one.bounds for one in questions])
+        lengths = np.delete(np.diff(edges), last[:-1])
+        rulers = [[one.rulers[number] for one in questions] for number in range(len(questions[0].rulers))]
+        longest = max((ruler.reach for each in rulers for ruler in each), default=max_length)
+        reach = min(longest, max(1, int(lengths.max())))
+        runs = np.stack([lengths, np.full_like(lengths, reach)], axis=1).ravel()
+        is_token = np.repeat(np.tile([True, False], len(lengths)), runs)
+        bounds = np.append(0, np.cumsum(edges[last]))
+        by_length = np.array((bonus + bonus[-1:] * reach)[:reach], dtype=np.float32) if bonus else None
+        return cls(
+            start=start,
+            end=end,
+            char_start=char_start,
+            char_end=char_end,
+            bounds=bounds,
+            reach=reach,
+            start_at=_with_room(start, is_token, reach - 1),
+            end_at=_with_room(end, is_token, reach - 1),
+            windows=np.append(0, np.cumsum(lengths + reach)),
+            owners=bounds + reach * np.append(0, last - np.arange(len(last))),
+            bonus=by_length,
+            rulers=tuple(
+                each[0]._replace(
+                    first=_with_room(np.concatenate([one.first for one in each]), is_token, reach - 1, 0),
+                    last=_with_room(np.concatenate([one.last for one in each]), is_token, reach - 1, 0),
+                )
+                for each in rulers
+            ),
+        )
+
+
+def _with_room(
+    values: NDArray[_Number], is_token: NDArray[np.bool_], more: int, empty: float = -np.inf
+) -> NDArray[_Number]:
+    """The values where there is a token, `empty` elsewhere, and `more` times at the end."""
+    spaced = np.full(len(is_token) + more, empty, dtype=values.dtype)
+    spaced[: len(is_token)][is_token] = values
+    return spaced
