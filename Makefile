@@ -1,5 +1,5 @@
 # Two commands for newcomers: `make demo` and `make test`. Both set up everything they need in .venv. `make mini-model`
-# trains the model in the box anew (three to four hours): DATA is the folder of its data, see docs/mini-model.md.
+# trains the model in the box anew (about two and a half hours on two cores): DATA is the folder of its data, see docs/mini-model.md.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ test: .venv/.ready
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 mini-model: .venv/.ready
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/mini-zh.sh $(DATA)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/mini-zh.sh "$(DATA)"
 
 .venv/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qakit needs Python 3.11 or newer: make PYTHON=python3.11")'

@@ -338,3 +338,15 @@ def test_a_config_is_read_back_from_its_yaml_as_it_was(
     file = tmp_path_factory.getbasetemp() / "config.yaml"
     file.write_bytes(to_yaml(config).encode())
     assert load_config(type(config), [file]) == config
+
+
+@pytest.mark.parametrize("project", ["", " ", "../other", "/other", "a/b", "..", "a\\b"])
+def test_a_project_keeps_tensorboards_files_in_the_run(project: str):
+    flags = {**NEEDED, "training.trackers": ["tensorboard"], "training.project": project}
+    with pytest.raises(ConfigError, match="project"):
+        load_config(TrainConfig, flags=flags)
+
+
+def test_a_project_may_be_a_path_for_others():
+    flags = {**NEEDED, "training.trackers": ["mlflow"], "training.project": "/Users/name/qa"}
+    assert load_config(TrainConfig, flags=flags).training.project == "/Users/name/qa"

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = {
     "hw7": ("hw7_train.json", "hw7_dev.json", "hw7_test.json"),
     "adl": ("train.json", "valid.json", "test.json"),
@@ -96,3 +99,29 @@ def test_the_source_is_written_as_squad_writes_it(sample_data: Path):
     text = (sample_data / "source.json").read_text(encoding="utf-8")
     assert json.loads(text)["version"] == "1.1"
     assert "\\u" not in text
+
+
+def test_the_parts_of_drcds_dev_file_are_those_of_the_model_in_the_box(real_data: Path, tmp_path: Path):
+    command = [
+        sys.executable,
+        REPOSITORY / "data" / "drcd_dev_parts.py",
+        real_data / "drcd" / "DRCD_dev.json",
+        tmp_path,
+    ]
+    subprocess.run(command, check=True)
+    for part, count in (("train", 2482), ("dev", 487), ("test", 555)):
+        made = read_dataset([tmp_path / f"{part}.json"])
+        known = read_dataset([real_data / "hw7" / f"hw7_{part}.json"])
+        assert len(made) == count
+        assert [(record.question, record.context) for record in made] == [
+            (record.question, record.context) for record in known
+        ]
+
+
+def test_another_file_than_drcds_dev_file_is_refused(tmp_path: Path):
+    (tmp_path / "train.json").write_text('{"data": [{"id": "1"}]}')
+    command = [sys.executable, REPOSITORY / "data" / "drcd_dev_parts.py", tmp_path / "train.json", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "other articles than DRCD's dev file" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -120,7 +120,8 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _inside_the_run(self) -> "TrainingSettings":
-        if "tensorboard" in self.trackers and (Path(self.project).name != self.project or "\\" in self.project):
+        outside = self.project == ".." or "\\" in self.project or Path(self.project).name != self.project
+        if outside and "tensorboard" in self.trackers:
             raise ValueError(f"project ({self.project}) must be the name of a folder, not a path, for tensorboard")
         return self
 

@@ -9,7 +9,8 @@ _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 def bundled_folder(name: str) -> Path | None:
-    """The folder of the model that comes with the package, if that is its name and no folder here has the same one."""
-    if name != BUNDLED_MODEL or Path(name).exists():
+    """The folder of the model that comes with the package, if that is its name and no model here has the same one."""
+    here = Path(name)
+    if name != BUNDLED_MODEL or (here / "config.json").exists() or (here / "best" / "config.json").exists():
         return None
     return _ASSETS / BUNDLED_MODEL

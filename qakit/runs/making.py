@@ -42,6 +42,8 @@ def make(
 def _make_cloze(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:
     records = list(cloze_records(texts.paragraphs, config.cloze, seed=config.seed))
     records += noisy_copies(texts.records, config.cloze, seed=config.seed)
+    if not records and not config.cloze.questions:
+        raise ConfigError("cloze.questions is 0, and no labelled question is there to be copied (cloze.copies)")
     if not records:
         raise ConfigError(
             "the texts hold nothing that a question could ask for; are they Chinese sentences, and long enough for "

@@ -58,7 +58,7 @@ def read_questions(
     if data is not None and question is None and text is None:
         return read_dataset([data], context=context, lenient=lenient)
     if data is not None or question is None or text is None:
-        raise ConfigError("give --data FILE, or --question and --text together")
+        raise ConfigError("give --data FILE, or --question (-q) and --text (-c) together")
     for field, given in (("question", question), ("text", text)):
         if surrogate_fault(given):  # how Python passes bytes on that it cannot decode
             raise DataError([Problem("command line", field, "encoding", "is not UTF-8; give it as UTF-8")])

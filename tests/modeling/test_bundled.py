@@ -27,10 +27,12 @@ def test_it_runs_in_fp32_though_it_is_stored_in_half_of_that():
     assert {str(parameter.dtype) for parameter in model.parameters()} == {"torch.float32"}
 
 
-def test_a_folder_of_that_name_goes_first(tmp_path, monkeypatch):
+@pytest.mark.parametrize("config", ["config.json", "best/config.json"])
+def test_a_model_here_of_that_name_goes_first_and_another_folder_does_not(tmp_path, monkeypatch, config):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / BUNDLED_MODEL / "best").mkdir(parents=True)
     assert bundled_folder(BUNDLED_MODEL) is not None
-    (tmp_path / BUNDLED_MODEL).mkdir()
+    (tmp_path / BUNDLED_MODEL / config).write_text("{}")
     assert bundled_folder(BUNDLED_MODEL) is None
 
 

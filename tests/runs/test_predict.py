@@ -125,7 +125,7 @@ def test_one_question_and_its_text_make_a_dataset():
     ],
 )
 def test_either_a_file_or_a_question_with_its_text_is_needed(given: dict[str, object]):
-    with pytest.raises(ConfigError, match="give --data FILE, or --question and --text together"):
+    with pytest.raises(ConfigError, match=r"give --data FILE, or --question \(-q\) and --text \(-c\) together"):
         read_questions(given.pop("data", None), **given)
 
 

@@ -53,6 +53,9 @@ def load(path: Path, *, allow_bom: bool = False) -> Document:
     if not begins_json and (path.suffix == ".csv" or "," in first_line):
         rows = read_csv_rows(path, allow_bom=allow_bom)
         return Document(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
+    if not begins_json and path.suffix == ".txt":
+        message = "is plain text, without questions; --to cloze makes some, --to tokenizer a vocabulary"
+        raise file_error(path, "schema", message)
     return Document(path, "json", value=parse_json(text, path))
 
 
