@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from qakit.config import PreprocessConfig
+from qakit.config import ClozeSettings, PreprocessConfig
 from qakit.data.cloze import cloze_records, noisy_copies
 from qakit.data.formats import write_dataset
 from qakit.data.summary import summarise
@@ -51,11 +51,13 @@ def _make_cloze(texts: Texts, config: PreprocessConfig, out: Path) -> Preprocess
         )
     report = {"schema": _CLOZE_SCHEMA, **summarise(records)}
     files = write_dataset(records, out / _CLOZE_FILE, _CLOZE_SCHEMA)
-    return PreprocessResult({"cloze": report}, tuple(files), (*texts.notes, *_doubts(texts)))
+    return PreprocessResult({"cloze": report}, tuple(files), (*texts.notes, *_doubts(texts, config.cloze)))
 
 
-def _doubts(texts: Texts) -> Iterator[str]:
-    """A note where most of what is asked about can be no Chinese."""
+def _doubts(texts: Texts, cloze: ClozeSettings) -> Iterator[str]:
+    """Notes where most of what is asked about can be no Chinese, and where there is nothing to copy."""
+    if cloze.copies and not any(record.is_labelled for record in texts.records):
+        yield f"cloze.copies ({cloze.copies}) makes nothing of these texts, which have no labelled questions"
     share = chinese_share(paragraph.text for paragraph in texts.paragraphs)
     if share < _LITTLE_CHINESE:
         yield (

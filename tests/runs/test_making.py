@@ -107,6 +107,11 @@ def test_copies_are_made_of_labelled_questions_alone(tmp_path: Path):
     assert result.notes == ("1 of 2 questions have no answer and are not marked impossible",)
 
 
+def test_copies_of_nothing_are_told_of(tmp_path: Path):
+    notes = cloze(text_file(tmp_path), out=tmp_path / "out", copies=2).notes
+    assert notes == ("cloze.copies (2) makes nothing of these texts, which have no labelled questions",)
+
+
 def test_bad_records_are_skipped_on_demand_and_counted(tmp_path: Path):
     rows = [{"id": name, "question": name.strip(), "context": "北京大学成立于1898年。"} for name in ("a", " ")]
     path = text_file(tmp_path, "\n".join(map(json.dumps, rows)), "a.jsonl")
