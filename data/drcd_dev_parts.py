@@ -13,7 +13,7 @@ def main() -> None:
     """Write the files."""
     file, out = map(Path, sys.argv[1:])
     drcd = json.loads(file.read_text(encoding="utf-8"))
-    articles = {article["id"]: article for article in drcd["data"]}
+    articles = {article.get("id"): article for article in drcd.get("data", ())}
     parts = json.loads(Path(__file__).with_name("drcd-dev-parts.json").read_text(encoding="utf-8"))
     if articles.keys() != {name for names in parts.values() for name in names}:
         sys.exit(f"{file}: has other articles than DRCD's dev file (DRCD_dev.json, 383 articles)")

@@ -63,10 +63,15 @@ def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
             fields = row if isinstance(row, dict) else {}
             for name, kind in _KINDS.items():
                 value = fields.get(name)
-                if type(value) is not kind or (isinstance(value, str) and surrogate_fault(value)):
-                    expected = f"{value!r}: expected {'a number' if kind is int else 'text'}; delete the damaged file"
-                    raise DataError([Problem(str(file), f"line {number}", name, expected)])
+                if type(value) is not kind:
+                    raise _damaged(file, number, name, f"{value!r}: expected {'a number' if kind is int else 'text'}")
+                if isinstance(value, str) and surrogate_fault(value):
+                    raise _damaged(file, number, name, f"{value!r}: is no UTF-8 text")
             yield {name: fields[name] for name in _KINDS}
+
+
+def _damaged(file: Path, number: int, field: str, fault: str) -> DataError:
+    return DataError([Problem(str(file), f"line {number}", field, f"{fault}; delete the damaged file")])
 
 
 def _rows(part: Part) -> Iterator[dict[str, Any]]:

@@ -117,7 +117,7 @@ def _candidates(scores: Together, starts: int) -> tuple[Floats, NDArray[np.int64
     place, owner = place[reaches], owner[reaches]
     ends = sliding_window_view(scores.end_at, scores.reach)[place]
     # What lengths add goes to the end first, as in `_best_ends`: sums must be rounded alike.
-    total = scores.start_at[place, None] + (ends + scores.added(place[:, None], np.arange(scores.reach)))
+    total = scores.start_at[place, None] + (ends + scores.added(place))
     found = np.flatnonzero(total >= threshold[owner, None])
     row = found // scores.reach
     token = (place - scores.reach * _range_of(place, scores.windows))[row]
@@ -129,9 +129,9 @@ def _best_ends(scores: Together) -> Floats:
     """The highest logit of an end in reach of each place, with what the length adds, shape (P,)."""
     values, count = scores.end_at, int(scores.owners[-1])
     if scores.by_length:
-        place, best = np.arange(count), np.full(count, -np.inf, dtype=np.float32)
-        for further in range(scores.reach):
-            np.maximum(best, values[further : further + count] + scores.added(place, further), out=best)
+        best = np.full(count, -np.inf, dtype=np.float32)
+        for further, (place, added) in enumerate(scores.lengths()):
+            best[place] = np.maximum(best[place], values[further : further + count][place] + added)
         return best
     size = 1
     while size < scores.reach:  # `values` are maxima over `size` places
@@ -195,7 +195,6 @@ def _log_normalisers(scores: Together, temperature: float) -> NDArray[np.float64
         np.exp((logits[: scores.owners[-1]] / divisor).astype(np.float64) - np.repeat(of_all, np.diff(scores.owners)))
         for logits, of_all in ((scores.start_at, of_start), (scores.end_at, of_end))
     )
-    place = np.arange(scores.owners[-1])
-    added = (np.atleast_1d(scores.added(place, further)) for further in range(scores.reach))
-    factors = (np.exp(values.astype(np.float64) / temperature) for values in added)
+    ends = np.append(ends, np.zeros(scores.reach))
+    factors = ((place, np.exp(np.asarray(added, dtype=np.float64) / temperature)) for place, added in scores.lengths())
     return of_start + of_end + log_mass_ratios(starts, ends, scores.owners, factors)

@@ -140,7 +140,7 @@ class Ensemble:
 
 
 def _shares(infos: Sequence[ScoresInfo], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What members' settings count, to which scores are logits, on the scale of averaged log-probabilities."""
+    """The factors of members' settings, which go by their logits, where averaged log-probabilities stand for these."""
     temperatures = np.array([info.temperature for info in infos], dtype=np.float64)
     return np.asarray(weights / weights.sum() / temperatures)
 

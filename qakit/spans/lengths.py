@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 
 
 class LengthRule(NamedTuple):
@@ -25,7 +25,8 @@ class TokenNumbers(NamedTuple):
     """Which of a model's tokens a span begins and ends with.
 
     Attributes:
-        begins: by the character at which the span starts: the first token that reaches beyond it, shape (N,).
+        begins: by the character at which the span starts: the first token that reaches beyond it, or, of several that
+            begin where that one does, the first; shape (N,).
         ends: by its last character: the last token that starts there or before, shape (N,).
         apart: whether each token has characters of its own.
     """
@@ -41,7 +42,7 @@ class Ruler(NamedTuple):
     Attributes:
         rule: what is made of them.
         first, last: number of the model's token with which a span begins that starts at a place, and ends that ends
-            there; neither ever falls; shape (N,).
+            there, rising or level; shape (N,).
     """
 
     rule: LengthRule
@@ -49,28 +50,27 @@ class Ruler(NamedTuple):
     last: Numbers
 
     @property
-    def reach(self) -> int:
-        """Places of the longest span that is not too long."""
-        if not len(self.first):
-            return 1
-        behind = np.searchsorted(self.last, self.first + self.rule.max_length, side="left")
-        return max(1, int((behind - np.arange(len(self.first))).max()))
+    def reach(self) -> Numbers:
+        """How many places the longest span has that starts at each place and is not too long, shape (N,)."""
+        stop = np.searchsorted(self.last, self.first + self.rule.max_length, side="left")
+        return np.asarray(np.maximum(stop - np.arange(len(self.first)), 0), dtype=np.int32)
 
 
-def added_by(rulers: Sequence[Ruler], start: Numbers, end: Numbers) -> NDArray[np.float32]:
-    """What all rules together add to spans from some places to others; -inf where each finds them too long."""
+def added_by(rulers: Sequence[Ruler], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What all rules together add to spans from some places to others."""
     total = np.zeros(np.broadcast_shapes(start.shape, end.shape))
-    allowed = np.zeros(total.shape, dtype=np.bool_)
     for rule, first, last in rulers:
-        length = np.maximum(last[end] - first[start], 0)  # without its first token
-        allowed |= length < rule.max_length
         if rule.bonus:
-            total += np.array(rule.bonus)[np.minimum(length, len(rule.bonus) - 1)]
-    return np.where(allowed, total, -np.inf).astype(np.float32)
+            total += np.array(rule.bonus).take(last[end] - first[start], mode="clip")
+    return total.astype(np.float32)
 
 
-def token_numbers(first: Numbers, stop: Numbers, window: Numbers, size: int) -> TokenNumbers:
+def token_numbers(
+    first: NDArray[np.int64], stop: NDArray[np.int64], window: NDArray[np.int64], size: int
+) -> TokenNumbers:
     """Number a model's tokens in their order, those without characters too, each once in windows that overlap.
+
+    Windows are taken to share whole characters' tokens, where they cut any.
 
     Args:
         first, stop: characters of each token, half-open, rising within a window; shape (N,).
@@ -84,11 +84,13 @@ def token_numbers(first: Numbers, stop: Numbers, window: Numbers, size: int) -> 
         np.maximum.at(empty, first[runs], np.add.reduceat((first >= stop).astype(np.int64), runs))
         np.maximum.at(end, first, stop)
     start = np.flatnonzero(here > empty)
-    if not len(start):
-        return TokenNumbers(here, here, apart=True)
+    beyond = np.maximum.accumulate(end[start])
     before = np.cumsum(here) - here
-    place, highest = np.arange(size), len(start) - 1
-    begins = (before + empty)[start][np.minimum(np.searchsorted(end[start], place, side="right"), highest)]
-    ends = (before + here - 1)[start][np.maximum(np.searchsorted(start, place, side="right") - 1, 0)]
-    apart = here.max() == 1 and not empty.any() and bool((start[1:] >= end[start][:-1]).all())
-    return TokenNumbers(begins, ends, apart)
+    begin_of = np.append((before + empty)[start], here.sum()).astype(np.int32)
+    end_of = np.append(-1, (before + here - 1)[start]).astype(np.int32)
+    place = np.arange(size)
+    return TokenNumbers(
+        begins=begin_of[np.searchsorted(beyond, place, side="right")],
+        ends=end_of[np.searchsorted(start, place, side="right")],
+        apart=here.max(initial=0) <= 1 and not empty.any() and bool((start[1:] >= beyond[:-1]).all()),
+    )

@@ -17,7 +17,7 @@ from qakit.spans.token_scores import TokenScores
 Average = Literal["log", "probability"]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Layout = tuple[Numbers, Numbers, Numbers]
+Layout = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """First and last character (exclusive) and window of each of a model's tokens, shape (T,)."""
 LEAST = 5e-324
 """What stands for a probability that was rounded to 0, whose logarithm is none."""
@@ -154,7 +154,7 @@ def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[Score
         nulls[member, place] = given / info.temperature - sums[place]
         selection[member] = [_selected(own[page.question], page.candidate) for page in pages]
     nulls = np.exp(nulls) if average == "probability" else nulls
-    return Pages(average, pages, bounds, reads, values, known, nulls, selection, _numbers_of(layouts, int(bounds[-1])))
+    return Pages(average, pages, bounds, reads, values, known, nulls, selection, _numbers_of(layouts, known))
 
 
 def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]:
@@ -177,14 +177,20 @@ def _layout(own: Sequence[QuestionScores], place: NDArray[np.int64], bounds: NDA
     return first, stop, window
 
 
-def _numbers_of(layouts: Sequence[Layout], size: int) -> tuple[TokenNumbers, ...]:
-    """The numbers of each member's tokens, worked out once for those that have the same."""
+def _numbers_of(layouts: Sequence[Layout], known: Bools) -> tuple[TokenNumbers, ...]:
+    """The numbers of each member's tokens: one object for all that have the same, whatever windows cut them."""
     found: list[TokenNumbers] = []
-    for layout in layouts:
-        same = (
-            known for before, known in zip(layouts, found, strict=False) if all(map(np.array_equal, before, layout))
+    for member, layout in enumerate(layouts):
+        same = (found[k] for k in range(member) if all(map(np.array_equal, layouts[k], layout)))
+        numbers = next(same, None) or token_numbers(*layout, known.shape[2])
+        alike = (
+            found[k]
+            for k in range(member)
+            if np.array_equal(found[k].begins, numbers.begins)
+            and np.array_equal(found[k].ends, numbers.ends)
+            and np.array_equal(known[:, k], known[:, member])
         )
-        found.append(next(same, None) or token_numbers(*layout, size))
+        found.append(next(alike, numbers))
     return tuple(found)
 
 

@@ -28,25 +28,30 @@ def log_sums(values: NDArray[np.float32], owners: NDArray[np.int64]) -> Doubles:
     return sums
 
 
-def log_mass_ratios(starts: Doubles, ends: Doubles, owners: NDArray[np.int64], factors: Iterable[Doubles]) -> Doubles:
-    """By how much a factor for each length changes the sum of probability over all spans, as a logarithm.
+def log_mass_ratios(
+    starts: Doubles,
+    ends: Doubles,
+    owners: NDArray[np.int64],
+    factors: Iterable[tuple[slice | NDArray[np.int64], Doubles]],
+) -> Doubles:
+    """By how much factors for lengths change the sum of probability over all spans, as a logarithm.
 
     Args:
-        starts, ends: probability of each place as the start, and as the end, with zeros behind each window, so that no
-            span leaves it; shape (P,).
+        starts: probability of each place as the start, shape (P,).
+        ends: the same as the end, with zeros behind each window, so that no span leaves it; and behind the last as many
+            as the longest span has tokens.
         owners: first place of each question, and P, shape (questions + 1,).
-        factors: for spans of 1, 2, ... tokens, by the place where they start, or one for all; 0 where there is no such
-            span. Longer ones are none.
+        factors: for spans of 1, 2, ... tokens the places where they may start, and the factor of each, or of all;
+            longer ones are none.
 
     Returns:
         Shape (questions,); 0 where the spans have no probability.
     """
     plain, weighted = np.zeros((2, len(starts)))
-    for further, factor in enumerate(factors):
-        spans = starts[: max(0, len(starts) - further)] * ends[further:]
-        held = factor[: len(spans)]
-        plain[: len(spans)] += spans * (held > 0)
-        weighted[: len(spans)] += spans * held
+    for further, (place, factor) in enumerate(factors):
+        spans = starts[place] * ends[further : further + len(starts)][place]
+        plain[place] += spans
+        weighted[place] += factor * spans
     count = len(owners) - 1
     owner = np.repeat(np.arange(count), np.diff(owners))
     before, after = (np.bincount(owner, sums, count) for sums in (plain, weighted))

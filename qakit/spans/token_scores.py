@@ -1,18 +1,18 @@
 """The logits of questions' tokens: of one, and of many side by side, as they are searched."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.spans.lengths import Ruler, added_by
+from qakit.spans.lengths import Numbers, Ruler, added_by
 
 Floats = NDArray[np.float32]
 Offsets = NDArray[np.int32]
 
-_Number = TypeVar("_Number", np.float32, np.int64)
+_Number = TypeVar("_Number", np.float32, np.int32)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Together:
         start_at, end_at: the logits by place, shape (P + reach - 1,).
         windows, owners: first place of each window and of each question, and P, shapes (W + 1,) and (Q + 1,).
         bonus: for spans of 1 to `reach` tokens, shape (reach,); None where there is none, which costs less.
-        rulers: by place, shape (P + reach - 1,).
+        rulers: by place, shape (P + reach - 1,); and `reaches`, how many places their longest span has, shape (P,).
     """
 
     start: Floats
@@ -73,17 +73,29 @@ class Together:
     owners: NDArray[np.int64]
     bonus: Floats | None = None
     rulers: tuple[Ruler, ...] = ()
+    reaches: Numbers = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
 
     @property
     def by_length(self) -> bool:
         """Whether lengths do more than to end at `reach`."""
         return self.bonus is not None or bool(self.rulers)
 
-    def added(self, place: NDArray[np.int64], further: int | NDArray[np.int64]) -> Floats:
-        """What spans have added to their scores that end so many tokens after these; -inf where they are too long."""
-        if self.rulers:
-            return added_by(self.rulers, place, place + further)
-        return np.zeros(1, dtype=np.float32) if self.bonus is None else self.bonus[further]
+    def lengths(self) -> Iterator[tuple[slice | NDArray[np.int64], Floats]]:
+        """Of spans of 1, 2, ... tokens the places where they may start, and what is added to the score of each."""
+        if not self.rulers:
+            yield from ((slice(None), added) for added in ([] if self.bonus is None else self.bonus))
+            return
+        place = np.flatnonzero(self.reaches)
+        for further in range(self.reach):
+            place = place[self.reaches[place] > further]
+            yield place, added_by(self.rulers, place, place + further)
+
+    def added(self, place: NDArray[np.int64]) -> Floats:
+        """The same of some places, shape (places, reach) or (reach,); -inf where a span may not be so long."""
+        if not self.rulers:
+            return np.zeros(1, dtype=np.float32) if self.bonus is None else self.bonus
+        start, further = place[:, None], np.arange(self.reach)
+        return np.where(self.reaches[start] > further, added_by(self.rulers, start, start + further), -np.inf)
 
     @classmethod
     def of(cls, questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...] = ()) -> "Together":
@@ -99,8 +111,10 @@ class Together:
         edges = np.concatenate([one.bounds for one in questions])
         lengths = np.delete(np.diff(edges), last[:-1])
         rulers = [[one.rulers[number] for one in questions] for number in range(len(questions[0].rulers))]
-        longest = max((ruler.reach for each in rulers for ruler in each), default=max_length)
-        reach = min(longest, max(1, int(lengths.max())))
+        reaches = np.zeros(len(start), dtype=np.int32)
+        for each in rulers:
+            np.maximum(reaches, np.concatenate([ruler.reach for ruler in each]), out=reaches, casting="unsafe")
+        reach = min(int(reaches.max(initial=1)) if rulers else max_length, max(1, int(lengths.max())))
         runs = np.stack([lengths, np.full_like(lengths, reach)], axis=1).ravel()
         is_token = np.repeat(np.tile([True, False], len(lengths)), runs)
         bounds = np.append(0, np.cumsum(edges[last]))
@@ -124,6 +138,7 @@ class Together:
                 )
                 for each in rulers
             ),
+            reaches=_with_room(reaches, is_token, 0, 0),
         )
 
 

@@ -14,7 +14,7 @@ from qakit.spans import ensembling
 from qakit.spans.answers import Prediction, cut_answers
 from qakit.spans.decoding import best_spans
 from qakit.spans.ensembling import Combined, Method, decode_scores
-from qakit.spans.pages import Average
+from qakit.spans.pages import Average, lay_out
 from qakit.spans.scores import QuestionScores, ScoresInfo
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import tokenize_texts
@@ -246,6 +246,27 @@ def test_the_lengths_of_members_that_did_not_read_a_paragraph_do_not_count_there
     short, two, three = (prediction.answers[0] for prediction in ensembling.combine(rows, infos, Combined()))
     assert [short.text, two.text, three.text] == ["臺", "臺北車站在中", "臺北車站在中"]
     assert two.score - three.score == pytest.approx(4 / 2 - 4 / 3)
+
+
+def test_members_with_the_same_tokens_in_other_windows_count_as_one() -> None:
+    whole = [(place, place + 1) for place in range(4)]
+    scores = token_scores([1, 2, 3, 4], [4, 3, 2, 1], offsets=whole)
+    cut = token_scores([1, 2, 3, 2, 3, 4], [4, 3, 2, 3, 2, 1], offsets=[*whole[:3], *whole[1:]], lengths=[3, 3])
+    words = token_scores([1, 4], [3, 1], offsets=[(0, 2), (2, 4)])
+    row = [question_scores(tokens, CONTEXT[:4]) for tokens in (scores, cut, words)]
+    one, other, third = lay_out([row], [INFO] * 3, "log").numbers
+    assert one is other
+    assert third is not one
+
+
+def test_an_answer_does_not_depend_on_what_is_asked_before_and_after() -> None:
+    characters = question_scores(token_scores([9, 0, 0, 0], [0, 0, 9, 0]), CONTEXT[:4])
+    some = question_scores(
+        token_scores([9, 0, 0, -9], [0, 0, -9, 9], offsets=[(0, 1), (1, 2), (2, 3), (2, 3)]), CONTEXT[:4]
+    )
+    infos = [INFO, replace(INFO, length_bonus=(0.0, -1.0, -2.0, -3.0))]
+    found = ensembling.combine([[characters, some]] * 3, infos, Combined(nbest=9))
+    assert found[0].answers == found[1].answers == found[2].answers
 
 
 def test_what_lies_between_tokens_does_not_count_for_the_length() -> None:
