@@ -17,8 +17,7 @@ from qakit.spans.token_scores import TokenScores
 Average = Literal["log", "probability"]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Layout = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""First and last character (exclusive) and window of each of a model's tokens, shape (T,)."""
+_CUTS = ("char_start", "char_end", "bounds")
 LEAST = 5e-324
 """What stands for a probability that was rounded to 0, whose logarithm is none."""
 
@@ -29,6 +28,27 @@ class Page(NamedTuple):
     question: int
     candidate: int
     context: str
+
+
+class Cuts(NamedTuple):
+    """How a member cuts its Q questions' paragraphs.
+
+    Attributes:
+        page: of each question, shape (Q,).
+        sizes: its number of tokens and of window bounds, shape (Q, 2).
+        first, stop: characters of all tokens in their paragraph, half-open.
+        edges: the window bounds of all questions.
+    """
+
+    page: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    first: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    edges: NDArray[np.int64]
+
+    def equals(self, other: "Cuts") -> bool:
+        """Whether all of it is the same."""
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self._fields)
 
 
 @dataclass(frozen=True)
@@ -140,11 +160,11 @@ def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[Score
     nulls, selection = np.full((2, count, len(pages)), np.nan)
     values = np.zeros((2, count, int(bounds[-1])), dtype=np.float32 if average == "log" else np.float64)
     known = np.zeros(values.shape, dtype=np.bool_)
-    layouts = []
+    cuts = []
     for member, info in enumerate(infos):
         own = [row[member] for row in questions]
         place = np.array([number[question, scores.candidate] for question, scores in enumerate(own)], dtype=np.int64)
-        layouts.append(_layout(own, place, bounds))
+        cuts.append(_cuts_of(own, place))
         reads[member, place] = [len(scores.tokens.start) > 0 for scores in own]
         sums = np.zeros(len(pages))
         for side in (0, 1):
@@ -154,7 +174,7 @@ def lay_out(questions: Sequence[Sequence[QuestionScores]], infos: Sequence[Score
         nulls[member, place] = given / info.temperature - sums[place]
         selection[member] = [_selected(own[page.question], page.candidate) for page in pages]
     nulls = np.exp(nulls) if average == "probability" else nulls
-    return Pages(average, pages, bounds, reads, values, known, nulls, selection, _numbers_of(layouts, known))
+    return Pages(average, pages, bounds, reads, values, known, nulls, selection, _numbers_of(cuts, bounds, known))
 
 
 def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]:
@@ -165,33 +185,41 @@ def _pages_of(questions: Sequence[Sequence[QuestionScores]]) -> tuple[Page, ...]
     )
 
 
-def _layout(own: Sequence[QuestionScores], place: NDArray[np.int64], bounds: NDArray[np.int64]) -> Layout:
-    """A member's tokens among the characters of all pages; those without characters at a page's end are left out."""
+def _cuts_of(own: Sequence[QuestionScores], place: NDArray[np.int64]) -> Cuts:
     tokens = [scores.tokens for scores in own]
-    lengths = np.concatenate([np.diff(one.bounds) for one in tokens])
-    first, stop = (np.concatenate([getattr(one, name) for one in tokens]) for name in ("char_start", "char_end"))
-    page = np.repeat(place, [len(one.start) for one in tokens])
-    inside = first < np.diff(bounds)[page]
-    columns = (bounds[page] + first, bounds[page] + stop, np.repeat(np.arange(len(lengths)), lengths))
-    first, stop, window = (column[inside] for column in columns)
-    return first, stop, window
+    sizes = [(len(one.start), len(one.bounds)) for one in tokens]
+    first, stop, edges = (np.concatenate([getattr(one, name) for one in tokens]) for name in _CUTS)
+    return Cuts(place, np.array(sizes), first, stop, edges)
 
 
-def _numbers_of(layouts: Sequence[Layout], known: Bools) -> tuple[TokenNumbers, ...]:
+def _numbers_of(cuts: Sequence[Cuts], bounds: NDArray[np.int64], known: Bools) -> tuple[TokenNumbers, ...]:
     """The numbers of each member's tokens: one object for all that have the same, whatever windows cut them."""
     found: list[TokenNumbers] = []
-    for member, layout in enumerate(layouts):
-        same = (found[k] for k in range(member) if all(map(np.array_equal, layouts[k], layout)))
-        numbers = next(same, None) or token_numbers(*layout, known.shape[2])
+    for member, own in enumerate(cuts):
+        same = next((place for place, other in enumerate(cuts[:member]) if other.equals(own)), None)
+        if same is not None:
+            found.append(found[same])
+            continue
+        begins, ends, _ = numbers = _numbers(own, bounds)
         alike = (
-            found[k]
-            for k in range(member)
-            if np.array_equal(found[k].begins, numbers.begins)
-            and np.array_equal(found[k].ends, numbers.ends)
-            and np.array_equal(known[:, k], known[:, member])
+            other
+            for other, known_before in zip(found, known.swapaxes(0, 1), strict=False)
+            if np.array_equal(other.begins, begins)
+            and np.array_equal(other.ends, ends)
+            and np.array_equal(known_before, known[:, member])
         )
         found.append(next(alike, numbers))
     return tuple(found)
+
+
+def _numbers(own: Cuts, bounds: NDArray[np.int64]) -> TokenNumbers:
+    """Those of one member; tokens without characters at a page's end are left out: no span begins or ends with them."""
+    lengths = np.delete(np.diff(own.edges), np.cumsum(own.sizes[:-1, 1]) - 1)
+    window = np.repeat(np.arange(len(lengths)), lengths)
+    page = np.repeat(own.page, own.sizes[:, 0])
+    inside = own.first < np.diff(bounds)[page]
+    first, stop = ((bounds[page] + places)[inside] for places in (own.first, own.stop))
+    return token_numbers(first, stop, window[inside], int(bounds[-1]))
 
 
 def _selected(scores: QuestionScores, candidate: int) -> float:
