@@ -22,7 +22,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.records import Record
 from qakit.metrics.presets import evaluate
 from qakit.modeling.loading import load_tokenizer
-from qakit.spans.answers import cut_answers
+from qakit.spans.decoder import cut_answers
 from qakit.spans.decoding import best_spans
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import Ints

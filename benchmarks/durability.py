@@ -26,8 +26,14 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForQuestionAnswering
 
 from qakit.errors import CheckpointError, ResourceError
-from qakit.training.checkpoints import MANIFEST, Checkpoint, load_checkpoint, save_checkpoint
-from qakit.training.retention import find_checkpoints, latest_good_checkpoint
+from qakit.training.checkpoints import (
+    MANIFEST,
+    Checkpoint,
+    find_checkpoints,
+    latest_good_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 TRIALS = 200
 SMALL = {

@@ -20,18 +20,19 @@ import numpy as np
 
 from qakit.config import DecodingSettings, ReadConfig, WindowSettings
 from qakit.data.formats import read_dataset
+from qakit.data.predictions import PredictedAnswer
 from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.intervals import bootstrap
 from qakit.metrics.presets import QuestionScore, get_preset
 from qakit.runs.evaluate import References, references_of
-from qakit.runs.predict import Models, load_models, predict
-from qakit.runs.tune import JOINT_WEIGHTS, LENGTH_WEIGHTS
-from qakit.spans.answers import PredictedAnswer
+from qakit.runs.predict import predict
 from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import best_spans_of
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.scores import QuestionScores, read_scores
-from qakit.tasks.stages import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.questions.models import Models, load_models
+from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS
+from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 PLAIN = DecodingSettings(null_threshold=0.0, temperature=1.0, length_weight=0.0)

@@ -19,8 +19,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.records import Record
 from qakit.metrics.calibration import reliability_curve
 from qakit.metrics.presets import get_preset
-from qakit.report.html import render
-from qakit.report.page import (
+from qakit.report.error_report import (
     Candidate,
     Card,
     Comparison,
@@ -34,6 +33,7 @@ from qakit.report.page import (
     Ranked,
     SliceGroup,
     SliceRow,
+    render,
 )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the browser of the tests

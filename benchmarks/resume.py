@@ -28,11 +28,11 @@ from qakit.config import TrainConfig
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.modeling.loading import load_tokenizer
 from qakit.runs import train as runs_train
-from qakit.runs.events import Evaluated, Note
 from qakit.spans.windowing import encode_pairs
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training import checkpoints, loop
+from qakit.training.events import Evaluated, Note
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 QUESTIONS, EPOCHS, STEPS_PER_EPOCH = 25, 3, 5

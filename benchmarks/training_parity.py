@@ -29,8 +29,8 @@ from qakit.data.formats import read_dataset  # noqa: E402
 from qakit.data.records import Dataset  # noqa: E402
 from qakit.modeling.building import build_for_training  # noqa: E402
 from qakit.tasks.base import Task  # noqa: E402
-from qakit.tasks.qa import QuestionAnswering  # noqa: E402
-from qakit.tasks.select import ParagraphSelection  # noqa: E402
+from qakit.tasks.questions.qa import QuestionAnswering  # noqa: E402
+from qakit.tasks.questions.select import ParagraphSelection  # noqa: E402
 from qakit.training.order import make_plan  # noqa: E402
 from tests.training.plain import loop_losses, plain_losses  # noqa: E402
 

@@ -66,7 +66,7 @@ def ours(data: Path, shape: str, precision: str) -> dict[str, float]:
     from qakit.config import TrainConfig
     from qakit.data.formats import read_dataset
     from qakit.modeling.building import build_for_training
-    from qakit.tasks.qa import QuestionAnswering
+    from qakit.tasks.questions.qa import QuestionAnswering
     from qakit.training.learner import Learner, make_accelerator
 
     file = data / "drcd" / "DRCD_dev.json"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from qakit.errors import WHOLE_FILE, DataError, Problem
+from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem
 
 UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -209,3 +209,56 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Make sure, before any work, that no output takes the place of an input, of a folder or of another output.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    taken = {path.resolve(): "is an input" for path in inputs}
+    for path in filter(None, outputs):
+        reason = taken.get(path.resolve(), "is a folder" if path.is_dir() else "")
+        if reason:
+            raise ConfigError(f"{path}: {reason}; choose another name for the output")
+        taken[path.resolve()] = "is the name of another output too"
+
+
+# What a spreadsheet takes for the beginning of a formula, the full-width forms too (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def write_details(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the rows of a result as `.csv`, `.json`, `.jsonl` or `.parquet`.
+
+    CSV is for spreadsheets: lists are joined by ` | `, and a text that one would take for a formula begins with `'`.
+
+    Raises:
+        ConfigError: another suffix.
+    """
+    check_details(path)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    if path.suffix == ".json":
+        write_json(path, list(rows))
+    elif path.suffix == ".jsonl":
+        write_jsonl(path, rows)
+    elif path.suffix == ".parquet":
+        write_parquet(path, columns)
+    else:
+        write_text(path, csv_text(list(columns), (list(map(_cell, row.values())) for row in rows)))
+
+
+def check_details(path: Path) -> None:
+    """Make sure that the suffix tells how to write.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if path.suffix not in (".csv", ".json", ".jsonl", ".parquet"):
+        raise ConfigError(f"{path}: cannot tell the format by its name; use .csv, .json, .jsonl or .parquet")
+
+
+def _cell(value: Any) -> Any:
+    text = " | ".join(value) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA_STARTS) else text

@@ -6,19 +6,19 @@ lists what else differs.
 """
 
 import math
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
-from qakit.errors import suggestion
-from qakit.modeling.bundled import BUNDLED_MODEL
-from qakit.modeling.former_arguments import device_of, precision_of, refuse, with_more
+from qakit.config import DecodingSettings, InferenceSettings, Precision, ReadConfig, WindowSettings
+from qakit.errors import ConfigError, suggestion
+from qakit.modeling.loading import BUNDLED_MODEL
 from qakit.reader import BadItem, Read, Reader
 from qakit.spans.probability import log_sum_exp
-from qakit.spans.whole_words import whole_words
 
 TASK = "question-answering"
 Answer = dict[str, Any]
@@ -291,3 +291,84 @@ def _ranked(read: Read, options: Options) -> list[Answer]:
     if options.handle_impossible_answer or not merged:
         merged[""] = none
     return sorted(merged.values(), key=lambda answer: -answer["score"])
+
+
+# Scripts that put no space between words: an answer may begin at any character.
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the rest of the words that it begins and ends in, where the script parts words by spaces."""
+    while start > 0 and _in_one_word(text[start - 1], text[start]):
+        start -= 1
+    while end < len(text) and _in_one_word(text[end - 1], text[end]):
+        end += 1
+    return start, end
+
+
+def _in_one_word(left: str, right: str) -> bool:
+    return _of_a_word(left) and _of_a_word(right)
+
+
+def _of_a_word(character: str) -> bool:
+    """As BERT parts words, for scripts that have spaces: at white space, punctuation and ASCII symbols."""
+    parts = unicodedata.category(character)[0] in "ZCP" or (character.isascii() and not character.isalnum())
+    return not parts and not unicodedata.name(character, "").startswith(_UNSPACED)
+
+
+_DTYPES: dict[str, Precision] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+_LOAD_IT = "load the model with transformers and give the objects: pipeline(model=model, tokenizer=tokenizer)"
+
+
+def refuse(model: Any, *, config: Any, framework: str | None, feature_extractor: Any) -> None:
+    """Refuse what is taken and does nothing where it would have to do something.
+
+    Raises:
+        ValueError: a framework that is not torch.
+        ConfigError: a config of the caller's own, or a feature extractor.
+    """
+    if framework not in (None, "pt"):
+        raise ValueError(f"framework {framework!r}: expected 'pt'; qakit runs on torch alone")
+    if feature_extractor is not None:
+        raise ConfigError(f"feature_extractor: questions and contexts have none; leave {feature_extractor!r} out")
+    if config is not None and config != model and (model is None or isinstance(model, str | PathLike)):
+        raise ConfigError(f"config: qakit reads the config that stands beside the weights; for another, {_LOAD_IT}")
+
+
+def with_more(loading: dict[str, Any], model_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of loading with those of `model_kwargs`, which give way to what was given beside them.
+
+    Raises:
+        ConfigError: an argument that is not in `loading`.
+    """
+    more = {"dtype" if name == "torch_dtype" else name: value for name, value in model_kwargs.items()}
+    if unknown := more.keys() - loading.keys():
+        raise ConfigError(f"model_kwargs: expected {', '.join(loading)}, not {', '.join(sorted(unknown))}; {_LOAD_IT}")
+    return {name: more.get(name) if value is None else value for name, value in loading.items()}
+
+
+def device_of(device: Any, device_map: Any) -> Any:
+    """What a `Reader` takes for a device.
+
+    Raises:
+        ConfigError: a map that spreads a model over several devices.
+    """
+    if isinstance(device_map, Mapping) or device_map in ("balanced", "balanced_low_0", "sequential"):
+        raise ConfigError(f"device_map {device_map!r}: expected 'auto' or a device; for a model on several, {_LOAD_IT}")
+    if device is None and device_map != "auto":
+        device = device_map
+    return "cpu" if device == -1 else device
+
+
+def precision_of(dtype: Any) -> Precision | None:
+    """The precision of a number format by its name in torch, or itself; None for `auto`.
+
+    Raises:
+        ValueError: another format.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if dtype is None or name == "auto":
+        return None
+    if name not in _DTYPES:
+        raise ValueError(f"dtype {dtype}: expected {', '.join(_DTYPES)} or auto")
+    return _DTYPES[name]

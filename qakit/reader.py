@@ -11,18 +11,17 @@ import torch
 from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
 from qakit.data.formats.shapes import surrogate_fault
+from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
-from qakit.modeling.bundled import BUNDLED_MODEL
-from qakit.modeling.loading import load_tokenizer
+from qakit.modeling.loading import BUNDLED_MODEL, load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, take_loaded
-from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Task
-from qakit.tasks.qa import QuestionAnswering, read_answers
-from qakit.tasks.search import Found, search
-from qakit.tasks.select import ParagraphSelection
-from qakit.tasks.stages import answer_records
+from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.search import Found, search
+from qakit.tasks.questions.select import ParagraphSelection
+from qakit.tasks.questions.two_stage import answer_records
 
 _CHUNK = 256  # pairs that are read together: enough to form batches of like length
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)

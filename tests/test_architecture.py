@@ -1,4 +1,4 @@
-"""The house keeps its floors: imports point down only, some rooms never load torch, modules stay short and clean."""
+"""The house keeps its floors: imports point down only, some rooms never load torch, modules stay clean."""
 
 import ast
 import shutil
@@ -10,14 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "qakit"
-LONGEST_MODULE = 300
 
 # Lowest first. A module imports from its own room and from the floors below.
 FLOORS = (
     ("errors",),
     ("io", "signals"),
     ("config",),
-    ("config_files",),
     ("training", "data"),
     ("spans", "metrics"),
     ("modeling", "report"),
@@ -37,7 +35,6 @@ FORBIDDEN = {
     "errors": HEAVY,
     "io": HEAVY,
     "config": HEAVY,
-    "config_files": HEAVY,
 }
 
 
@@ -98,7 +95,7 @@ def test_imports_point_down():
         ("training/loop.py", "from qakit.data.records import Record", "qakit.data.records.Record"),
         ("spans/scores.py", "def f():\n    import torch.nn", "torch.nn"),
         ("spans/scores.py", "from qakit.training.optim import rate", "qakit.training.optim.rate"),
-        ("metrics/rules.py", "from transformers import AutoModel", "transformers.AutoModel"),
+        ("metrics/official_rules.py", "from transformers import AutoModel", "transformers.AutoModel"),
         ("runs/predict.py", "def f():\n    from ..cli import console", "qakit.cli.console"),
         ("errors.py", "import qakit.io", "qakit.io"),
         ("io.py", "from . import config", "qakit.config"),
@@ -143,10 +140,9 @@ def test_the_check_finds_a_planted_fault(text: str):
 
 
 @pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_is_short_and_has_no_assert_print_or_unwritten_method(module: Path):
+def test_a_module_has_no_assert_print_or_unwritten_method(module: Path):
     text = module.read_text(encoding="utf-8")
     assert faults_in(text) == []
-    assert len(text.splitlines()) <= LONGEST_MODULE
 
 
 def test_git_ignores_no_source_file():

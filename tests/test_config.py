@@ -18,7 +18,7 @@ from qakit.config import (
     TrainingSettings,
     WindowSettings,
 )
-from qakit.config_files import load_config, preview_config, to_yaml
+from qakit.config.files import load_config, preview_config, to_yaml
 from qakit.errors import ConfigError, suggestion
 
 NEEDED = {"out": Path("run"), "data.train": [Path("train.json")], "model.name": "bert"}

@@ -9,9 +9,8 @@ from torch.utils.data import Dataset
 
 import qakit
 from qakit.errors import CheckpointError, ConfigError
-from qakit.pipelines import Options, QuestionAnsweringPipeline
+from qakit.pipelines import Options, QuestionAnsweringPipeline, whole_words
 from qakit.reader import Reader
-from qakit.spans.whole_words import whole_words
 from tests.modeling.tiny import qa_records, tiny_bert, tokenizer
 from tests.runs.models import save_reader
 

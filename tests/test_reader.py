@@ -12,17 +12,17 @@ import qakit
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.corpus import Corpus
 from qakit.data.formats import read_dataset
+from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
-from qakit.modeling.bundled import bundled_folder
 from qakit.modeling.info import ModelInfo
+from qakit.modeling.loading import bundled_folder
 from qakit.modeling.models import load_trained, save_trained
 from qakit.reader import Reader
-from qakit.runs.predict import answer_dataset, load_models
-from qakit.spans.answers import PredictedAnswer
-from qakit.tasks.qa import read_answers
-from qakit.tasks.search import search
+from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.qa import read_answers
+from qakit.tasks.questions.search import search
 from tests.modeling.tiny import QA, qa_records, tiny_bert, tiny_model, tokenizer
 from tests.runs.models import save_reader, save_selector
 

@@ -9,9 +9,9 @@ from accelerate.commands.launch import launch_command_parser
 from transformers import AutoConfig
 
 from qakit.config import TrainConfig, TrickSettings
-from qakit.config_files import load_config
-from qakit.modeling.bundled import bundled_folder
-from qakit.modeling.known import known_config
+from qakit.config.files import load_config
+from qakit.modeling.dry_run_model import known_config
+from qakit.modeling.loading import bundled_folder
 from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.dry_run import dry_run
 from qakit.tasks import registry

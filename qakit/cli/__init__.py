@@ -7,8 +7,7 @@ import typer
 
 from qakit import __version__
 from qakit.cli import ensemble, evaluate, export, predict, preprocess, train
-from qakit.cli.console import set_debug
-from qakit.cli.usage import Commands
+from qakit.cli.console import Commands, set_debug
 
 app = typer.Typer(
     name="qakit",

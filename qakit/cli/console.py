@@ -7,7 +7,8 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from unicodedata import category
@@ -16,6 +17,7 @@ import typer
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
 from qakit.errors import WHOLE_FILE, DataError, QakitError, ResourceError
 from qakit.signals import Stopped, StopSignals
@@ -204,3 +206,26 @@ def report(error: BaseException, message: str = "") -> None:
 def _exit(error: BaseException, code: int, message: str = "") -> typer.Exit:
     report(error, message)
     return typer.Exit(code)
+
+
+class Commands(TyperGroup):
+    """Commands whose messages hold no escape sequences, as of names of files that a shell has filled in."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """The context, as typer makes it."""
+        with _inert_messages():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command, as typer runs it."""
+        with _inert_messages():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _inert_messages() -> Iterator[None]:
+    try:
+        yield
+    except typer.TyperException as error:
+        error.message = inert(error.message)
+        raise

@@ -7,11 +7,10 @@ import typer
 
 from qakit.cli import labelled
 from qakit.cli import options as opt
-from qakit.cli.adding import show_report, told_of
-from qakit.cli.asked import Wanted
 from qakit.cli.console import guarded
 from qakit.cli.evaluate import Metric
-from qakit.cli.results import show_predictions
+from qakit.cli.options import Wanted
+from qakit.cli.printing import show_predictions, show_report, told_of
 
 if TYPE_CHECKING:
     from qakit.config import EnsembleConfig
@@ -71,9 +70,9 @@ def ensemble(
 ) -> None:
     """Combine the scores files of several models, whatever their tokenizers."""
     from qakit.config import EnsembleConfig
-    from qakit.config_files import load_config
+    from qakit.config.files import load_config
     from qakit.runs.ensemble_weights import EnsembleRequest
-    from qakit.spans.label_scores import is_label_scores_file
+    from qakit.tasks.labels.scores import is_label_scores_file
 
     listed = weights.split(",") if weights else None
     flags = {"method": method, "average": average, "weights": listed, "metric": metric, "nbest": nbest}

@@ -7,7 +7,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
-from qakit.cli.results import show_files
+from qakit.cli.printing import show_files
 
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a folder or a hub name.")]
 Out = Annotated[Path, typer.Option(help="The folder to make.")]

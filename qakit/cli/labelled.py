@@ -5,22 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from qakit.cli.adding import show_report, told_of
-from qakit.cli.asked import Asked, Wanted
-from qakit.cli.asking import read_given
 from qakit.cli.console import emit, emit_json, emit_line, say, say_if_remote
-from qakit.cli.results import show_files
-from qakit.cli.scored import comparison_lines
+from qakit.cli.options import Asked, Wanted
+from qakit.cli.printing import comparison_lines, show_files, show_report, told_of
+from qakit.cli.terminal import read_given
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
     from qakit.config import EnsembleConfig, ReadConfig
-    from qakit.data.labelled import Schema
-    from qakit.data.predicted_labels import LabelPrediction
+    from qakit.data.labels import LabelPrediction, Schema
     from qakit.runs.ensemble_labels import LabelEnsembleResult
     from qakit.runs.ensemble_weights import EnsembleRequest
-    from qakit.runs.labelled import LabelResult
-    from qakit.runs.labeller import LabelPredictions
+    from qakit.tasks.labels.base import LabelPredictions
+    from qakit.tasks.labels.evaluation import LabelResult
 
 _SHOWN = 10  # confusions
 _TUNABLE = "oos"
@@ -30,7 +27,7 @@ OPTIONS_OF_QUESTIONS = ("max_answer_length", "joint_paragraphs", "joint_weight")
 
 def schema_asked(asked: Asked, model: str | None = None, *, interactive: bool = False) -> "Schema | None":
     """The schema of the data where it is of intents or slots; of a text alone, the task of its model."""
-    from qakit.data.labelled import schema_of
+    from qakit.data.labels import schema_of
 
     if asked.data:
         return schema_of(asked.data)
@@ -40,9 +37,8 @@ def schema_asked(asked: Asked, model: str | None = None, *, interactive: bool = 
 
 def _task_of(model: str) -> "Schema | None":
     """The task of a model where it is one of these two."""
-    from qakit.modeling.bundled import bundled_folder
     from qakit.modeling.info import read_info
-    from qakit.modeling.loading import model_folder
+    from qakit.modeling.loading import bundled_folder, model_folder
 
     info = None if bundled_folder(model) else read_info(model_folder(model))
     return info.task if info and info.task in ("intent", "slots") else None  # type: ignore[return-value]
@@ -66,9 +62,9 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     Raises:
         ConfigError: something that only questions have is asked for.
     """
-    from qakit.runs.labelled import LabelRequest, evaluate_labels
-    from qakit.runs.labeller import refuse_what_questions_have
-    from qakit.spans.label_scores import is_label_scores_file
+    from qakit.tasks.labels.base import refuse_what_questions_have
+    from qakit.tasks.labels.evaluation import LabelRequest, evaluate_labels
+    from qakit.tasks.labels.scores import is_label_scores_file
 
     of_questions = ("scores", "selector", "gold", "context", "metric", "slices", *OPTIONS_OF_QUESTIONS)
     if given["scores"] and is_label_scores_file(given["scores"]):
@@ -132,8 +128,8 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
     Raises:
         ConfigError: no model is given, or something that only questions have.
     """
-    from qakit.data.labelled import SlotRecord, read_labelled, single_record
-    from qakit.runs.labeller import load_labeller, predict_labels, refuse_what_questions_have
+    from qakit.data.labels import SlotRecord, read_labelled, single_record
+    from qakit.tasks.labels.base import load_labeller, predict_labels, refuse_what_questions_have
 
     others = {"question": asked.question, "corpus": asked.corpus, "context": asked.context}
     refuse_what_questions_have({**others, "format": wanted.format}, settings.decoding)
@@ -156,7 +152,7 @@ def predict(schema: "Schema", model: str | None, asked: Asked, wanted: Wanted, s
 def ensemble(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
     """Combine scores files of intents or slots, and write or show the labels and what each member adds."""
     from qakit.runs.ensemble_labels import ensemble_labels
-    from qakit.runs.labeller import refuse_what_questions_have
+    from qakit.tasks.labels.base import refuse_what_questions_have
 
     refuse_what_questions_have({"format": wanted.format})
     result = ensemble_labels(request, settings, out=wanted.out, nbest_out=wanted.nbest_out)
@@ -183,7 +179,7 @@ def _show_predictions(
         words: of each sentence by its id, where these are known.
         told: more for the JSON document.
     """
-    from qakit.data.predicted_labels import render_labels
+    from qakit.data.labels import render_labels
 
     words = words or {}
     if json:
@@ -210,7 +206,7 @@ def _lines_of(one: "LabelPrediction", words: Sequence[str] | None) -> Iterator[s
 
 
 def _as_json(one: "LabelPrediction", words: Sequence[str] | None) -> dict[str, Any]:
-    from qakit.data.predicted_labels import ranked_intents
+    from qakit.data.labels import ranked_intents
     from qakit.metrics.slots import tagged_spans
 
     row: dict[str, Any] = {"label": one.label, "probability": one.probability, "ranked": ranked_intents(one)}

@@ -1,6 +1,7 @@
 """The options that commands share, each described once."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,7 +148,36 @@ def reading_config(given: Mapping[str, Any]) -> "ReadConfig":
         ConfigError: with all mistakes.
     """
     from qakit.config import ReadConfig
-    from qakit.config_files import load_config
+    from qakit.config.files import load_config
 
     flags = {setting: given[parameter] for parameter, setting in _SETTING_OF.items() if parameter in given}
     return load_config(ReadConfig, given["config"] or (), overrides=given["set_"] or (), flags=flags)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The questions and where their answers are looked for, as the options say."""
+
+    data: Path | None = None
+    context: Path | None = None
+    question: str | None = None
+    text: str | None = None
+    corpus: tuple[Path, ...] = ()
+    lenient: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Files and forms, as the options say."""
+
+    out: Path | None = None
+    format: str | None = None
+    scores: Path | None = None
+    nbest_out: Path | None = None
+    json: bool = False
+    quiet: bool = False
+
+    @property
+    def is_view(self) -> bool:
+        """Whether answers are to be shown for people: no file, form or JSON is asked for."""
+        return not any((self.out, self.format, self.scores, self.nbest_out, self.json))

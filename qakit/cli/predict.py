@@ -1,18 +1,25 @@
 """`qakit predict`."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qakit.cli import asking, labelled, searching
+from qakit.cli import labelled
 from qakit.cli import options as opt
-from qakit.cli.asked import Asked, Wanted
-from qakit.cli.console import guarded, say_if_remote
-from qakit.cli.parts import answer_in_parts
+from qakit.cli import terminal as asking
+from qakit.cli import terminal as searching
+from qakit.cli.console import emit_json, guarded, say, say_if_remote
+from qakit.cli.options import Asked, Wanted
+from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from qakit.runs.predict import Models
+    from qakit.config import ReadConfig
+    from qakit.data.predictions import Prediction
+    from qakit.tasks.questions.models import Models
 
 Data = Annotated[Path | None, typer.Option(help="The questions, in any schema; or the texts to be labelled.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
@@ -89,7 +96,7 @@ def predict(
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 
     if schema := labelled.schema_asked(asked, model, interactive=interactive):
-        from qakit.runs.labeller import refuse_what_questions_have
+        from qakit.tasks.labels.base import refuse_what_questions_have
 
         of_questions = ("selector", "backend", "part_size", "null_threshold", *labelled.OPTIONS_OF_QUESTIONS)
         refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions})
@@ -97,8 +104,8 @@ def predict(
         return
 
     def load() -> "Models":
-        from qakit.modeling.bundled import BUNDLED_MODEL
-        from qakit.runs.predict import load_models
+        from qakit.modeling.loading import BUNDLED_MODEL
+        from qakit.tasks.questions.models import load_models
 
         say_if_remote(*([] if quiet else [model, selector]))
         return load_models(model or BUNDLED_MODEL, selector, backend=backend, inference=settings.inference)
@@ -117,3 +124,84 @@ def predict(
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command("predict")(predict)
+
+
+_SHOWN = 10  # bad records
+
+
+def check_parts(asked: Asked, wanted: Wanted, *, interactive: bool) -> tuple[Path, Path]:
+    """The questions and the folder, where nothing is asked for that parts have no place for.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    if asked.data is None or wanted.out is None:
+        raise ConfigError("--part-size needs --data, a file or a folder of jsonl or parquet, and --out, a folder")
+    others = {
+        "question": asked.question,
+        "text": asked.text,
+        "corpus": asked.corpus,
+        "interactive": interactive,
+        "context": asked.context,
+        "scores": wanted.scores,
+        "nbest-out": wanted.nbest_out,
+    }
+    for name, value in others.items():
+        if value:
+            raise ConfigError(f"--part-size does not go with --{name}")
+    return asked.data, wanted.out
+
+
+def answer_in_parts(
+    asked: Asked,
+    wanted: Wanted,
+    size: int,
+    load: "Callable[[], Models]",
+    settings: "ReadConfig",
+    *,
+    interactive: bool,
+) -> None:
+    """Answer all parts that are not there yet; say after each how many answers there are, and last what may be wrong.
+
+    Raises:
+        ConfigError: something else is asked for that parts have no place for.
+    """
+    data, out = check_parts(asked, wanted, interactive=interactive)
+    from qakit.data.formats.parts import filled_tables
+    from qakit.runs.lint import fault_note, faults_of
+    from qakit.runs.predict_parts import predict_parts
+
+    filled_tables(data)  # before the models are loaded
+    answered, faults = 0, Counter[str]()
+
+    def tell(answers: "Sequence[Prediction]") -> None:
+        nonlocal answered
+        answered += len(answers)
+        faults.update(faults_of(answers))
+        if not wanted.quiet:
+            say(f"{answered} questions answered")
+
+    result = predict_parts(
+        data, load(), settings, out=out, size=size, format=wanted.format, lenient=asked.lenient, progress=tell
+    )
+    if wanted.json:
+        emit_json(result._asdict())
+    if not wanted.quiet:
+        kept = f", {result.kept} of them by an earlier run" if result.kept else ""
+        say(f"{result.folder}: {result.parts} parts{kept}")
+        if result.skipped_file:
+            _tell_skipped(result.skipped_file, result.skipped)
+        doubt = fault_note(faults)
+        if doubt:
+            say(doubt, "yellow")
+
+
+def _tell_skipped(file: Path, count: int) -> None:
+    """Say which records were left out: the first of them, and where all are listed."""
+    from qakit.runs.predict_parts import read_skipped
+
+    say(f"{count} bad records skipped, listed in {file}:", "yellow")
+    for row in islice(read_skipped(file), _SHOWN):
+        say(f"  {row['file']}: {row['record']}: {row['fault']}")
+    if count > _SHOWN:
+        say(f"  ... and {count - _SHOWN} more")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qakit.cli.console import say, stderr
-from qakit.runs.events import Evaluated, Event, Note, Started
+from qakit.training.events import Evaluated, Event, Note, Started
 from qakit.training.loop import StepEvent
 
 if TYPE_CHECKING:

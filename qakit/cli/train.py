@@ -8,7 +8,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import emit, guarded, say_if_remote
-from qakit.cli.results import show_dry_run, show_folds, show_training
+from qakit.cli.printing import show_dry_run, show_folds, show_training
 
 if TYPE_CHECKING:
     from qakit.config import TrainConfig
@@ -214,7 +214,7 @@ def _command(name: str, summary: str) -> Callable[..., None]:
     ) -> None:
         given = locals()
         from qakit.config import TrainConfig
-        from qakit.config_files import load_config, preview_config
+        from qakit.config.files import load_config, preview_config
 
         flags = {setting: given[parameter] for parameter, setting in _SETTING_OF.items()}
         sources: dict[str, Any] = {

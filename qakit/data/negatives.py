@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.config import Negatives
+from qakit.data.bm25 import BigramIndex
 from qakit.data.records import Paragraph, Record
-from qakit.data.retrieval import BigramIndex
 
 Rank = NDArray[np.int64]
 

@@ -1,15 +1,48 @@
 """Prediction files: one answer text for each question id, as the contests and the official scripts want them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
-from qakit.data.formats.load import Document, Row, load
+from qakit.data.formats.documents import Document, Row, load
 from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
 from qakit.data.formats.source import label
-from qakit.errors import ConfigError, DataError, Problem
-from qakit.io import csv_text, file_error, write_parquet, write_text
+from qakit.errors import ConfigError, DataError, Problem, suggestion
+from qakit.io import csv_text, file_error, write_json, write_parquet, write_text
+
+
+class PredictedAnswer(NamedTuple):  # of which n-best lists have millions: a tuple is made fastest
+    """One answer: `text == context[start:end]`; an empty text with start and end 0 means that there is none.
+
+    `score` is the sum of start and end score and of a length prior, `probability` in [0, 1] (see `Spans`).
+    """
+
+    text: str
+    start: int
+    end: int
+    score: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The n-best answers to one question, best first; none where its paragraph has nothing to choose from.
+
+    `candidate` is the position, among the question's paragraphs, of the one that was read.
+    """
+
+    id: str
+    candidate: int
+    answers: tuple[PredictedAnswer, ...]
+
+    @property
+    def text(self) -> str:
+        """The best answer's text, or an empty one."""
+        return self.answers[0].text if self.answers else ""
+
 
 CONTESTS = ("hw7", "adl2021", "adl2022")
 """Schemas whose contest has a prediction format of the same name; their test files hold no answers."""
@@ -165,3 +198,65 @@ _RENDERERS: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "csv": _csv,
 }
 PREDICTION_FORMATS: tuple[str, ...] = (*_RENDERERS, "parquet")
+
+
+_SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
+
+
+def chosen_format(given: str | None, schema: str, out: Path | None) -> str:
+    """The prediction format that was asked for, else the one that the data and the name of the file ask for.
+
+    Raises:
+        ConfigError: there is no such format, or it cannot be written there.
+    """
+    if given is None:
+        return default_format(schema, out)
+    if given not in PREDICTION_FORMATS:
+        near = suggestion(given, PREDICTION_FORMATS)
+        raise ConfigError(f"--format {given}: unknown{near}; expected one of {', '.join(PREDICTION_FORMATS)}")
+    if given == "parquet" and out is None:
+        raise ConfigError("--format parquet: is not text, so it needs a file; give --out")
+    return given
+
+
+def default_format(schema: str, out: Path | None) -> str:
+    """The prediction format that the contest of a data schema takes; another suffix of `out` asks for another.
+
+    Raises:
+        ConfigError: the suffix tells no format.
+    """
+    native = schema if schema in CONTESTS else "squad" if schema in _SQUAD_LIKE else "jsonl"
+    if out is None:
+        return native
+    by_suffix = {
+        ".csv": native if native in ("hw7", "adl2022") else "csv",
+        ".json": native if native == "adl2021" else "squad",
+        ".jsonl": "jsonl",
+        ".parquet": "parquet",
+    }
+    if out.suffix not in by_suffix:
+        raise ConfigError(f"{out}: cannot tell the format by its name; use {', '.join(by_suffix)}, or give --format")
+    return by_suffix[out.suffix]
+
+
+def write_outputs(
+    predictions: Sequence[Prediction], *, out: Path | None, format: str, nbest_out: Path | None
+) -> tuple[Path, ...]:
+    """Write the best answers and the n-best lists, each where it is asked for; gives the files written."""
+    if out:
+        write_predictions(_texts(predictions), out, format)
+    if nbest_out:
+        write_json(
+            nbest_out,
+            {prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in predictions},
+        )
+    return tuple(file for file in (out, nbest_out) if file)
+
+
+def document(predictions: Sequence[Prediction], format: str) -> str:
+    """The prediction document as text, for standard output."""
+    return render_predictions(_texts(predictions), format)
+
+
+def _texts(predictions: Sequence[Prediction]) -> dict[str, str]:
+    return {prediction.id: prediction.text for prediction in predictions}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from qakit.data.labelled import OUT_OF_SCOPE
+from qakit.data.labels import OUT_OF_SCOPE
 
 TOP = (3, 5)
 """Accuracy is also told among this many intents, where a model ranks them."""

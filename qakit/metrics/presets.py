@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError, QakitError
-from qakit.metrics import rules
+from qakit.metrics import official_rules as rules
 
 
 class QuestionScore(NamedTuple):

@@ -8,9 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qakit.spans.placement import has_negatives, negative_windows, training_windows
 from qakit.spans.tokenizing import Ints
-from qakit.spans.windowing import EncodedPairs, Windows, gather_windows
+from qakit.spans.windowing import (
+    EncodedPairs,
+    Windows,
+    gather_windows,
+    has_negatives,
+    negative_windows,
+    training_windows,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pa
 class EpochWindows:
     """What an epoch shows: one window a pair, holding its answer, and then windows without the answer of some pairs.
 
-    Both are drawn anew for each epoch; see `qakit.spans.placement`.
+    Both are drawn anew for each epoch; see `qakit.spans.windowing`.
 
     Attributes:
         lengths: tokens of each window, the same in every epoch, shape (windows of an epoch,).

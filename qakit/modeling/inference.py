@@ -9,7 +9,7 @@ from qakit.config import InferenceSettings
 from qakit.modeling.batching import WindowBatch, batches_by_length, window_batch
 from qakit.modeling.precision import DTYPES
 from qakit.spans.windowing import EncodedPairs, Windows
-from qakit.training.memory import explained_memory
+from qakit.training.cpu import explained_memory
 
 _BATCH_TOKENS_OF_A_THREAD = 1024  # of a CPU: more gain it nothing, and its caches lose
 _BATCH_NUMBERS_OF_A_THREAD = 2**20  # in hidden states of 16 bits: their products are so fast that more tokens pay

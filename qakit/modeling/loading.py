@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from qakit.errors import CheckpointError, ConfigError
-from qakit.modeling.bundled import bundled_folder
 
 BEST = "best"
 _NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
@@ -133,3 +132,17 @@ def positions_of(model: Any, tokenizer: Any) -> int:
     padding = getattr(embeddings, "padding_idx", None)
     limit: int = tokenizer.model_max_length
     return min(positions if padding is None else positions - padding - 1, limit)
+
+
+BUNDLED_MODEL = "mini-zh"
+"""The name by which every command knows it."""
+
+_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+def bundled_folder(name: str) -> Path | None:
+    """The folder of the model that comes with the package, if that is its name and no model here has the same one."""
+    here = Path(name)
+    if name != BUNDLED_MODEL or (here / "config.json").exists() or (here / "best" / "config.json").exists():
+        return None
+    return _ASSETS / BUNDLED_MODEL

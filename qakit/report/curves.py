@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -272,3 +273,18 @@ def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float6
     """The mean of the `window` values around each one, of fewer at both ends."""
     weights = np.ones(window)
     return np.convolve(values, weights, "same") / np.convolve(np.ones_like(values), weights, "same")
+
+
+def curves_of_run(model: Path) -> str | None:
+    """The learning curves, as SVG, of the run whose folder, or whose best model, `model` is; None where there is none.
+
+    Raises:
+        DataError: the metrics of the run are damaged.
+    """
+    runs = [model, *([model.parent] if model.name == "best" else [])]
+    metrics = next((run / "metrics.jsonl" for run in runs if (run / "metrics.jsonl").is_file()), None)
+    if metrics is None:
+        return None
+    with TemporaryDirectory() as folder:
+        svg, _ = draw_curves(metrics, Path(folder) / "curves")
+        return svg.read_text(encoding="utf-8")

@@ -11,12 +11,12 @@ import torch
 
 from qakit.config import TrainConfig
 from qakit.metrics.presets import get_preset
-from qakit.runs.events import Listener, Note
+from qakit.modeling.dry_run_model import build_for_dry_run, without_waiting_for_the_hub
 from qakit.runs.folder import RunFolder
 from qakit.runs.setup import Run, set_up
-from qakit.runs.stand_in import build_or_stand_in, without_waiting_for_the_hub
 from qakit.signals import StopSignals
 from qakit.tasks.base import Task
+from qakit.training.events import Listener, Note
 from qakit.training.learner import Learner, make_accelerator
 from qakit.training.loop import TrainingSet
 from qakit.training.order import Plan
@@ -92,7 +92,7 @@ def dry_run(task: Task, config: TrainConfig, *, steps: int = 3, listen: Listener
         torch.cuda.reset_peak_memory_stats(accelerator.device)
     folder = RunFolder(config.out, writes=False)
     with without_waiting_for_the_hub(config.model):
-        run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=build_or_stand_in)
+        run = set_up(task, config, accelerator, folder, StopSignals(), listen, build=build_for_dry_run)
     plan = run.learner.plan
     epoch = _first_epoch(run.prepared.training_set, plan)
     listen(Note(f"making {min(steps, plan.total_steps)} of {plan.total_steps} steps"))

@@ -9,13 +9,21 @@ import numpy as np
 
 from qakit.config import EnsembleConfig
 from qakit.data.formats import read_dataset
+from qakit.data.predictions import Prediction, chosen_format, write_outputs
 from qakit.metrics.presets import get_preset
-from qakit.runs.ensemble_report import EnsembleReport
-from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
-from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
+from qakit.runs.ensemble_weights import (
+    EnsembleReport,
+    EnsembleRequest,
+    Kind,
+    Labelled,
+    Scored,
+    Weights,
+    choose_weights,
+    how_combined,
+    open_checked,
+    shared_records,
+)
 from qakit.runs.evaluate import References, references_of
-from qakit.runs.outputs import chosen_format, write_outputs
-from qakit.spans.answers import Prediction
 from qakit.spans.ensembling import Combined, Ensemble, combine
 from qakit.spans.members import Members, open_members
 from qakit.spans.scores import QuestionScores, ScoresInfo

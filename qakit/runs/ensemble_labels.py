@@ -8,25 +8,37 @@ from pathlib import Path
 import numpy as np
 
 from qakit.config import EnsembleConfig
-from qakit.data.labelled import LabelledRecord, Schema, read_labelled
-from qakit.data.predicted_labels import LabelPrediction
+from qakit.data.labels import LabelledRecord, LabelPrediction, Schema, read_labelled
 from qakit.io import file_error
-from qakit.runs.ensemble_report import EnsembleReport
-from qakit.runs.ensemble_scores import Labelled, Scored, Weights, shared_records
-from qakit.runs.ensemble_weights import EnsembleRequest, Kind, choose_weights, how_combined, open_checked
-from qakit.runs.labeller import (
+from qakit.runs.ensemble_weights import (
+    EnsembleReport,
+    EnsembleRequest,
+    Kind,
+    Labelled,
+    Scored,
+    Weights,
+    choose_weights,
+    how_combined,
+    open_checked,
+    shared_records,
+)
+from qakit.spans.members import Members
+from qakit.tasks.labels.base import (
     check_label_outputs,
     in_scope_of,
     refuse_what_questions_have,
     scope_threshold,
     write_label_outputs,
 )
-from qakit.spans.label_ensembling import LabelEnsemble
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
-from qakit.spans.members import Members, open_label_members
+from qakit.tasks.labels.ensembling import LabelEnsemble
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, open_label_members, open_label_scores
 
 _TOGETHER = 1024  # records whose scores are in memory at once
+
+
 _Members = Members[LabelScores, LabelScoresInfo]
+
+
 _METRICS: dict[Schema, str] = {"intent": "accuracy", "slots": "joint_accuracy"}
 
 

@@ -8,18 +8,19 @@ from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
+from qakit.io import check_details, check_outputs, write_details
 from qakit.metrics.presets import get_preset
-from qakit.runs.comparing import check_compared, compare_with
-from qakit.runs.details import check_details, write_details
-from qakit.runs.evaluation import EvaluateResult
-from qakit.runs.outputs import check_outputs
-from qakit.runs.references import References, references_of
-from qakit.runs.scoring import (
+from qakit.tasks.questions.evaluation import (
+    EvaluateResult,
+    References,
+    check_compared,
+    compare_with,
     evaluate_models,
     evaluate_predictions,
     evaluate_scores,
     evaluate_selector,
     evaluate_texts,
+    references_of,
 )
 
 __all__ = [
@@ -41,7 +42,7 @@ class EvaluateRequest:
 
     `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. `report` is the page to
     write, `.html`. `compare` are predictions or scores files of the same questions. `tune` names settings of decoding
-    (`qakit.runs.tune.SETTING`) that are to score best on `data`, and to be kept with the model.
+    (`qakit.tasks.questions.tuning.SETTING`) that are to score best on `data`, and to be kept with the model.
     """
 
     pred: Path | None = None
@@ -71,14 +72,14 @@ def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
         get_preset(request.metric)
     _check_files(request)
     if request.tune:
-        from qakit.runs.tune import check_tuning
+        from qakit.tasks.questions.tuning import check_tuning
 
         check_tuning(request.tune, request.model, config.decoding)
     result = _evaluate(request, config)
     if request.details:
         write_details(result.rows, request.details)
     if request.report:
-        from qakit.runs.report import write_report
+        from qakit.tasks.questions.report import write_report
 
         write_report(result, request.report, facts=_facts(request), model=request.model)
     return result
@@ -88,7 +89,7 @@ def _check_files(request: EvaluateRequest) -> None:
     if request.details:
         check_details(request.details)
     if request.report:
-        from qakit.runs.report import check_report
+        from qakit.tasks.questions.report import check_report
 
         check_report(request.report)
         if request.selector and not request.model:
@@ -136,13 +137,13 @@ def _answers(
         return evaluate_predictions(request.pred, references, metric=request.metric)
     if request.scores:
         return evaluate_scores(request.scores, references, metric=request.metric)
-    from qakit.runs.predict import load_models
+    from qakit.tasks.questions.models import load_models
 
     models = load_models(request.model, request.selector, inference=config.inference)
     metric = request.metric or references.default_metric
     if not request.tune:
         return evaluate_models(_needed(data), references, models, config, metric=metric)
-    from qakit.runs.tune import tune
+    from qakit.tasks.questions.tuning import tune
 
     models, tuned = tune(request.tune, _needed(data), references.golds, models, config, metric=metric)
     result = evaluate_models(_needed(data), references, models, config, metric=metric)

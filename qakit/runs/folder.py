@@ -6,20 +6,19 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.config_files import load_config, to_yaml
+from qakit.config.files import load_config, to_yaml
 from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
-from qakit.runs.lock import alone_in
-from qakit.training.checkpoints import Checkpoint, save_checkpoint
-from qakit.training.disk import explained_disk
-from qakit.training.retention import prune_checkpoints, set_aside_after
+from qakit.training.checkpoints import Checkpoint, explained_disk, prune_checkpoints, save_checkpoint, set_aside_after
 
 _ADVICE = "The run so far is unchanged; make room, then resume."
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "pandas", "pyarrow")
@@ -259,3 +258,37 @@ def _version(package: str) -> str | None:
 def data_hashes(files: Iterable[Path]) -> dict[str, str]:
     """The SHA-256 of each file, by its path as given."""
     return {str(file): sha256_of(file) for file in files}
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Have a folder, made where there is none, for this process alone; a new one is gone afterwards if left empty.
+
+    Raises:
+        ConfigError: another process has it.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / ".lock"
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(f"{folder}: is in use by {_read_owner(file)}; wait for it or stop it") from None
+    try:
+        file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        yield
+    finally:
+        if all(path.name.startswith(".") for path in folder.iterdir()):
+            file.unlink(missing_ok=True)
+        lock.release()
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _read_owner(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8") or "another process"
+    except OSError:
+        return "another process"

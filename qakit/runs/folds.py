@@ -11,13 +11,14 @@ from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.processes import is_main_process
-from qakit.runs.events import Listener, Note, TrainResult
 from qakit.runs.folder import RunFolder
-from qakit.runs.predict import load_models, predict
+from qakit.runs.predict import predict
 from qakit.runs.train import train
 from qakit.signals import StopSignals
 from qakit.spans.scores import QuestionScores, ScoresInfo, read_scores, write_scores
 from qakit.tasks.base import Task
+from qakit.tasks.questions.models import load_models
+from qakit.training.events import Listener, Note, TrainResult
 
 SCORES = "scores.parquet"
 

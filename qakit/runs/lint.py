@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats import read_dataset
+from qakit.data.lint.answers import DEFAULT_LONGEST, Asked, Rules, answer_findings, count_faults, id_findings
 from qakit.data.lint.files import read_loosely
 from qakit.data.lint.findings import KINDS, LEVELS, Finding, Level
-from qakit.data.lint.records import Asked, answer_findings, count_faults, id_findings
-from qakit.data.lint.texts import DEFAULT_LONGEST, Rules
-from qakit.data.predictions import CONTESTS, read_predictions
+from qakit.data.predictions import CONTESTS, Prediction, chosen_format, read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import get_preset
-from qakit.runs.outputs import chosen_format
-from qakit.spans.answers import Prediction
 
 _STRICT = ("hw7", "adl2022")
 _FORM_OF_METRIC = {"hw7": "hw7", "adl": "adl2022", "adl2021": "adl2021"}

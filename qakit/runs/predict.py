@@ -3,32 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig
+from qakit.data.corpus import Corpus, read_bare_questions
 from qakit.data.formats import read_dataset
 from qakit.data.formats.shapes import surrogate_fault
+from qakit.data.predictions import Prediction, chosen_format, write_outputs
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
-from qakit.modeling.models import LoadedModel, load_trained
-from qakit.modeling.processes import is_main_process, processes
-from qakit.runs.outputs import check_outputs, chosen_format, write_outputs
-from qakit.spans.answers import Prediction
+from qakit.io import check_outputs, write_json
+from qakit.modeling.models import LoadedModel
+from qakit.modeling.processes import is_main_process
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
-from qakit.tasks.base import Task
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
-from qakit.tasks.stages import Answered, answer_records
-from qakit.training.memory import keep_freed_memory
+from qakit.tasks.questions.models import Models, answer_dataset, checked_reader
+from qakit.tasks.questions.search import Found, search
+from qakit.tasks.questions.two_stage import Answered
 
 _DEFAULTS = InferenceSettings()
-
-
-@dataclass(frozen=True)
-class Models:
-    """The reader, and the selector where paragraphs have to be chosen; either may be absent."""
-
-    reader: LoadedModel | None = None
-    selector: LoadedModel | None = None
 
 
 @dataclass(frozen=True)
@@ -67,60 +59,6 @@ def read_questions(
     except RecordError as error:
         raise DataError([Problem("command line", "question", error.field, error.message)]) from None
     return Dataset((record,), "jsonl")
-
-
-def load_models(
-    model: str | None,
-    selector: str | None,
-    *,
-    backend: str | None = None,
-    inference: InferenceSettings = _DEFAULTS,
-) -> Models:
-    """Load what is named, onto the accelerator where there is one; the process keeps the memory that it frees.
-
-    Args:
-        backend, inference: what runs them and how, as `load_trained` takes them.
-
-    Raises:
-        CheckpointError: nothing usable there, or a model of another task.
-        ConfigError: an unknown backend, or its package is not installed.
-    """
-    keep_freed_memory()
-    return Models(
-        reader=_load(model, QuestionAnswering(), backend, inference) if model else None,
-        selector=_load(selector, ParagraphSelection(), backend, inference) if selector else None,
-    )
-
-
-def _load(source: str, task: Task, backend: str | None, inference: InferenceSettings) -> LoadedModel:
-    loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend, inference=inference)
-    loaded.model.to(processes().device)
-    return loaded
-
-
-def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[Answered]:
-    """Answer every question, in order, as `answer_records` does.
-
-    Raises:
-        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read; or
-            what `checked_reader` raises.
-    """
-    yield from answer_records(dataset.records, checked_reader(models, config), models.selector, config)
-
-
-def checked_reader(models: Models, config: ReadConfig) -> LoadedModel:
-    """The reader.
-
-    Raises:
-        ConfigError: there is none, or it cannot do what is asked for.
-    """
-    if models.reader is None:
-        raise ConfigError("give --model: the folder or hub name of a model for span extraction, or mini-zh")
-    if config.decoding.null_threshold is not None and not models.reader.info.answers_null:
-        raise ConfigError(f"--null-threshold: {models.reader.source} was never taught that a question has no answer")
-    if config.decoding.oos_threshold is not None:
-        raise ConfigError("decoding.oos_threshold: is for intents; questions have --null-threshold")
-    return models.reader
 
 
 def predict(
@@ -188,3 +126,87 @@ def _scores_info(dataset: Dataset, reader: LoadedModel, decoding: DecodingSettin
         temperature=decoder.temperature,
         length_bonus=decoder.bonus,
     )
+
+
+@dataclass(frozen=True)
+class CorpusResult:
+    """As `PredictResult`; `found` has the answers of each question with the passages that they stand in."""
+
+    predictions: tuple[Prediction, ...]
+    found: tuple[tuple[Found, ...], ...]
+    format: str
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def answers(self) -> dict[str, list[dict[str, Any]]]:
+        """All answers by the id of their question, as JSON."""
+        pairs = zip(self.predictions, self.found, strict=True)
+        return {prediction.id: list(map(_described, found)) for prediction, found in pairs}
+
+
+def _described(found: Found) -> dict[str, Any]:
+    passage = found.passage
+    place = {
+        "document": passage.document,
+        "file": str(passage.file) if passage.file else None,
+        "passage": passage.paragraph.id,
+        "context": passage.text,
+    }
+    return found.answer._asdict() | (place if found.answer.text else dict.fromkeys(place))
+
+
+def questions_for(
+    data: Path | None, question: str | None, *, context: Path | None = None, lenient: bool = False
+) -> Dataset:
+    """The questions of a file, which need no text to look in, or one question.
+
+    Raises:
+        ConfigError: neither, or both.
+        DataError: mistakes in the file, or a question that is empty or was no UTF-8.
+    """
+    if data is not None and question is None:
+        return read_bare_questions(data, context=context, lenient=lenient)
+    if data is not None or question is None:
+        raise ConfigError("--corpus: give --data FILE, or --question, to ask it something")
+    return read_questions(None, question=question, text="-")
+
+
+def predict_from_corpus(
+    dataset: Dataset,
+    corpus: Corpus,
+    models: Models,
+    config: ReadConfig,
+    *,
+    out: Path | None = None,
+    format: str | None = None,
+    nbest_out: Path | None = None,
+    progress: Callable[[Iterable[tuple[Found, ...]]], Iterable[tuple[Found, ...]]] = iter,
+) -> CorpusResult:
+    """Answer the questions of a dataset from a corpus, and write what is asked for, as `predict` does.
+
+    Args:
+        nbest_out: the n-best lists, one JSON object; each answer with document, file, passage and its text.
+
+    Raises:
+        ConfigError: an unknown format, before any question is answered; no reader, or a null threshold for one that
+            was trained without questions that have no answer.
+    """
+    reader = checked_reader(models, config)
+    chosen = chosen_format(format, dataset.schema, out)
+    check_outputs([out, nbest_out], [*dataset.files, *corpus.files])
+    answers = tuple(progress(search(dataset, corpus, reader, config, selector=models.selector)))
+    predictions = tuple(
+        Prediction(record.id, 0, tuple(item.answer for item in found))
+        for record, found in zip(dataset, answers, strict=True)
+    )
+    skipped = (f"{dataset.skipped} bad records skipped",) if dataset.skipped else ()
+    read = f"read through {reader.windows_with(config.windows).description}"
+    result = CorpusResult(predictions, answers, chosen, (), (*corpus.notes, *dataset.notes, *skipped, read))
+    if not is_main_process():
+        return result
+    files = write_outputs(predictions, out=out, format=chosen, nbest_out=None)
+    if nbest_out:
+        write_json(nbest_out, result.answers)
+        files += (nbest_out,)
+    return CorpusResult(predictions, answers, chosen, files, result.notes)

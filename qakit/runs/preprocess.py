@@ -1,28 +1,53 @@
 """`preprocess`: check files, say what is in them, convert between schemas, split by article, add candidates."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from qakit.config import PreprocessConfig
+from qakit.config import ClozeSettings, PreprocessConfig, WindowSettings
+from qakit.data.character_tokenizer import build_tokenizer, write_tokenizer
+from qakit.data.cloze.questions import cloze_records, noisy_copies
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.formats.capacity import check_capacity
 from qakit.data.formats.hw7 import is_decimal
-from qakit.data.leakage import find_leaks
+from qakit.data.leakage import Leak, find_leaks
 from qakit.data.negatives import with_candidates
 from qakit.data.predictions import CONTESTS, write_predictions
-from qakit.data.records import Dataset, Record
+from qakit.data.records import Dataset, Record, Repair
 from qakit.data.script import convert_records, simplifier
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
+from qakit.data.texts import Texts, chinese_share, read_texts
 from qakit.errors import ConfigError, DataError, Problem
-from qakit.io import write_jsonl
-from qakit.report.style import picture_files
-from qakit.runs.making import MADE, make
-from qakit.runs.outputs import PreprocessResult, check_outputs
-from qakit.runs.reachability import PICTURE, draw, reach_of, window_report
+from qakit.io import check_outputs, write_jsonl
+from qakit.modeling.loading import BUNDLED_MODEL
+from qakit.report.style import can_show, picture_files
+from qakit.spans.window_coverage import Reach
+
+
+@dataclass(frozen=True)
+class PreprocessResult:
+    """What `preprocess` found and did.
+
+    Attributes:
+        report: numbers on each part of the data.
+        files: those written.
+        notes: sentences on what the readers did.
+        repairs: every field that was changed.
+        leaks: what each two parts share.
+        reach: what windows hold and cost, by part, where it was asked for.
+    """
+
+    report: Mapping[str, Mapping[str, Any]]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    repairs: tuple[Repair, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    reach: Mapping[str, tuple[Reach, ...]] = field(default_factory=dict)
+
 
 _PARTS = {"hw7": ("hw7_train", "hw7_dev", "hw7_test"), "adl2021": ("train", "public", "private")}
 _SCRIPTS_APART = "what parts share was looked for within each script of Chinese: pip install 'qakit[text]' for both"
@@ -213,3 +238,115 @@ def _report(part: Dataset, config: PreprocessConfig) -> dict[str, Any]:
     if config.tokenizer:
         report["windows"] = window_report(part.records, config.tokenizer, config.windows)
     return report
+
+
+MADE = ("cloze", "tokenizer")
+_CLOZE_FILE, _CLOZE_SCHEMA = "cloze.json", "squad"
+_TOKENIZER = "tokenizer"
+_LITTLE_CHINESE = 0.5  # of the letters; in paragraphs of DRCD and CMRC nearly all are
+_APART = ("split", "candidates", "tokenizer", "repair", "script", "reachability")
+
+
+def make(
+    inputs: Sequence[Path], config: PreprocessConfig, *, context: Path | None, lenient: bool, out: Path | None
+) -> PreprocessResult:
+    """Write `cloze.json`, or the folder `tokenizer`, into the folder `out`.
+
+    Raises:
+        DataError: a file that cannot be read.
+        ConfigError: no `out`, settings that belong to schemas, or a package that is missing.
+    """
+    if out is None:
+        raise ConfigError(f"--to {config.to} makes files: give --out, the folder for them")
+    apart = [f"--{name}" for name in _APART if getattr(config, name)]
+    if apart:
+        raise ConfigError(f"--to {config.to} does not go with {', '.join(apart)}: use a second command")
+    check_outputs([out / _CLOZE_FILE], inputs)
+    texts = read_texts(inputs, context=context, lenient=lenient)
+    return _make_tokenizer(texts, config, out) if config.to == "tokenizer" else _make_cloze(texts, config, out)
+
+
+def _make_cloze(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:
+    records = list(cloze_records(texts.paragraphs, config.cloze, seed=config.seed))
+    records += noisy_copies(texts.records, config.cloze, seed=config.seed)
+    if not records and not config.cloze.questions:
+        raise ConfigError("cloze.questions is 0, and no labelled question is there to be copied (cloze.copies)")
+    if not records:
+        raise ConfigError(
+            "the texts hold nothing that a question could ask for; are they Chinese sentences, and long enough for "
+            "cloze.kinds, shortest_answer and longest_answer?"
+        )
+    report = {"schema": _CLOZE_SCHEMA, **summarise(records)}
+    files = write_dataset(records, out / _CLOZE_FILE, _CLOZE_SCHEMA)
+    return PreprocessResult({"cloze": report}, tuple(files), (*texts.notes, *_doubts(texts, config.cloze)))
+
+
+def _doubts(texts: Texts, cloze: ClozeSettings) -> Iterator[str]:
+    """Notes where most of what is asked about can be no Chinese, and where there is nothing to copy."""
+    if cloze.copies and not any(record.is_labelled for record in texts.records):
+        yield f"cloze.copies ({cloze.copies}) makes nothing of these texts, which have no labelled questions"
+    share = chinese_share(paragraph.text for paragraph in texts.paragraphs)
+    if share < _LITTLE_CHINESE:
+        yield (
+            f"{share:.0%} of the letters in these texts are Chinese characters: cloze questions are for Chinese, and "
+            "make little sense of other languages"
+        )
+
+
+def _make_tokenizer(texts: Texts, config: PreprocessConfig, out: Path) -> PreprocessResult:
+    paragraphs = (paragraph.text for paragraph in texts.paragraphs)
+    questions = (record.question for record in texts.records)
+    tokenizer = build_tokenizer(chain(paragraphs, questions), size=config.vocabulary)
+    report = {"paragraphs": len(texts.paragraphs), "entries": tokenizer.get_vocab_size()}
+    return PreprocessResult({_TOKENIZER: report}, tuple(write_tokenizer(tokenizer, out / _TOKENIZER)), texts.notes)
+
+
+PICTURE = "reachability"
+
+
+def window_report(records: Sequence[Record], tokenizer: str, settings: WindowSettings) -> dict[str, Any]:
+    """Windows a question at the given settings, and the share of answers, in percent, that one window holds whole."""
+    from qakit.modeling.loading import load_tokenizer
+    from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, held_whole
+
+    known = [record for record in records if record.relevant is not None or len(record.paragraphs) == 1]
+    pairs = encode_pairs(load_tokenizer(tokenizer), [(record.question, record.context) for record in known], settings)
+    windows = covering_windows(pairs)
+    spans = answer_spans(pairs, range(len(pairs)), known)
+    answered = spans[:, 0] >= 0
+    held = held_whole(windows, spans)
+    return {
+        "max_length": settings.max_length,
+        "per_question": round(len(windows) / max(len(pairs), 1), 2),
+        "longest_answer": int((spans[answered, 1] - spans[answered, 0]).max()) + 1 if answered.any() else None,
+        "answers_in_reach": round(100 * float(held[answered].mean()), 2) if answered.any() else None,
+    }
+
+
+def reach_of(parts: Mapping[str, Dataset], config: PreprocessConfig) -> dict[str, tuple[Reach, ...]]:
+    """What windows hold and cost, by part, if that is asked for; parts without anything to measure are left out.
+
+    Raises:
+        CheckpointError: no such tokenizer.
+    """
+    if not config.reachability:
+        return {}
+    from qakit.modeling.loading import load_tokenizer
+    from qakit.spans.window_coverage import measure_reach
+
+    tokenizer = load_tokenizer(config.tokenizer or BUNDLED_MODEL)
+    found = {
+        name: measure_reach(tokenizer, part.records, config.lengths, config.overlaps) for name, part in parts.items()
+    }
+    return {name: reaches for name, reaches in found.items() if reaches}
+
+
+def draw(reach: Mapping[str, Sequence[Reach]], out: Path, tokenizer: str | None) -> tuple[Path, ...]:
+    """Draw it into the folder `out`, if there is anything; names that a picture cannot have become numbers."""
+    if not reach:
+        return ()
+    from qakit.report.window_coverage import draw_reach
+
+    named = {name if can_show(name) else f"part {number}": reach[name] for number, name in enumerate(reach, 1)}
+    shown = Path(tokenizer or BUNDLED_MODEL).name
+    return draw_reach(named, out / PICTURE, title=f"Windows in tokens of {shown}" if can_show(shown) else "")

@@ -1,6 +1,6 @@
 """What a training needs before its first step: data, tokens, model, optimiser."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt
 from qakit.modeling.building import build_for_training, known_match_length
 from qakit.modeling.word_vocabulary import RECURRENT
-from qakit.runs.events import Listener, Note
+from qakit.runs.fingerprint import identity_of
 from qakit.runs.folder import RunFolder
-from qakit.runs.identity import identity_of
 from qakit.signals import StopSignals
 from qakit.tasks.base import OfQuestions, Prepared, Task
+from qakit.training.events import Listener, Note
 from qakit.training.learner import Learner
 
 
@@ -43,18 +43,20 @@ class Run:
         return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
 
 
-Build = Callable[[Task, TrainConfig, Dataset[Any], Listener], tuple[Any, Any, list[str]]]
-"""Gives the model and tokenizer of a task on its training data, and the names of weights that were drawn anew."""
+Build = Callable[[TrainConfig, str, Sequence[str], Dataset[Any], Listener], tuple[Any, Any, list[str]]]
+"""Builds model and tokenizer for an auto class and class names; names the weights that are newly initialised."""
 
 _LOW_RATE = 1e-4  # with which random weights learn next to nothing in a few epochs
 
 
-def _build(task: Task, config: TrainConfig, data: Dataset[Any], listen: Listener) -> tuple[Any, Any, list[str]]:
+def _build(
+    config: TrainConfig, auto_class: str, classes: Sequence[str], data: Dataset[Any], listen: Listener
+) -> tuple[Any, Any, list[str]]:
     return build_for_training(
         config.model,
-        task.auto_class,
+        auto_class,
         config.windows,
-        classes=task.classes(data),
+        classes=classes,
         data=data,
         tell=lambda text: listen(Note(text)),
     )
@@ -82,7 +84,7 @@ def set_up(
     if config.model.name in RECURRENT and config.training.learning_rate < _LOW_RATE:
         rate = f"training.learning_rate {config.training.learning_rate:g}"
         listen(Note(f"{rate} is low for a model from random weights; the recipes have 1e-3 (slots) and 2e-3 (intent)"))
-    model, tokenizer, fresh = build(task, config, train_data, listen)
+    model, tokenizer, fresh = build(config, task.auto_class, task.classes(train_data), train_data, listen)
     if fresh:
         listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
     model = adapt(model, config)

@@ -13,21 +13,20 @@ from qakit.errors import CheckpointError, ConfigError
 from qakit.io import write_text
 from qakit.metrics.presets import get_preset
 from qakit.modeling.adapting import merged
+from qakit.modeling.info import model_card
 from qakit.modeling.models import LoadedModel, save_trained
 from qakit.report.curves import draw_curves
 from qakit.report.style import can_show
-from qakit.runs.card import model_card
-from qakit.runs.events import Evaluated, Event, Listener, Note, Started, TrainResult
+from qakit.runs.fingerprint import differences, machine_of
 from qakit.runs.folder import RunFolder, data_hashes
-from qakit.runs.identity import differences, machine_of
 from qakit.runs.setup import Run, set_up
 from qakit.signals import Stopped, StopSignals
 from qakit.tasks.base import Task
-from qakit.training.checkpoints import Checkpoint, load_checkpoint
+from qakit.training.checkpoints import Checkpoint, latest_good_checkpoint, load_checkpoint
+from qakit.training.events import Evaluated, Event, Listener, Note, Started, TrainResult
 from qakit.training.learner import Learner, make_accelerator, tracking
 from qakit.training.loop import StepEvent
 from qakit.training.order import Plan
-from qakit.training.retention import latest_good_checkpoint
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qakit.data.predictions import Prediction
 from qakit.errors import ConfigError
-from qakit.spans.answers import Prediction, cut_answers
+from qakit.spans.character_grid import Average, Pages, lay_out
+from qakit.spans.decoder import cut_answers
 from qakit.spans.decoding import Spans, best_spans_of
-from qakit.spans.lengths import LengthRule, Ruler
-from qakit.spans.pages import Average, Pages, lay_out
 from qakit.spans.scores import QuestionScores, ScoresInfo
+from qakit.spans.token_lengths import LengthRule, Ruler
 from qakit.spans.token_scores import TokenScores
 
 Method = Literal["mean", "vote"]

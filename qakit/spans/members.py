@@ -8,9 +8,7 @@ from typing import Generic, TypeVar
 
 from qakit.errors import ConfigError
 from qakit.io import file_error
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo, open_label_scores
-from qakit.spans.score_files import HasId, HasModel, ScoresSource, read_ids
-from qakit.spans.scores import QuestionScores, ScoresInfo, open_scores
+from qakit.spans.scores import HasId, HasModel, QuestionScores, ScoresInfo, ScoresSource, open_scores, read_ids
 
 Row = TypeVar("Row", bound=HasId)
 Info = TypeVar("Info", bound=HasModel)
@@ -65,29 +63,23 @@ def open_members(paths: Sequence[Path]) -> Members[QuestionScores, ScoresInfo]:
         DataError: a file lacks questions of the first one, or has others.
         ConfigError: the same file twice.
     """
-    return _opened(paths, open_scores, _check_questions)
+    return open_files(paths, open_scores, _check_questions)
 
 
-def open_label_members(paths: Sequence[Path]) -> Members[LabelScores, LabelScoresInfo]:
-    """Open scores files of the same texts; their rows are refused where one has another text, or number of words.
-
-    Raises:
-        DataError: a file lacks records of the first one, or has others, or is of another task.
-        ConfigError: the same file twice.
-    """
-    members = _opened(paths, open_label_scores, _check_texts)
-    task = members.infos[0].task
-    for file in members.files:
-        if file.info.task != task:
-            raise file_error(file.path, "task", f"is {file.info.task}, that of {paths[0]} {task}: not the same data")
-    return members
-
-
-def _opened(
+def open_files(
     paths: Sequence[Path],
     open_file: Callable[[Path], ScoresSource[Row, Info]],
     check: Callable[[Sequence[Path], Sequence[Row]], None],
 ) -> Members[Row, Info]:
+    """Open scores files of any kind that hold the same records.
+
+    Args:
+        check: raises where the rows of one record, one a file, cannot be of the same data.
+
+    Raises:
+        DataError: a file lacks records of the first one, or has others.
+        ConfigError: the same file twice.
+    """
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("the same scores file is named twice: " + ", ".join(map(str, paths)))
     files = tuple(map(open_file, paths))
@@ -122,13 +114,6 @@ def _check_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -> No
         (count, first), (other, path) = list(counts.items())[:2]
         message = f"{other} candidates of {row[0].id}, where {first} has {count}: not the same data"
         raise file_error(path, "selection", message)
-
-
-def _check_texts(paths: Sequence[Path], row: Sequence[LabelScores]) -> None:
-    for path, scores in zip(paths, row, strict=True):
-        if scores.text != row[0].text or len(scores.logs) != len(row[0].logs):
-            message = f"that of {scores.id} is another text than in {paths[0]}: not the same data"
-            raise file_error(path, "text", message)
 
 
 def _check_same_records(expected: Sequence[str], found: Sequence[str], first: Path, other: Path) -> None:

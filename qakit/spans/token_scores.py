@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.spans.lengths import Numbers, Ruler, added_by
+from qakit.spans.token_lengths import Numbers, Ruler, added_by
 
 Floats = NDArray[np.float32]
 Offsets = NDArray[np.int32]

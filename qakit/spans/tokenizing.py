@@ -157,3 +157,23 @@ def token_span(texts: TokenizedTexts, text: int, start: int, end: int) -> tuple[
     tokens = slice(*texts.bounds[text : text + 2])
     touching = np.flatnonzero((texts.starts[tokens] < end) & (texts.ends[tokens] > start))
     return (int(touching[0]), int(touching[-1])) if len(touching) else (-1, -1)
+
+
+_SINGLE_PROBE = "0"
+
+
+def single_frame(tokenizer: Any) -> Frame:
+    """Read the special tokens around a single text off a fast tokenizer by encoding one.
+
+    Raises:
+        ConfigError: the tokenizer has no fast backend, so it knows no offsets.
+    """
+    pair = probe_frame(tokenizer)
+    encoding = tokenizer(_SINGLE_PROBE)
+    ids, sequence = encoding["input_ids"], encoding.sequence_ids(0)
+    first, end = sequence.index(0), sequence.index(0) + sequence.count(0)
+    types = None
+    if pair.type_ids is not None:
+        given = tuple(encoding["token_type_ids"])
+        types = given[:first], given[first : first + 1], (), given[first : first + 1], given[end:]
+    return Frame(tuple(ids[:first]), (), tuple(ids[end:]), types, min(pair.null_position, max(first - 1, 0)))

@@ -1,9 +1,6 @@
-"""From texts to windows: a window is four integers that point into texts tokenised once.
+"""Which tokens of a paragraph its question has too, and in how long a run: the exact match feature of DrQA.
 
-Each distinct question and paragraph is tokenised exactly once, into flat arrays. A window is a row
-`(question, paragraph, first token, end token)` of an integer array; batches are gathered from the flat arrays when they
-are needed. A gathered window equals, id for id, what the tokenizer gives for the pair with `truncation="only_second"`,
-`stride=overlap` and `return_overflowing_tokens=True`; but `match_length` adds to the token types of its paragraph.
+Chen et al., "Reading Wikipedia to Answer Open-Domain Questions", ACL 2017, arXiv:1704.00051.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,16 +13,40 @@ from numpy.typing import NDArray
 from qakit.config import DEFAULT_OVERLAP, WindowSettings
 from qakit.data.records import Record
 from qakit.errors import ConfigError
-from qakit.spans.matching import match_lengths
 from qakit.spans.tokenizing import (
     Frame,
     Ints,
     TokenizedTexts,
     paragraph_type,
     probe_frame,
+    single_frame,
     token_span,
     tokenize_texts,
 )
+
+
+def match_lengths(question: Ints, paragraph: Ints, limit: int) -> Ints:
+    """How long the longest run of tokens is that holds each paragraph token and stands in the question too.
+
+    For a question `a b c` and a paragraph `b c x a` that is `2 2 0 1`.
+
+    Args:
+        question, paragraph: token ids, shape (question tokens,) and (paragraph tokens,).
+        limit: longer runs count as this many tokens; 0 or more.
+
+    Returns:
+        0 for a token that the question does not have, otherwise 1 to `limit`, shape (paragraph tokens,).
+    """
+    found = np.zeros(len(paragraph), dtype=np.int32)
+    equal = question[:, None] == paragraph
+    runs = equal  # whether the `length` tokens from each place of the question, and of the paragraph, are the same
+    for length in range(1, limit + 1):
+        starts = np.flatnonzero(runs.any(axis=0))
+        if not len(starts):
+            break
+        found[starts[:, None] + np.arange(length)] = length
+        runs = runs[:-1, :-1] & equal[length:, length:]
+    return found
 
 
 @dataclass(frozen=True)
@@ -293,3 +314,81 @@ def _slices(pairs: EncodedPairs, row: Ints, question_length: int) -> tuple[slice
         slice(question_first, question_first + question_length),
         slice(paragraph_first + first, paragraph_first + end),
     )
+
+
+_PLACEMENT, _NEGATIVES = 1, 2  # keep the draws apart from other draws of the same seed and epoch
+
+
+def training_windows(pairs: EncodedPairs, spans: Ints, *, seed: int, epoch: int) -> Windows:
+    """One window a pair, at a place drawn from (seed, epoch, pair) among those that hold the whole answer.
+
+    Every place at which the window is full, or holds the whole paragraph, is equally likely, so the answer stands
+    anywhere in its window. A pair without an answer (a row of -1) gets a window anywhere. An answer longer than the
+    window has no such place: see `qakit.spans.windowing.reachable`.
+
+    Args:
+        spans: first and last (inclusive) paragraph token of each pair's answer, or -1 twice, shape (P, 2).
+    """
+    last_place = np.maximum(pairs.paragraph_lengths - pairs.room, 0)
+    answered = spans[:, 0] >= 0
+    low = np.where(answered, np.clip(spans[:, 1] + 1 - pairs.room, 0, last_place), 0)
+    high = np.where(answered, np.minimum(spans[:, 0], last_place), last_place)
+    draws = np.random.default_rng([seed, epoch, _PLACEMENT]).random(len(pairs))
+    first = (low + np.floor(draws * (np.maximum(high, low) - low + 1))).astype(np.int32)
+    return windows_at(pairs, np.arange(len(pairs), dtype=np.int32), first)
+
+
+def negative_windows(pairs: EncodedPairs, spans: Ints, count: int, *, seed: int, epoch: int) -> Windows:
+    """Windows without a token of the answer, of `count` different pairs among those that have one, drawn at random.
+
+    Every place that is clear of the answer is equally likely. Windows are in the order of their pairs.
+    """
+    generator = np.random.default_rng([seed, epoch, _NEGATIVES])
+    owners = np.sort(generator.choice(np.flatnonzero(has_negatives(pairs, spans)), count, replace=False))
+    before, after = _clear_places(pairs, spans)
+    drawn = np.floor(generator.random(count) * (before + after)[owners]).astype(np.int32)
+    behind = drawn >= before[owners]
+    first = np.where(behind, spans[owners, 1] + 1 + drawn - before[owners], drawn).astype(np.int32)
+    return windows_at(pairs, owners.astype(np.int32), first)
+
+
+def has_negatives(pairs: EncodedPairs, spans: Ints) -> NDArray[np.bool_]:
+    """Whether each pair has an answer and a full window without a token of it, shape (P,)."""
+    before, after = _clear_places(pairs, spans)
+    return (spans[:, 0] >= 0) & (before + after > 0)
+
+
+def _clear_places(pairs: EncodedPairs, spans: Ints) -> tuple[Ints, Ints]:
+    """How many full windows end before each answer, and how many begin after it, shapes (P,)."""
+    last_place = pairs.paragraph_lengths - pairs.room
+    before = np.maximum(spans[:, 0] - pairs.room + 1, 0)
+    return before, np.maximum(last_place - spans[:, 1], 0)
+
+
+def encode_texts(tokenizer: Any, texts: Sequence[str], settings: WindowSettings) -> EncodedPairs:
+    """Tokenise texts and work out how much of one each window holds; pair number i is text number i.
+
+    Windows equal, id for id, what the tokenizer gives for the text alone with `stride=overlap` and
+    `return_overflowing_tokens=True`.
+
+    Raises:
+        ConfigError: the window is too short for the special tokens, or `match_length` is given: there is no question.
+    """
+    if settings.match_length:
+        raise ConfigError("windows.match_length tells what a question and its paragraph share; leave it out")
+    distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    none = np.zeros(len(texts), dtype=np.int32)
+    questions = tokenize_texts(tokenizer, [""])
+    pairs = EncodedPairs(
+        frame=single_frame(tokenizer),
+        questions=questions,
+        paragraphs=tokenize_texts(tokenizer, list(distinct)),
+        question_of=none,
+        paragraph_of=np.array([distinct[text] for text in texts], dtype=np.int32),
+        question_lengths=none,
+        room=none,
+        step=none,
+        match_length=0,
+        matchable=questions.ids,
+    )
+    return refit(pairs, settings)

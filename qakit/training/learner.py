@@ -12,10 +12,9 @@ from qakit.errors import CheckpointError, ConfigError
 from qakit.training.adversarial import build_adversary
 from qakit.training.averaging import build_average
 from qakit.training.checkpoints import Checkpoint
+from qakit.training.cpu import fast_dropout, keep_freed_memory, return_freed_memory
 from qakit.training.deepspeed_engine import deepspeed_plugin, settle
-from qakit.training.dropout import fast_dropout
 from qakit.training.loop import Engine, StepEvent, TrainingSet, train_steps
-from qakit.training.memory import keep_freed_memory, return_freed_memory
 from qakit.training.optim import build_optimizer
 from qakit.training.order import Plan, make_plan
 from qakit.training.placement import Placement, placement_of

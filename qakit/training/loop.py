@@ -19,7 +19,7 @@ from torch import Tensor
 from qakit.config import TrickSettings
 from qakit.errors import QakitError
 from qakit.training.adversarial import EmbeddingAdversary, WeightAdversary
-from qakit.training.memory import explained_memory
+from qakit.training.cpu import explained_memory
 from qakit.training.objective import Classification, batch_loss
 from qakit.training.optim import learning_rate_at, set_learning_rate
 from qakit.training.order import Plan, share_of

@@ -23,10 +23,10 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.cli.asking import answer_view, read_given, show_answer
 from qakit.cli.console import wrapped
+from qakit.cli.terminal import answer_view, read_given, show_answer
+from qakit.data.predictions import PredictedAnswer
 from qakit.errors import DataError
-from qakit.spans.answers import PredictedAnswer
 from tests.runs.models import save_reader
 
 QAKIT = str(Path(sys.executable).with_name("qakit"))

@@ -11,11 +11,11 @@ from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.cli.searching import found_view
+from qakit.cli.terminal import found_view
 from qakit.data.corpus import Passage
+from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Paragraph
-from qakit.spans.answers import PredictedAnswer
-from qakit.tasks.search import Found
+from qakit.tasks.questions.search import Found
 from tests.runs.models import save_reader, save_selector
 
 TEXTS = {"書.txt": "《國富論》是亞當斯密寫的。\n一七七六年出版。", "deep/校.txt": "學校位於臺北市。\n校長姓林。"}

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from qakit.cli.data_report import show_preprocessing
+from qakit.cli.preprocess import show_preprocessing
 from qakit.data.leakage import find_leaks
 from qakit.data.records import Paragraph, Record, Repair
-from qakit.runs.outputs import PreprocessResult
-from qakit.spans.reachability import Reach
+from qakit.runs.preprocess import PreprocessResult
+from qakit.spans.window_coverage import Reach
 
 REPAIRS = tuple(Repair("f.json", str(number), "start", number, number + 1, "off") for number in range(7))
 REACH = {"a": (Reach(128, 0, 2.0, 200.0, 97.5, 100.0), Reach(128, 64, 3.0, 300.0, None, None))}

@@ -53,13 +53,13 @@ def _terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A reader and a selector in folders of hostile names; each is loaded once."""
-    from qakit.runs import predict
+    from qakit.tasks.questions import models as loading
 
     folder = tmp_path_factory.mktemp("models")
     disable_progress_bar()
-    loaded = cache(predict._load)
+    loaded = cache(loading._load)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "_load", loaded)
+        patch.setattr(loading, "_load", loaded)
         yield save_reader(folder / "\x1b[31mred[x]"), save_selector(folder / "\u202e[bold]select")
     enable_progress_bar()
 

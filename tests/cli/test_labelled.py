@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
 from tests.runs.test_labelled import write_data
 
 QAKIT = str(Path(sys.executable).with_name("qakit"))

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qakit.cli.printing import _duration, _size, show_folds, show_predictions
 from qakit.cli.progress import training_progress
-from qakit.cli.results import _duration, _size, show_folds, show_predictions
 from qakit.config import TrainingSettings
+from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.runs.ensemble import EnsembleResult
-from qakit.runs.events import Started, TrainResult
 from qakit.runs.folds import FoldsResult
-from qakit.spans.answers import PredictedAnswer, Prediction
+from qakit.training.events import Started, TrainResult
 from qakit.training.loop import StepEvent
 from qakit.training.order import make_plan
 

@@ -2,7 +2,7 @@
 
 from rich.cells import cell_len
 
-from qakit.cli.tables import aligned
+from qakit.cli.printing import aligned
 
 
 def test_columns_line_up_with_chinese_in_them():

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
 from qakit.config.preprocessing import AnswerKind
-from qakit.data.answer_like import answer_like, sentence_words
-from qakit.data.cloze import cloze_records, noisy_copies
+from qakit.data.cloze.answer_candidates import answer_like, sentence_words
+from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, words_of
+from qakit.data.cloze.questions import cloze_records, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.data.texts import sentences
-from qakit.data.words import Word, has_words_of_its_own, words_of
 
 LONGEST_ANSWER = 30
 KINDS = get_args(AnswerKind)

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qakit.data.documents import Documents, read_documents
 from qakit.data.records import Paragraph
-from qakit.data.texts import LONGEST_PARAGRAPH, read_texts
+from qakit.data.texts import LONGEST_PARAGRAPH, Documents, read_documents, read_texts
 from qakit.errors import DataError
 from qakit.io import write_parquet
 from tests.data.samples import save, squad

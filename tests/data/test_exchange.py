@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
-from qakit.data.cloze import cloze_records, noisy_copies
-from qakit.data.exchange import Exchange, Exchanges
+from qakit.data.cloze.part_of_speech import is_traditional
+from qakit.data.cloze.questions import Exchange, Exchanges, cloze_records, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.words import is_traditional
 
 TRADITIONAL = "國立臺灣大學成立於1928年，位於臺北市。校長傅斯年曾在德國讀書，1945年回到臺北市。"
 SIMPLIFIED = "鲁迅1881年生于浙江绍兴。他在日本仙台学习医学，1918年发表了《狂人日记》。"

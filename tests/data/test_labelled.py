@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.data.formats import read_dataset
-from qakit.data.labelled import IntentRecord, SlotRecord, read_labelled, schema_of, single_record
-from qakit.data.predicted_labels import LabelPrediction, read_labels, render_labels, write_labels
+from qakit.data.labels import (
+    IntentRecord,
+    LabelPrediction,
+    SlotRecord,
+    read_labelled,
+    read_labels,
+    render_labels,
+    schema_of,
+    single_record,
+    write_labels,
+)
 from qakit.errors import ConfigError, DataError, RecordError
 from qakit.io import write_json, write_jsonl
 

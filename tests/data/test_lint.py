@@ -8,9 +8,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qakit.data.brackets import halves
+from qakit.data.lint.answers import (
+    Asked,
+    Entry,
+    Rules,
+    answer_faults,
+    answer_findings,
+    count_faults,
+    folded,
+    id_findings,
+    original_of,
+)
 from qakit.data.lint.findings import KINDS, LEVELS
-from qakit.data.lint.records import Asked, Entry, answer_findings, count_faults, id_findings
-from qakit.data.lint.texts import Rules, answer_faults, folded, original_of
 
 TEXT = "公元１９６０年，C. L. Max Nikias 在「南加大」(USC) 任教，年薪2,790,060元。見《論語》。"
 PLAIN = Rules()

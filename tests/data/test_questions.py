@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qakit.data.corpus import read_bare_questions
 from qakit.data.formats import read_dataset
-from qakit.data.questions import read_bare_questions
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_parquet

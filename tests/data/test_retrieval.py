@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.data.retrieval import BigramIndex, bigrams
+from qakit.data.bm25 import BigramIndex, bigrams
 
 TEXTS = st.lists(st.text("甲乙丙丁", min_size=1, max_size=8), min_size=1, max_size=8)
 

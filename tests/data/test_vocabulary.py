@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from qakit.data.character_tokenizer import SPECIAL_TOKENS, build_tokenizer, write_tokenizer
 from qakit.data.formats import read_dataset
-from qakit.data.vocabulary import SPECIAL_TOKENS, build_tokenizer, write_tokenizer
 from qakit.errors import ConfigError
 from qakit.modeling.loading import load_tokenizer
 
@@ -236,7 +236,7 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.Mon
 
 def test_making_a_tokenizer_loads_neither_torch_nor_transformers_and_prints_nothing():
     code = (
-        "import sys; from qakit.data.vocabulary import build_tokenizer; build_tokenizer(['一']);"
+        "import sys; from qakit.data.character_tokenizer import build_tokenizer; build_tokenizer(['一']);"
         "sys.exit(', '.join({'torch', 'transformers', 'accelerate'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

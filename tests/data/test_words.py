@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qakit.data import words
+from qakit.data.cloze import part_of_speech as words
+from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, is_traditional, traditional, words_of
 from qakit.data.script import converter
-from qakit.data.words import Word, has_words_of_its_own, is_traditional, traditional, words_of
 from qakit.errors import ConfigError
 
 PIECES = (

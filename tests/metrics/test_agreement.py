@@ -2,7 +2,7 @@
 
 import pytest
 
-from qakit.metrics.agreement import agreement
+from qakit.metrics.analysis import agreement
 
 
 def test_each_annotator_is_scored_against_the_others():

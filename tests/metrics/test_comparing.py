@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.metrics.comparing import compare, mcnemar
+from qakit.metrics.comparison import compare, mcnemar
 from qakit.metrics.intervals import bootstrap
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qakit.data.labelled import IntentRecord, SlotRecord
+from qakit.data.labels import IntentRecord, SlotRecord
 from qakit.data.records import Dataset
 from qakit.modeling.word_vocabulary import word_tokenizer
 

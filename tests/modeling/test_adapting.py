@@ -15,7 +15,7 @@ from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
 from qakit.spans.windowing import covering_windows, encode_pairs
-from qakit.tasks.qa import QuestionAnswering
+from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.training.layers import embedding_modules, encoder_layers
 from tests.modeling.tiny import (
     CHOICE,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qakit.modeling.bundled import BUNDLED_MODEL, bundled_folder
+from qakit.modeling.loading import BUNDLED_MODEL, bundled_folder
 from qakit.modeling.models import load_trained
 from tests.modeling.tiny import QA
 

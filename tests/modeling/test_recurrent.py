@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError, DataError
 from qakit.modeling.building import build_for_training
-from qakit.modeling.crf import conditional_logits
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.loading import load_tokenizer
 from qakit.modeling.models import load_trained, save_trained
+from qakit.modeling.recurrent import conditional_logits
 from qakit.modeling.word_vocabulary import put_vectors, read_vectors, vectors_of, word_tokenizer
 from qakit.training.layers import embedding_modules, encoder_layers, layer_heights
 from tests.modeling.labels import intent_records, labelled_set, words

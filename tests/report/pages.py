@@ -1,7 +1,7 @@
 """Pages to test with: a plausible one, and one that has the same text wherever it has a text."""
 
 from qakit.metrics.calibration import Bin
-from qakit.report.page import (
+from qakit.report.error_report import (
     Candidate,
     Card,
     Comparison,

@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from qakit.report.html import render
-from qakit.report.page import Candidate, Comparison, Context, Difference, Estimate, Other, Page, Question, Ranked
+from qakit.report.error_report import (
+    Candidate,
+    Comparison,
+    Context,
+    Difference,
+    Estimate,
+    Other,
+    Page,
+    Question,
+    Ranked,
+    render,
+)
 from tests.hostile import HOSTILE
 from tests.report.browser import Tab, start_browser
 from tests.report.pages import page_of, sample_page
@@ -284,7 +294,7 @@ def hostile_page() -> Page:
 
 
 def is_boxed(character: str) -> bool:
-    from qakit.report.inert import _is_unseen
+    from qakit.report.safe_html import _is_unseen
 
     return _is_unseen(character) and character not in "\n\t"
 

@@ -6,7 +6,7 @@ import pytest
 
 from qakit.metrics.confusion import Confusion, count_pairs
 from qakit.report.confusion import draw_confusion
-from qakit.report.labels import LabelPage, WrongRecord, WrongWord, render_labels
+from qakit.report.label_report import LabelPage, WrongRecord, WrongWord, render_labels
 
 HOSTILE = "<script>alert(1)</script>\u202e"
 

@@ -15,8 +15,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qakit.metrics.verdicts import VERDICTS
-from qakit.report.html import json_block, page_data, render
-from qakit.report.page import Candidate, Comparison, Difference, Estimate, Other, Page, Question
+from qakit.report.error_report import (
+    Candidate,
+    Comparison,
+    Difference,
+    Estimate,
+    Other,
+    Page,
+    Question,
+    json_block,
+    page_data,
+    render,
+)
 from tests.hostile import HOSTILE
 from tests.report.pages import SVG, page_of, sample_page
 

@@ -4,10 +4,10 @@ import warnings
 
 import pytest
 
-from qakit.report.reachability import _figure, draw_reach
 from qakit.report.style import can_show
-from qakit.runs.reachability import draw
-from qakit.spans.reachability import Reach
+from qakit.report.window_coverage import _figure, draw_reach
+from qakit.runs.preprocess import draw
+from qakit.spans.window_coverage import Reach
 from tests.hostile import HOSTILE
 
 FULL = [Reach(length, overlap, 2.0, length + overlap / 2, 99.0, 100.0) for length in (128, 512) for overlap in (0, 64)]
@@ -28,7 +28,9 @@ def test_both_pictures_are_written_without_a_warning_and_the_same_each_time(tmp_
 @pytest.mark.parametrize("name", ["資料", "\x1b[31mred", "two\nlines", "\x7f", *HOSTILE])
 def test_names_that_no_picture_can_hold_are_numbers(name, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("qakit.report.reachability.draw_reach", lambda parts, *_, title: drawn.append((parts, title)))
+    monkeypatch.setattr(
+        "qakit.report.window_coverage.draw_reach", lambda parts, *_, title: drawn.append((parts, title))
+    )
     draw({name: FULL}, tmp_path, f"tokenizers/{name}")
     ((parts, title),) = drawn
     assert "".join([*parts, title]).isascii()

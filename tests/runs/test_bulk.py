@@ -12,9 +12,9 @@ from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, Window
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
-from qakit.runs import bulk
-from qakit.runs.bulk import predict_parts
-from qakit.runs.predict import Models, answer_dataset, load_models
+from qakit.runs import predict_parts as bulk
+from qakit.runs.predict_parts import predict_parts
+from qakit.tasks.questions.models import Models, answer_dataset, load_models
 from tests.modeling.tiny import qa_records
 from tests.runs.models import save_reader
 

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from qakit import __version__
-from qakit.modeling.info import ModelInfo
-from qakit.runs.card import model_card
+from qakit.modeling.info import ModelInfo, model_card
 from tests.modeling.tiny import train_config
 
 

@@ -11,17 +11,16 @@ from typer.testing import CliRunner
 from qakit.cli import app
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
 from qakit.data.formats import read_dataset
-from qakit.data.labelled import IntentRecord, SlotRecord
-from qakit.data.predicted_labels import LabelPrediction, write_labels
+from qakit.data.labels import IntentRecord, LabelPrediction, SlotRecord, write_labels
 from qakit.errors import DataError
 from qakit.io import write_json
-from qakit.metrics.comparing import compare
-from qakit.runs.comparing_labels import are_right
+from qakit.metrics.comparison import compare
 from qakit.runs.evaluate import EvaluateRequest, evaluate
-from qakit.runs.labelled import LabelRequest, evaluate_labels
-from qakit.runs.predict import load_models, predict
+from qakit.runs.predict import predict
 from qakit.runs.train import train
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.labels.evaluation import LabelRequest, are_right, evaluate_labels
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.questions.models import load_models
 from qakit.tasks.registry import TASKS
 from tests.runs.models import save_reader
 

@@ -11,14 +11,14 @@ import pytest
 from huggingface_hub import constants
 
 from qakit.config import ModelSettings, TrainConfig, TrainingSettings, WindowSettings
-from qakit.config_files import load_config
+from qakit.config.files import load_config
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError
 from qakit.modeling.building import build_for_training
+from qakit.modeling.dry_run_model import _character_tokenizer, without_waiting_for_the_hub
 from qakit.runs.dry_run import _timed_steps, dry_run
-from qakit.runs.stand_in import _character_tokenizer, without_waiting_for_the_hub
 from qakit.runs.train import train
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.order import make_plan
 from tests.modeling.tiny import QA, SIZES, TOKENIZER, qa_records
 from tests.runs.trainings import TASKS, config_of, run, write_data

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from qakit.config import EnsembleConfig, ReadConfig
-from qakit.data.labelled import read_labelled
+from qakit.data.labels import read_labelled
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_json
 from qakit.runs.ensemble_labels import ensemble_labels
 from qakit.runs.ensemble_weights import EnsembleRequest
-from qakit.runs.labelled import LabelRequest, evaluate_labels
-from qakit.runs.labeller import load_labeller, predict_labels
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.labels.base import load_labeller, predict_labels
+from qakit.tasks.labels.evaluation import LabelRequest, evaluate_labels
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
 from tests.runs.test_labelled import NAMES, data, trained
 
 __all__ = ["data", "trained"]  # fixtures

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 
 import qakit.runs.predict
+import qakit.tasks.questions.models
 from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
-from qakit.data.predictions import write_predictions
+from qakit.data.predictions import PredictedAnswer, Prediction, write_predictions
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
+from qakit.io import write_details
 from qakit.metrics.intervals import Interval
 from qakit.metrics.presets import DEFAULT_PRESET
 from qakit.modeling.info import ModelInfo
-from qakit.runs.details import write_details
 from qakit.runs.evaluate import (
     EvaluateRequest,
     evaluate,
@@ -28,10 +29,9 @@ from qakit.runs.evaluate import (
     evaluate_predictions,
     references_of,
 )
-from qakit.runs.predict import Models
-from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.stages import Answered
+from qakit.tasks.questions.models import Models
+from qakit.tasks.questions.two_stage import Answered
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
 
@@ -191,7 +191,7 @@ def fake_model() -> Any:
 def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.MonkeyPatch):
     chosen = {"1": (0, "甲"), "2": (0, "甲"), "3": (0, "山"), "4": (1, "河邊")}
     from_gold = {"1": "甲", "2": "乙", "3": "山", "4": "河邊"}
-    monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers(chosen, from_gold))
+    monkeypatch.setattr(qakit.tasks.questions.models, "answer_dataset", fake_answers(chosen, from_gold))
     both = Models(reader=fake_model(), selector=object())
     result = evaluate_models(DATASET, references_of(DATASET, None), both, CONFIG)
     assert (result.source, result.scores.em, result.gold_paragraph.em) == ("end-to-end", 50, 75)
@@ -215,7 +215,7 @@ def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.Mo
 def test_only_labelled_questions_are_answered(monkeypatch: pytest.MonkeyPatch):
     dataset = Dataset((*RECORDS, Record("5", "誰？", PARAGRAPHS)), "jsonl")
     from_gold = {record.id: record.context[0] for record in RECORDS}
-    monkeypatch.setattr(qakit.runs.predict, "answer_dataset", fake_answers({}, from_gold))
+    monkeypatch.setattr(qakit.tasks.questions.models, "answer_dataset", fake_answers({}, from_gold))
     result = evaluate_models(dataset, references_of(dataset, None), Models(reader=fake_model()), CONFIG)
     assert [row["id"] for row in result.rows] == ["1", "2", "3", "4"]
 
@@ -225,7 +225,7 @@ def test_models_are_scored_as_their_predictions_would_be(sample_data: Path, tmp_
     reader, selector = save_reader(tmp_path / "qa"), save_selector(tmp_path / "select")
     dataset = read_dataset([data])
     result = evaluate(EvaluateRequest(model=reader, selector=selector, data=data), CONFIG)
-    models = qakit.runs.predict.load_models(reader, selector)
+    models = qakit.tasks.questions.models.load_models(reader, selector)
     for some, scores in ((models, result.scores), (Models(reader=models.reader), result.gold_paragraph)):
         predicted = qakit.runs.predict.predict(
             dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet"

@@ -10,7 +10,7 @@ import pytest
 
 from qakit import __version__
 from qakit.config import TrainConfig
-from qakit.config_files import load_config
+from qakit.config.files import load_config
 from qakit.errors import ConfigError, ResourceError
 from qakit.runs.folder import RunFolder, data_hashes, environment
 from tests.modeling.tiny import train_config

@@ -8,15 +8,15 @@ import pytest
 import transformers
 
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
-from qakit.data.labelled import IntentRecord, read_labelled
+from qakit.data.labels import IntentRecord, read_labelled
 from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.io import write_json
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run
 from qakit.runs.folds import train_folds
-from qakit.runs.labelled import LabelRequest, evaluate_labels
-from qakit.runs.labeller import load_labeller, predict_labels
 from qakit.runs.train import train
+from qakit.tasks.labels.base import load_labeller, predict_labels
+from qakit.tasks.labels.evaluation import LabelRequest, evaluate_labels
 from qakit.tasks.registry import TASKS
 from qakit.training.loop import StepEvent
 from tests.modeling.labels import intent_records, slot_records, words

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from qakit.data.formats import read_dataset
-from qakit.data.predictions import read_predictions, write_predictions
+from qakit.data.predictions import PredictedAnswer, Prediction, read_predictions, write_predictions
 from qakit.errors import ConfigError
 from qakit.runs.lint import LintRequest, LintResult, fault_note, faults_of, lint
-from qakit.spans.answers import PredictedAnswer, Prediction
 from tests.data.samples import save
 
 REAL = {

@@ -11,8 +11,7 @@ from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
 from qakit.modeling.loading import load_tokenizer
-from qakit.runs.outputs import PreprocessResult
-from qakit.runs.preprocess import preprocess
+from qakit.runs.preprocess import PreprocessResult, preprocess
 
 TEXT = "國立臺灣大學成立於1928年，位於臺北市。\n\n校長傅斯年在德國讀書，後來寫了《性命古訓辨證》。\n"
 SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}

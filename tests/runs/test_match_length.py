@@ -9,16 +9,16 @@ import torch
 import transformers
 
 from qakit.config import ReadConfig, TrainConfig, WindowSettings
-from qakit.config_files import load_config
+from qakit.config.files import load_config
 from qakit.data.formats import read_dataset
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run
-from qakit.runs.events import Note
-from qakit.runs.predict import answer_dataset, load_models
 from qakit.runs.setup import _with_match_length
-from qakit.tasks.qa import read_answers
+from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.qa import read_answers
 from qakit.tasks.registry import TASKS as ALL_TASKS
+from qakit.training.events import Note
 from qakit.training.loop import StepEvent
 from tests.modeling.tiny import CHOICE, QA, SIZES, tokenizer
 from tests.runs.models import save_reader

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from qakit.data.formats import SCHEMAS
-from qakit.data.predictions import PREDICTION_FORMATS, read_predictions
+from qakit.data.predictions import (
+    PREDICTION_FORMATS,
+    PredictedAnswer,
+    Prediction,
+    chosen_format,
+    default_format,
+    document,
+    read_predictions,
+    write_outputs,
+)
 from qakit.errors import ConfigError
-from qakit.runs.outputs import chosen_format, default_format, document, write_outputs
-from qakit.spans.answers import PredictedAnswer, Prediction
 
 PREDICTIONS = (
     Prediction("7", 0, (PredictedAnswer("1,350公尺", 3, 10, 1.5, 0.25), PredictedAnswer("公尺", 8, 10, 1.0, 0.125))),

@@ -8,9 +8,8 @@ import pytest
 from qakit.config import EnsembleConfig, PreprocessConfig
 from qakit.data.formats import read_dataset
 from qakit.errors import ConfigError, DataError
-from qakit.io import atomic_write
+from qakit.io import atomic_write, check_outputs
 from qakit.runs.ensemble import EnsembleRequest, ensemble
-from qakit.runs.outputs import check_outputs
 from qakit.runs.preprocess import preprocess
 
 

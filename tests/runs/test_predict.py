@@ -11,8 +11,9 @@ from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, DataError
-from qakit.runs.predict import Models, answer_dataset, load_models, predict, read_questions
+from qakit.runs.predict import predict, read_questions
 from qakit.spans.scores import read_scores
+from qakit.tasks.questions.models import Models, answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector
 
 CONFIG = ReadConfig()

@@ -18,9 +18,9 @@ from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.metrics.questions import Choice
-from qakit.report.page import Candidate, Other, Page, Ranked
-from qakit.runs.report import _ranked, page_of
+from qakit.report.error_report import Candidate, Other, Page, Ranked
 from qakit.spans.scores import write_scores
+from qakit.tasks.questions.report import _ranked, page_of
 from tests.runs.test_scoring import FIRST, INFO, RECORDS, SECOND, run, scored
 
 

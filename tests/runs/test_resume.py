@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from qakit.errors import CheckpointError, ConfigError
-from qakit.runs.events import Evaluated, Note
+from qakit.training.events import Evaluated, Note
 from qakit.training.loop import StepEvent
 from tests.modeling.tiny import SIZES, TOKENIZER
 from tests.runs.trainings import STEPS, config_of, content, run, run_until, write_data

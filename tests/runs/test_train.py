@@ -7,16 +7,16 @@ import torch
 import transformers
 
 from qakit.config import ReadConfig, TrainConfig
-from qakit.config_files import load_config
+from qakit.config.files import load_config
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Paragraph, Record
 from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained
-from qakit.runs.events import Evaluated, Note, Started
 from qakit.runs.train import _train_entry, train
-from qakit.tasks.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering, read_answers
 from qakit.training.checkpoints import load_checkpoint
+from qakit.training.events import Evaluated, Note, Started
 from qakit.training.loop import StepEvent
 from tests.modeling.tiny import QA, qa_records, weights
 from tests.runs.trainings import FILES, STEPS, config_of, content, run, run_until, write_data

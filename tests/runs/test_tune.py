@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qakit import Reader, pipeline
-from qakit.cli.tuning import tuning_lines
+from qakit.cli.printing import tuning_lines
 from qakit.config import DecodingSettings, EnsembleConfig, ReadConfig
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph, Record
@@ -19,9 +19,10 @@ from qakit.metrics.presets import evaluate as score
 from qakit.modeling.info import ModelInfo, read_info
 from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.runs.evaluate import EvaluateRequest, evaluate
-from qakit.runs.predict import answer_dataset, load_models, predict
-from qakit.runs.tune import JOINT_WEIGHTS, LENGTH_WEIGHTS, Trial, Tuned, tune
+from qakit.runs.predict import predict
 from qakit.spans.scores import read_scores
+from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS, Trial, Tuned, tune
 from tests.runs.models import save_reader, save_selector
 
 PRIOR = (-6.0, -4.0, -0.5, -3.0, -6.0)  # answers of three tokens

@@ -5,8 +5,8 @@ from contextlib import suppress
 from qakit.config import TrainConfig
 from qakit.data.formats import write_dataset
 from qakit.runs.train import train
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.select import ParagraphSelection
 from tests.modeling.tiny import SIZES, TOKENIZER, qa_records, select_records
 
 TASKS = {"qa": QuestionAnswering, "select": ParagraphSelection}

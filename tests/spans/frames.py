@@ -17,9 +17,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import BertTokenizer, RobertaTokenizer, RoFormerTokenizer, XLMRobertaTokenizer
 
 from qakit.config import WindowSettings
+from qakit.data.character_tokenizer import build_tokenizer, write_tokenizer
 from qakit.data.formats import read_dataset
 from qakit.data.records import Record
-from qakit.data.vocabulary import build_tokenizer, write_tokenizer
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 

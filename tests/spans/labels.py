@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qakit.spans.label_scores import LabelScores, LabelScoresInfo
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
 
 INTENTS = LabelScoresInfo("intent", "a model", ("book", "cancel", "weather"))
 TAGS = LabelScoresInfo("slots", "a tagger", ("B-date", "I-date", "O"), follows_bio=True)

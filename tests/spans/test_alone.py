@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from qakit.config import WindowSettings
 from qakit.errors import ConfigError
-from qakit.spans.alone import encode_texts
-from qakit.spans.windowing import covering_windows, gather_windows
-from qakit.spans.words import first_tokens
+from qakit.spans.windowing import covering_windows, encode_texts, gather_windows
+from qakit.tasks.labels.slots import first_tokens
 from tests.spans.cases import TEXTS
 from tests.spans.frames import ALL_FRAMES, bert
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qakit.spans.answers import PredictedAnswer, Prediction, cut_answers
+from qakit.data.predictions import PredictedAnswer, Prediction
+from qakit.spans.decoder import cut_answers
 from qakit.spans.decoding import Spans, best_spans
 from qakit.spans.tokenizing import tokenize_texts
 from tests.spans.cases import TEXTS, token_scores

@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.config import DecodingSettings
-from qakit.spans.answers import PredictedAnswer
-from qakit.spans.choosing import (
-    by_expected_f1,
-    by_text,
-    chosen,
-    repaired,
-    searched,
-    without_near_duplicates,
-)
+from qakit.data.predictions import PredictedAnswer
+from qakit.spans.decoder import by_expected_f1, by_text, chosen, repaired, searched, without_near_duplicates
 
 LETTERS = st.text("甲乙丙丁「」《》(（）)", min_size=1, max_size=14)
 SETTINGS = st.builds(

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from qakit.data.predictions import Prediction
 from qakit.spans import ensembling
-from qakit.spans.answers import Prediction, cut_answers
+from qakit.spans.character_grid import Average, lay_out
+from qakit.spans.decoder import cut_answers
 from qakit.spans.decoding import best_spans
 from qakit.spans.ensembling import Combined, Method, decode_scores
-from qakit.spans.pages import Average, lay_out
 from qakit.spans.scores import QuestionScores, ScoresInfo
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import tokenize_texts

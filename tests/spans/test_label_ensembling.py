@@ -6,15 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qakit.data.predicted_labels import LabelPrediction
+from qakit.data.labels import LabelPrediction
 from qakit.errors import ConfigError
 from qakit.spans.ensembling import Combined
-from qakit.spans.label_ensembling import LabelEnsemble, vote_on_labels
-from qakit.spans.label_scores import (
-    LabelScores,
-    LabelScoresInfo,
-)
-from qakit.spans.labelling import RANKED, LabelDecoder
+from qakit.tasks.labels.decoding import RANKED, LabelDecoder
+from qakit.tasks.labels.ensembling import LabelEnsemble, vote_on_labels
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
 from tests.spans.labels import INTENTS, LOGS, TAGS, intent, sentence
 
 MEAN, PROBABILITY, VOTE = Combined(), Combined(average="probability"), Combined("vote")

@@ -10,15 +10,15 @@ import pytest
 
 from qakit.errors import DataError
 from qakit.io import write_parquet
-from qakit.spans.label_scores import (
+from qakit.spans.scores import is_scores_file
+from qakit.tasks.labels.scores import (
     LabelScores,
     LabelScoresInfo,
     is_label_scores_file,
+    open_label_members,
     open_label_scores,
     write_label_scores,
 )
-from qakit.spans.members import open_label_members
-from qakit.spans.scores import is_scores_file
 from tests.spans.labels import INTENTS, TAGS, intent, sentence
 from tests.spans.test_scores import written
 

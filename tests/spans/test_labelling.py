@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from qakit.spans.label_scores import (
-    LabelScores,
-    LabelScoresInfo,
-)
-from qakit.spans.labelling import LabelDecoder
-from qakit.spans.paths import follows_bio
+from qakit.spans.viterbi import follows_bio
+from qakit.tasks.labels.decoding import LabelDecoder
+from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
 from tests.spans.labels import INTENTS, LOGS, TAGS, intent, sentence
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.spans.lengths import LengthRule, Ruler, added_by, token_numbers
+from qakit.spans.token_lengths import LengthRule, Ruler, added_by, token_numbers
 
 
 @st.composite

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from qakit.config import DecodingSettings
-from qakit.spans.choosing import without_near_duplicates
-from qakit.spans.decoder import Decoder
+from qakit.spans.decoder import Decoder, summed_over_windows, without_near_duplicates
 from qakit.spans.decoding import Spans, best_spans, best_spans_of
 from qakit.spans.ensembling import Combined, combine, decode_scores
-from qakit.spans.overlap import summed_over_windows
 from qakit.spans.token_scores import TokenScores
 from tests.spans.cases import INFO, all_spans, question_scores, random_scores, token_scores
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from qakit.config import WindowSettings
 from qakit.errors import ConfigError
-from qakit.spans.matching import match_lengths
 from qakit.spans.tokenizing import Ints
-from qakit.spans.windowing import covering_windows, describe_windows, encode_pairs, gather_windows
+from qakit.spans.windowing import covering_windows, describe_windows, encode_pairs, gather_windows, match_lengths
 from tests.spans.cases import PAIRS
 from tests.spans.frames import FRAMES, Pair, bert
 

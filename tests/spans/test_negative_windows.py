@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qakit.config import WindowSettings
-from qakit.spans.placement import has_negatives, negative_windows, training_windows
-from qakit.spans.windowing import encode_pairs
+from qakit.spans.windowing import encode_pairs, has_negatives, negative_windows, training_windows
 from tests.spans.cases import PAIRS
 from tests.spans.frames import Pair, bert
 from tests.spans.test_training_windows import COPIES, EPOCHS, copies

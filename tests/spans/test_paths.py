@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from qakit.spans.paths import best_path, bio_rules, follows_bio, is_bio, marginals
+from qakit.spans.viterbi import best_path, bio_rules, follows_bio, is_bio, marginals
 
 LABELS = ("B-a", "B-b", "I-a", "O")
 WHOLE = st.integers(-9, 9).map(float)

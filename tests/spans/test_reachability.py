@@ -8,7 +8,7 @@ from qakit.config import WindowSettings
 from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.modeling.loading import load_tokenizer
-from qakit.spans.reachability import Reach, measure_reach
+from qakit.spans.window_coverage import Reach, measure_reach
 from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, gather_windows, held_whole, refit
 
 CONTEXT = Paragraph("0", "山河湖海風雲林石田山河湖海風雲林石田山河")  # 20 characters, each a token

@@ -6,8 +6,8 @@ import pytest
 from qakit.config import WindowSettings
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import DataError
+from qakit.spans.distillation import candidate_teacher, token_teacher
 from qakit.spans.scores import QuestionScores, write_scores
-from qakit.spans.teaching import candidate_teacher, token_teacher
 from qakit.spans.windowing import encode_pairs
 from tests.spans.cases import INFO, question_scores, token_scores
 from tests.spans.frames import bert

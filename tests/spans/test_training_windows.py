@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qakit.config import WindowSettings
-from qakit.spans.placement import training_windows
-from qakit.spans.windowing import EncodedPairs, encode_pairs, reachable
+from qakit.spans.windowing import EncodedPairs, encode_pairs, reachable, training_windows
 from tests.spans.cases import PAIRS
 from tests.spans.frames import Pair, bert
 from tests.spans.test_windowing import WAYS, answers_in

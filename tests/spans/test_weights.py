@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qakit.errors import ConfigError
+from qakit.spans.character_grid import Average
 from qakit.spans.ensembling import Combined, Ensemble, relative_weights
-from qakit.spans.pages import Average
 from qakit.spans.scores import QuestionScores
 from tests.spans.cases import INFO, question_scores, token_scores
 from tests.spans.test_ensembling import CONTEXT, MARGIN, METHODS, combine, pointing, tokens_of

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig
-from qakit.data.labelled import IntentRecord, SlotRecord
+from qakit.data.labels import IntentRecord, SlotRecord
 from qakit.errors import ConfigError
 from qakit.modeling.building import build_for_training
 from qakit.modeling.models import LoadedModel
-from qakit.spans.labelling import LabelDecoder
-from qakit.tasks.intent import IntentClassification, score_texts
-from qakit.tasks.labelled import decoded, scores_info
+from qakit.tasks.labels.base import decoded, scores_info
+from qakit.tasks.labels.decoding import LabelDecoder
+from qakit.tasks.labels.intent import IntentClassification, score_texts
+from qakit.tasks.labels.slots import SlotTagging, score_words
 from qakit.tasks.registry import TASKS
-from qakit.tasks.slots import SlotTagging, score_words
 from qakit.training.learner import Learner
 from tests.modeling.labels import intent_records, labelled_set, slot_records, words
 from tests.modeling.tiny import cpu, loss_of, train_config

@@ -9,16 +9,16 @@ import pytest
 
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.corpus import Corpus
+from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Paragraph, Record
 from qakit.modeling.models import LoadedModel
 from qakit.reader import Reader
-from qakit.runs.predict import load_models
-from qakit.spans.answers import PredictedAnswer, Prediction
 from qakit.spans.decoder import Decoder
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.qa import read_answers
-from qakit.tasks.search import BM25_WEIGHT, Found, search
-from qakit.tasks.stages import Answered, best_jointly, ranked_jointly
+from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.qa import read_answers
+from qakit.tasks.questions.search import BM25_WEIGHT, Found, search
+from qakit.tasks.questions.two_stage import Answered, best_jointly, ranked_jointly
 from tests.modeling.tiny import text_of
 from tests.runs.models import save_reader, save_selector
 

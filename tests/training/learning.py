@@ -1,8 +1,8 @@
 """Small learners with tricks, that the tests of this folder share."""
 
 from qakit.modeling.adapting import adapt
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.learner import Learner
 from tests.modeling.tiny import cpu, prepared_set, qa_records, select_records, tiny_model
 

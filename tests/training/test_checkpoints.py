@@ -14,9 +14,18 @@ from torch import nn
 
 from qakit.errors import CheckpointError, ResourceError
 from qakit.training import checkpoints
-from qakit.training.checkpoints import MANIFEST, STATE, Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
+from qakit.training.checkpoints import (
+    MANIFEST,
+    STATE,
+    Checkpoint,
+    find_checkpoints,
+    latest_good_checkpoint,
+    load_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+    verify_checkpoint,
+)
 from qakit.training.optim import build_optimizer, set_learning_rate
-from qakit.training.retention import find_checkpoints, latest_good_checkpoint, prune_checkpoints
 from qakit.training.state import optimizer_tensors, random_state, restore_optimizer, restore_random_state
 
 FILES = ("model.safetensors", "optimizer.safetensors", STATE, MANIFEST)

@@ -11,8 +11,8 @@ from qakit.config import TrainingSettings
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import save_trained
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.checkpoints import load_checkpoint, save_checkpoint
 from qakit.training.learner import Learner, make_accelerator, tracking
 from tests.modeling.tiny import (

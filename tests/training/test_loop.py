@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from qakit.errors import QakitError
-from qakit.tasks.qa import QuestionAnswering
+from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.training.learner import Learner
 from qakit.training.loop import _load
 from qakit.training.order import make_plan

@@ -13,7 +13,7 @@ from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ResourceError
 from qakit.modeling.inference import run_windows
 from qakit.spans.windowing import covering_windows, encode_pairs
-from qakit.training.memory import explained_memory
+from qakit.training.cpu import explained_memory
 
 
 def test_the_message_ends_with_the_advice_and_other_errors_pass():
@@ -52,7 +52,7 @@ def test_prediction_names_the_setting_that_needs_less(sample_data):
 def test_freed_memory_is_kept_until_it_is_given_back():
     script = """
         import torch
-        from qakit.training.memory import keep_freed_memory, return_freed_memory
+        from qakit.training.cpu import keep_freed_memory, return_freed_memory
         def held():
             return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2**20
         keep_freed_memory()

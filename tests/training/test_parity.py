@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from qakit.data.records import Record
-from qakit.tasks.qa import QuestionAnswering
-from qakit.tasks.select import ParagraphSelection
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.order import make_plan
 from tests.modeling.tiny import (
     cpu,

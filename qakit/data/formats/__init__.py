@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qakit.data.formats import adl, cmrc_flat, hw7, squad, squad_writer, tables, tables_writer
+from qakit.data.formats import adl, cmrc_flat, hw7, squad, tables
 from qakit.data.formats.capacity import check_capacity
-from qakit.data.formats.detect import detect
-from qakit.data.formats.load import Document, load
+from qakit.data.formats.documents import Document, detect, load
 from qakit.data.formats.source import Journal, Source
 from qakit.data.records import Dataset, Record
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem
@@ -28,11 +27,11 @@ class _Format:
 
 
 def _squad_format(schema: str) -> _Format:
-    return _Format(partial(squad.read, schema=schema), partial(squad_writer.write, schema=schema), squad.NAMES)
+    return _Format(partial(squad.read, schema=schema), partial(squad.write, schema=schema), squad.NAMES)
 
 
 def _table_format(schema: str) -> _Format:
-    return _Format(tables.read, partial(tables_writer.write, schema=schema), tables.NAMES)
+    return _Format(tables.read, partial(tables.write, schema=schema), tables.NAMES)
 
 
 _FORMATS: Mapping[str, _Format] = {
@@ -61,7 +60,7 @@ def read_dataset(
         context: ADL's list of texts; by default the `context.json` beside each file.
         lenient: leave out bad records, counting them, and accept a byte order mark. What is wrong with a file as a
             whole is still an error.
-        repair: put answers that are not where the file says where they stand (`qakit.data.doctor.find_answer`, whose
+        repair: put answers that are not where the file says where they stand (`qakit.data.repair.find_answer`, whose
             threshold this is) and list each change in `Dataset.repairs`; what is found nowhere is bad as ever.
 
     Raises:

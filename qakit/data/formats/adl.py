@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from qakit.data.formats.load import Document
+from qakit.data.formats.documents import Document
 from qakit.data.formats.paragraphs import index_paragraphs, paragraph_at
 from qakit.data.formats.shapes import Id, Shape, Text, describe, keys_in_use, parse
 from qakit.data.formats.source import Source, label

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from qakit.data.formats.load import Document
+from qakit.data.formats.documents import Document
 from qakit.data.formats.shapes import FilledText, Id, Shape, Text, keys_in_use, parse
 from qakit.data.formats.source import Source, label
 from qakit.data.records import Answer, Paragraph, Record

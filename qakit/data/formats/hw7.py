@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qakit.data.formats.load import Document
+from qakit.data.formats.documents import Document
 from qakit.data.formats.paragraphs import index_paragraphs, paragraph_at
 from qakit.data.formats.shapes import Id, Shape, Text, describe, keys_in_use, parse
 from qakit.data.formats.source import Source, label

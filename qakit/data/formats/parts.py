@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from qakit.data.formats import tables
-from qakit.data.formats.load import Document, Row, explained_parquet, json_line
+from qakit.data.formats.documents import Document, Row, explained_parquet, json_line
 from qakit.data.formats.source import Journal, Source
 from qakit.data.records import Record
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem

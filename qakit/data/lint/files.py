@@ -1,17 +1,20 @@
 """Prediction files read past their faults: as much of them as can be understood, and what is wrong with their form."""
 
-from collections.abc import Collection, Iterator, Mapping
+import csv
+import io
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from qakit.data.formats.load import load
+from qakit.data.formats.documents import load
+from qakit.data.formats.shapes import describe, surrogate_fault
+from qakit.data.lint.answers import Entry
 from qakit.data.lint.findings import Finding
-from qakit.data.lint.objects import is_one_line, read_lines, read_object
-from qakit.data.lint.records import Entry
-from qakit.data.lint.tables import read_table
 from qakit.data.predictions import HEADERS
-from qakit.errors import DataError
+from qakit.data.records import shorten
+from qakit.errors import DataError, QakitError
 from qakit.io import UTF8_BOM, read_bytes
 
 Layout = Literal["csv", "json", "jsonl", "parquet"]
@@ -62,7 +65,7 @@ def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ())
 
 
 def _layout(text: str, path: Path) -> Layout:
-    """As the strict reader tells it (`qakit.data.formats.load`), but that no JSON needs to be whole."""
+    """As the strict reader tells it (`qakit.data.formats.documents`), but that no JSON needs to be whole."""
     start = text.lstrip()
     if not start.startswith(("{", "[")):
         return "csv"
@@ -119,3 +122,215 @@ def _bad_lines(raw: bytes) -> Iterator[Finding]:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             yield Finding("encoding", f"byte 0x{line[error.start]:02x} is not UTF-8", f"line {number}")
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with its keys as they stand, the repeated ones too."""
+
+
+class _BrokenError(QakitError):
+    """A text is no JSON; the message says where and why."""
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_Pairs)
+    except json.JSONDecodeError as error:
+        raise _BrokenError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except (RecursionError, ValueError) as error:
+        raise _BrokenError("is nested too deeply" if isinstance(error, RecursionError) else str(error)) from None
+
+
+def read_object(text: str) -> tuple[list[Entry], list[Finding]]:
+    """The answers of one JSON object by id; of a list of objects with `id` and `answer`, too, which is a fault."""
+    try:
+        value = _parsed(text)
+    except _BrokenError as error:
+        return [], [Finding("syntax", f"is no JSON: {error}; nothing else could be looked at")]
+    if isinstance(value, _Pairs):
+        return _entries((f"answer {number}", *pair) for number, pair in enumerate(value, start=1))
+    fault = Finding("form", f"found {describe(value)}; expected one object with the answers by id")
+    if not isinstance(value, list):
+        return [], [fault]
+    entries, findings = read_lines((f"item {number}", item) for number, item in enumerate(value))
+    return entries, [fault, *findings]
+
+
+def is_one_line(text: str) -> bool:
+    """Whether a text is a single JSON line for the strict reader: an object of `id` and `answer`."""
+    try:
+        value = _parsed(text)
+    except _BrokenError:
+        return False
+    return isinstance(value, _Pairs) and {key for key, _ in value} == {"id", "answer"}
+
+
+def read_lines(text: str | Iterable[tuple[str, Any]]) -> tuple[list[Entry], list[Finding]]:
+    """The answers of JSON lines, or of values that stand at the places named, each with `id` and `answer`."""
+    findings: list[Finding] = []
+    triples: list[tuple[str, Any, Any]] = []
+    for place, line in _lines(text) if isinstance(text, str) else text:
+        try:
+            value = _parsed(line) if isinstance(text, str) else line
+        except _BrokenError as error:
+            findings.append(Finding("syntax", f"is no JSON: {str(error).removeprefix('line 1, ')}", place))
+            continue
+        if not isinstance(value, _Pairs | dict):
+            findings.append(Finding("values", f"found {describe(value)}; expected an object", place))
+            continue
+        cells = dict(value)
+        missing = [name for name in ("id", "answer") if name not in cells]
+        if missing:
+            findings.append(Finding("columns", f"{' and '.join(missing)} missing; found {describe(cells)}", place))
+        if "id" in cells:
+            triples.append((place, cells["id"], cells.get("answer")))
+    entries, faults = _entries(triples)
+    return entries, [*findings, *faults]
+
+
+def _lines(text: str) -> Iterable[tuple[str, str]]:
+    return ((f"line {number}", line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+
+
+def _entries(triples: Iterable[tuple[str, Any, Any]]) -> tuple[list[Entry], list[Finding]]:
+    """Entries of (place, id, answer), of which either may be any JSON value."""
+    entries: list[Entry] = []
+    findings: list[Finding] = []
+    for place, id_, answer in triples:
+        if isinstance(id_, bool) or not isinstance(id_, str | int):
+            findings.append(
+                Finding("values", f"id: found {_described(id_)}; expected a string or a whole number", place)
+            )
+            continue
+        name = _printable(str(id_))
+        fault = surrogate_fault(answer) if isinstance(answer, str) else f"found {_described(answer)}; expected a string"
+        if fault:
+            findings.append(Finding("values", f"answer: {fault}", place, name))
+        entries.append(Entry(place, name, None if fault else answer))
+    return entries, findings
+
+
+def _described(value: Any) -> str:
+    return describe(dict(value) if isinstance(value, _Pairs) else value)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row: its first and its last line, counted from 1, and its cells."""
+
+    first: int
+    last: int
+    cells: Sequence[str]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as the strict reader says it."""
+        return f"line {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Positions of the id and of the answer, and how many columns there are."""
+
+    id: int
+    answer: int
+    count: int
+
+
+def read_table(
+    text: str, header: tuple[str, str] | None = None, ids: Collection[str] = ()
+) -> tuple[list[Entry], list[Finding]]:
+    """The predictions of a CSV text, and the faults of its form.
+
+    Args:
+        header: what the first line is to be; None takes any.
+        ids: those of the data: a first row whose id is one of them is no header.
+    """
+    first_line = text.split("\n", 1)[0]
+    separator = next((mark for mark in (",", "\t", ";") if mark in first_line), ",")
+    findings: list[Finding] = []
+    if separator != ",":
+        findings.append(Finding("columns", f"found {separator!r} between them; expected ','"))
+    rows, faults = _rows(text, separator)
+    findings += faults
+    if not rows:
+        return [], findings
+    is_header = rows[0].cells[0] not in ids or [cell.casefold() for cell in rows[0].cells] == ["id", "answer"]
+    findings += _header_faults(rows[0].cells if is_header else None, header)
+    columns = _columns(rows[0].cells) if is_header else _Columns(0, 1, 2)
+    entries: list[Entry] = []
+    for row in rows[is_header:]:
+        findings += _row_faults(row, columns)
+        if len(row.cells) > columns.id:
+            entries.append(Entry(row.place, row.cells[columns.id], _answer(row.cells, columns, separator)))
+    return entries, findings
+
+
+def _rows(text: str, separator: str) -> tuple[list[_Row], list[Finding]]:
+    """The rows; line by line where a quote that nobody closes would swallow the rest of the file."""
+    findings: list[Finding] = []
+    try:
+        found = list(_strict_rows(text, separator))
+    except csv.Error:
+        found = []
+        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+            try:
+                cells = next(csv.reader([line], delimiter=separator, strict=True), [])
+            except csv.Error as error:
+                cells = [cell.strip('"') for cell in line.split(separator, 1)]
+                findings.append(Finding("columns", f"found {shorten(line)}: {error}", f"line {number}"))
+            found.append(_Row(number, number, cells))
+    full = [row for row in found if row.cells]
+    blank = [row.place for row in found if not row.cells and full and row.first < full[-1].last]
+    if blank:
+        findings.append(Finding("blank lines", f"found {len(blank)}", blank[0]))
+    return full, findings
+
+
+def _strict_rows(text: str, separator: str) -> Iterator[_Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    before = 0
+    for cells in reader:
+        yield _Row(before + 1, reader.line_num, cells)
+        before = reader.line_num
+
+
+def _header_faults(found: Sequence[str] | None, expected: tuple[str, str] | None) -> Iterator[Finding]:
+    if found is None:
+        wanted = ",".join(expected or ("id", "answer"))
+        yield Finding("header", f"there is none: the first line is an answer; expected {wanted}", "line 1")
+    elif expected is not None and tuple(found) != expected:
+        message = f"found {shorten(','.join(found))}; expected {','.join(expected)}"
+        yield Finding("header", message, "line 1")
+    elif len(found) < 2:
+        yield Finding("header", f"found one column, {shorten(found[0])}; expected the id and the answer", "line 1")
+
+
+def _columns(header: Sequence[str]) -> _Columns:
+    """By their names where it has them, in whatever letter case; else the first is the id and the next the answer."""
+    names = [name.strip().casefold() for name in header]
+    id_ = names.index("id") if "id" in names else 0
+    following = id_ + 1 if id_ + 1 < len(names) else 1
+    return _Columns(id_, names.index("answer") if "answer" in names else following, len(header))
+
+
+def _row_faults(row: _Row, columns: _Columns) -> Iterator[Finding]:
+    id_ = row.cells[columns.id] if len(row.cells) > columns.id else ""
+    if len(row.cells) != columns.count:
+        message = f"found {len(row.cells)} cells, {shorten(','.join(row.cells))}; expected {columns.count}"
+        hint = ": is a comma in the answer without quotes around it?" if len(row.cells) > columns.count else ""
+        yield Finding("columns", message + hint, row.place, id_)
+    if row.last > row.first:
+        yield Finding("quotes", f"one row goes on from line {row.first} to line {row.last}", row.place, id_)
+
+
+def _answer(cells: Sequence[str], columns: _Columns, separator: str) -> str | None:
+    """The answer, with what a comma without quotes parted from it; None where the row ends before."""
+    if columns.answer >= len(cells):
+        return None
+    extra = max(0, len(cells) - columns.count) if columns.answer == columns.count - 1 else 0
+    return separator.join(cells[columns.answer : columns.answer + 1 + extra])

@@ -1,0 +1,1 @@
+"""Cloze questions: Chinese text without labels in, questions with their answers out."""

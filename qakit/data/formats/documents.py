@@ -1,0 +1,219 @@
+"""What a file is by its content: one JSON value, or the rows of a table."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qakit.data.formats.shapes import describe
+from qakit.errors import DataError, Problem
+from qakit.io import file_error, parse_json, read_csv_rows, read_text
+
+_PARQUET_MAGIC = b"PAR1"
+_JSONL_SUFFIXES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: a JSON value, cells by column, or the problem that there is no such thing."""
+
+    label: str
+    value: Any
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a file: `value` where `kind` is json, `rows` otherwise."""
+
+    path: Path
+    kind: Literal["json", "jsonl", "csv", "parquet"]
+    value: Any = None
+    rows: tuple[Row, ...] = ()
+
+
+def load(path: Path, *, allow_bom: bool = False) -> Document:
+    """The content of a JSON, JSON-lines, CSV or parquet file.
+
+    Content decides first (parquet begins with PAR1, JSON with a bracket), the suffix where content does not tell.
+
+    Raises:
+        DataError: no such file, nothing in it, another encoding than UTF-8, or broken JSON, CSV or parquet. A broken
+            line of JSON lines, or a CSV row of too many or too few cells, is no fault of the file: its row has a
+            `problem`.
+    """
+    if _is_parquet(path):
+        return Document(path, "parquet", rows=tuple(_parquet_rows(path)))
+    text = read_text(path, allow_bom=allow_bom)
+    first_line, _, rest = text.strip().partition("\n")
+    begins_json = first_line.startswith(("{", "["))
+    if path.suffix in _JSONL_SUFFIXES or (begins_json and rest and _is_object(first_line)):
+        return Document(path, "jsonl", rows=tuple(_json_lines(text, path)))
+    if not begins_json and (path.suffix == ".csv" or "," in first_line):
+        rows = read_csv_rows(path, allow_bom=allow_bom)
+        return Document(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
+    if not begins_json and path.suffix == ".txt":
+        message = "is plain text, without questions; --to cloze makes some, --to tokenizer a vocabulary"
+        raise file_error(path, "schema", message)
+    return Document(path, "json", value=parse_json(text, path))
+
+
+def _is_parquet(path: Path) -> bool:
+    if path.suffix == ".parquet":
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+    except OSError:
+        return False  # the text reader says what is wrong
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    import pyarrow.parquet as pq
+
+    with explained_parquet(path), open(path, "rb") as file:
+        values = pq.read_table(file).to_pylist()
+    return (Row(f"row {number}", value) for number, value in enumerate(values))
+
+
+@contextmanager
+def explained_parquet(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a parquet file that is read meanwhile into a `DataError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+        raise file_error(path, "parquet", f"cannot be read: {reason}") from None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _csv_row(label: str, row: Mapping[str, str] | Problem) -> Row:
+    return Row(label, None, row) if isinstance(row, Problem) else Row(label, row)
+
+
+def _json_lines(text: str, path: Path) -> Iterator[Row]:
+    # Not splitlines(): JSON strings may hold U+2028 and its like as they are.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        yield json_line(line, path, f"line {number}")
+
+
+def json_line(line: str, path: Path, label: str) -> Row:
+    """A line of JSON lines as a row, which has a problem where it is no JSON."""
+    try:
+        return Row(label, parse_json(line, path, label))
+    except DataError as error:
+        (problem,) = error.problems
+        message = problem.message.removeprefix("line 1, ")
+        return Row(label, None, Problem(problem.file, problem.record, problem.field, message))
+
+
+KNOWN = {
+    "hw7": 'an object with "questions" and "paragraphs"',
+    "adl2021": 'a list of {"id", "question", "paragraphs", "relevant", "answers"}, with context.json',
+    "adl2022": 'the same with "answer"',
+    "squad": 'an object with "data": articles, "paragraphs", "qas", "answers"',
+    "squad2": 'squad with "is_impossible"',
+    "drcd": "squad with ids of articles and answers",
+    "cmrc": 'squad with version "v1.0" or ids like DEV_0_QUERY_1',
+    "cmrc-flat": 'a list of {"context_id", "context_text", "qas"}',
+    "jsonl": 'an object a line: "id", "question", "context", "answers"',
+    "csv": "a table with those columns",
+    "parquet": "the same table",
+}
+ADL_CANDIDATES = 4
+
+
+def detect(document: Document) -> str:
+    """The name of the document's schema.
+
+    ADL test files do not tell their year: with four candidates a question they count as adl2022, else as adl2021.
+
+    Raises:
+        DataError: an unknown shape; the message says what the file looks like and what is known.
+    """
+    if document.kind == "json":
+        schema = _json_schema(document.value)
+        looks = f"the top level is {_describe_top(document.value)}"
+    else:
+        columns = {key: None for row in document.rows if isinstance(row.value, dict) for key in row.value}
+        # Rows that are all broken are told apart one by one.
+        broken = all(row.problem for row in document.rows)
+        schema = document.kind if "question" in columns or broken else None
+        looks = f"a {document.kind} table with the columns {', '.join(map(repr, list(columns)[:8])) or 'none'}"
+    if schema is None:
+        known = "; ".join(f"{name}: {text}" for name, text in KNOWN.items())
+        raise file_error(document.path, "schema", f"is not recognised: {looks}. Known are {known}")
+    return schema
+
+
+def _json_schema(value: Any) -> str | None:
+    if isinstance(value, list):
+        return _list_schema([item for item in value if isinstance(item, dict)])
+    if not isinstance(value, dict):
+        return None
+    if "data" in value:
+        return _squad_schema(value)
+    if "questions" in value:
+        return "hw7"
+    return "jsonl" if "question" in value and ("context" in value or "paragraphs" in value) else None
+
+
+def _list_schema(items: list[dict[str, Any]]) -> str | None:
+    keys = Counter(key for item in items for key in item)
+    if keys["qas"] or keys["context_text"]:
+        return "cmrc-flat"
+    if not (keys["question"] and keys["paragraphs"]):
+        return None
+    if keys["answer"] or keys["answers"]:
+        return "adl2022" if keys["answer"] >= keys["answers"] else "adl2021"
+    candidates = (item.get("paragraphs") for item in items)
+    four = all(isinstance(ids, list) and len(ids) == ADL_CANDIDATES for ids in candidates)
+    return "adl2022" if four else "adl2021"
+
+
+def _squad_schema(value: dict[str, Any]) -> str:
+    articles = list(_objects([value], "data"))
+    paragraphs = list(_objects(articles, "paragraphs"))
+    questions = list(_objects(paragraphs, "qas"))
+    version = str(value.get("version", "")).removeprefix("v")
+    if version.startswith("2") or any("is_impossible" in question for question in questions):
+        return "squad2"
+    if _any_id(articles) and _any_id(_objects(questions, "answers")):
+        return "drcd"
+    query_ids = any("_QUERY_" in str(question.get("id")) for question in questions)
+    return "cmrc" if value.get("version") == "v1.0" or (query_ids and _any_id(paragraphs)) else "squad"
+
+
+def _any_id(values: Iterable[dict[str, Any]]) -> bool:
+    return any("id" in value for value in values)
+
+
+def _objects(values: list[Any], key: str) -> Iterator[dict[str, Any]]:
+    """The objects in the lists that `values` hold under `key`, without a word about anything else."""
+    for value in values:
+        items = value.get(key)
+        if isinstance(items, list):
+            yield from (item for item in items if isinstance(item, dict))
+
+
+def _describe_top(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return describe(value)
+    if all(isinstance(item, str) for item in value):
+        return f"a list of {len(value)} strings (the context.json of ADL? name the file of questions)"
+    is_labelled = isinstance(value[0], dict) and not {"text", "tokens"}.isdisjoint(value[0])
+    hint = " (intents or slots? train-intent and train-slots take them)" if is_labelled else ""
+    return f"a list of {len(value)}, the first of them {describe(value[0])}{hint}"

@@ -1,0 +1,88 @@
+"""A picture of what windows hold and cost, by their length and overlap."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qakit.report import style
+from qakit.spans.window_coverage import Reach
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = (style.FAINT, style.BLUE, style.GREEN, style.OCHRE, style.RED)
+_ROW, _MARGIN = 2.8, 0.9  # inches
+_SHOWN_NAME = 20
+_ROOM = 0.18  # of the range of values, above and below, for the numbers
+_PANELS = {"held": "answers whole in one window (%)", "tokens": "tokens read a question"}
+
+
+def draw_reach(parts: Mapping[str, Sequence[Reach]], out: Path, *, title: str = "") -> tuple[Path, Path]:
+    """Draw, for each part, answers held whole and tokens read a question, by length, with a line for each overlap.
+
+    Args:
+        parts: what `measure_reach` found, by the part's name; a part without answers has no panel of them.
+        out: path of the pictures without ending; `.svg` and `.png` are added to it.
+        title: one line above the panels; it and the names in letters that matplotlib's own font has (no Chinese).
+
+    Returns:
+        The paths of the SVG and of the PNG.
+    """
+    return style.save_figure(_figure(parts, title), out)
+
+
+def _figure(parts: Mapping[str, Sequence[Reach]], title: str) -> "Figure":
+    panels = [
+        (name, kind)
+        for name, reaches in parts.items()
+        for kind in _PANELS
+        if any(getattr(reach, kind) is not None for reach in reaches)
+    ]
+    figure = style.new_figure(_ROW * len(panels) + _MARGIN)
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)
+    for (name, kind), axes in zip(panels, grid[:, 0], strict=True):
+        style.prepare(axes)
+        words = f"{name[-_SHOWN_NAME:]}: {_PANELS[kind]}" if len(parts) > 1 else _PANELS[kind].capitalize()
+        style.name_panel(axes, words)
+        _draw(axes, kind, parts[name])
+    style.add_legend(grid[0, 0], len(grid[0, 0].lines))
+    axes = grid[-1, 0]
+    axes.set_xticks(sorted({reach.max_length for reaches in parts.values() for reach in reaches}))
+    axes.set_xlabel("tokens of a window", fontsize=10, color=style.FAINT)
+    if title:
+        style.title_figure(figure, title)
+    return figure
+
+
+def _draw(axes: "Axes", kind: str, reaches: Sequence[Reach]) -> None:
+    """A line for each overlap, with the numbers of the outermost two where they differ."""
+    overlaps = sorted({reach.overlap for reach in reaches})
+    values = [getattr(reach, kind) for reach in reaches]
+    room = _ROOM * max(max(values) - min(values), 1.0)
+    axes.set_ylim(min(values) - room, max(values) + room)
+    for number, overlap in enumerate(overlaps):
+        points = [(reach.max_length, getattr(reach, kind)) for reach in reaches if reach.overlap == overlap]
+        colour = _COLOURS[number % len(_COLOURS)]
+        (line,) = axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4.5, linewidth=1.8)
+        line.set_label(f"overlap {overlap}")
+        line.set_zorder(3 - number / len(overlaps))  # of lines that are one, that of the smallest overlap shows
+    if kind == "held":
+        axes.set_yticks([tick for tick in axes.get_yticks() if min(values) - room <= tick <= 100])
+    for length in sorted({reach.max_length for reach in reaches}):
+        column = [getattr(reach, kind) for reach in reaches if reach.max_length == length]
+        _write_number(axes, length, max(column), above=True)
+        if min(column) < max(column):
+            _write_number(axes, length, min(column), above=False)
+
+
+def _write_number(axes: "Axes", length: int, value: float, *, above: bool) -> None:
+    axes.annotate(
+        f"{value:,.0f}" if value >= 100 else f"{value:.2f}",
+        (length, value),
+        xytext=(0, 7 if above else -15),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        color=style.INK,
+    )

@@ -1,0 +1,1 @@
+"""Tasks on single texts that have labels: records in, labels and their scores out."""

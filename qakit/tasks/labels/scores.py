@@ -1,0 +1,150 @@
+"""Scores files of intents and slots: log-probabilities of all classes, of each text or of each of its words.
+
+A file decodes to exactly what its model predicted, and several can be averaged, whatever their tokenizers: words are
+words to all of them. Read and written without torch.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qakit.data.labels import Schema
+from qakit.io import file_error, write_parquet
+from qakit.spans.members import Members, open_files
+from qakit.spans.scores import ROWS, has_metadata, read_info, read_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT_VERSION = 1
+_METADATA_KEY = "qakit_labels"
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The scores of one record.
+
+    Attributes:
+        text: of a sentence its words with spaces between them.
+        logs: log-probabilities of the L classes, but for a number that is the same for all, shape (P, L): at the one
+            place of an intent, or at each word; a word of which the tokenizer made nothing has NaN.
+    """
+
+    id: str
+    text: str
+    logs: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelScoresInfo:
+    """What the whole file has in common.
+
+    Attributes:
+        model: where the scores came from, for messages.
+        names: of the classes, in the order of `LabelScores.logs`.
+        follows_bio: only well-formed sequences of tags are looked for.
+        oos_threshold: a text whose likeliest intent is less probable is out of scope.
+        transitions: what a conditional random field adds for a tag (row) before the next one (column), then a row for
+            the first tag and one for the last, shape (L + 2, L); empty where there is none.
+    """
+
+    task: Schema
+    model: str
+    names: tuple[str, ...]
+    follows_bio: bool = False
+    oos_threshold: float | None = None
+    transitions: tuple[tuple[float, ...], ...] = ()
+    format_version: int = FORMAT_VERSION
+
+
+def write_label_scores(path: Path, records: Iterable[LabelScores], info: LabelScoresInfo) -> None:
+    """Write a scores file, atomically."""
+    import pyarrow as pa
+
+    rows = list(records)
+    columns = {
+        "id": pa.array([row.id for row in rows], type=pa.string()),
+        "text": pa.array([row.text for row in rows], type=pa.string()),
+        "logs": pa.array([row.logs.ravel() for row in rows], type=pa.list_(pa.float32())),
+    }
+    write_parquet(
+        path,
+        columns,
+        metadata={_METADATA_KEY: json.dumps(asdict(info))},
+        row_group_size=ROWS,
+        use_dictionary=False,
+        column_encoding={"logs.list.element": "BYTE_STREAM_SPLIT"},
+    )
+
+
+@dataclass(frozen=True)
+class LabelScoresFile:
+    """A scores file of which nothing is held in memory but what all its records have in common."""
+
+    path: Path
+    info: LabelScoresInfo
+
+    def rows(self) -> Iterator[LabelScores]:
+        """The records in the order of the file.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return read_rows(self.path, self._records)
+
+    def _records(self, batch: "pa.RecordBatch") -> Iterator[LabelScores]:
+        names, texts = (batch.column(name).to_pylist() for name in ("id", "text"))
+        for name, text, logs in zip(names, texts, batch.column("logs"), strict=True):
+            values = logs.values.to_numpy(zero_copy_only=False).reshape(-1, len(self.info.names))
+            known = np.isfinite(values).all(axis=1)
+            is_whole = len(values) and (known | np.isnan(values).all(axis=1)).all()
+            if not is_whole or (self.info.task == "intent" and (len(values), known.sum()) != (1, 1)):
+                raise ValueError(f"those of {name} are not a number for each class")
+            yield LabelScores(name, text, values)
+
+
+def open_label_scores(path: Path) -> LabelScoresFile:
+    """Read what a scores file of intents or slots says of itself.
+
+    Raises:
+        DataError: the file is missing, is no such file, or was written by a newer qakit.
+    """
+    info = read_info(path, _METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "intents or slots")
+    shape = (len(info.names) + 2, len(info.names))
+    if not info.names or len(set(info.names)) < len(info.names):
+        raise file_error(path, "metadata.names", "is empty, or has a class twice; the file is damaged")
+    if info.transitions and np.shape(info.transitions) != shape:
+        raise file_error(path, "metadata.transitions", f"is no table of {shape[0]} by {shape[1]}; the file is damaged")
+    return LabelScoresFile(path, info)
+
+
+def is_label_scores_file(path: Path) -> bool:
+    """Whether a file is a scores file of intents or slots."""
+    return has_metadata(path, _METADATA_KEY)
+
+
+def open_label_members(paths: Sequence[Path]) -> Members[LabelScores, LabelScoresInfo]:
+    """Open scores files of the same texts; their rows are refused where one has another text, or number of words.
+
+    Raises:
+        DataError: a file lacks records of the first one, or has others, or is of another task.
+        ConfigError: the same file twice.
+    """
+    members = open_files(paths, open_label_scores, _check_texts)
+    task = members.infos[0].task
+    for file in members.files:
+        if file.info.task != task:
+            raise file_error(file.path, "task", f"is {file.info.task}, that of {paths[0]} {task}: not the same data")
+    return members
+
+
+def _check_texts(paths: Sequence[Path], row: Sequence[LabelScores]) -> None:
+    for path, scores in zip(paths, row, strict=True):
+        if scores.text != row[0].text or len(scores.logs) != len(row[0].logs):
+            message = f"that of {scores.id} is another text than in {paths[0]}: not the same data"
+            raise file_error(path, "text", message)

@@ -1,0 +1,1 @@
+"""Tasks on questions and their texts: records in, answers and their scores out."""

@@ -1,0 +1,139 @@
+"""Two stages as one: paragraphs are chosen, read, and the best of their answers taken."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from math import inf
+
+import numpy as np
+
+from qakit.config import ReadConfig
+from qakit.data.predictions import PredictedAnswer, Prediction
+from qakit.data.records import Record
+from qakit.errors import ConfigError
+from qakit.modeling.models import LoadedModel
+from qakit.spans.decoder import Decoder
+from qakit.spans.decoding import log_normalisers
+from qakit.spans.token_scores import TokenScores
+from qakit.tasks.questions.qa import read_answers
+from qakit.tasks.questions.select import score_candidates
+
+Selection = tuple[float, ...]
+
+_LEAST = -1e300  # below all logarithms; keeps an infinity from being taken from another
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question's outcome. `selection` holds the candidates' log-probabilities, nothing without a selector."""
+
+    record: Record
+    prediction: Prediction
+    scores: TokenScores
+    selection: Selection
+
+
+def answer_records(
+    records: Sequence[Record], reader: LoadedModel, selector: LoadedModel | None, config: ReadConfig
+) -> Iterator[Answered]:
+    """Answer every question, in order: choose its paragraph and read it, or read several and choose among the answers.
+
+    Without a selector the relevant paragraph is read, or the only one.
+
+    Raises:
+        ConfigError: a question has several paragraphs, and neither a selector nor the data tells which to read.
+    """
+    count, weight = reader.info.joint(config.decoding)
+    selections = choose_paragraphs(records, selector, config)
+    for options in read_paragraphs(records, selections, reader, config, count=count):
+        yield best_jointly(options, weight) if len(options) > 1 else options[0]
+
+
+def read_paragraphs(
+    records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
+) -> Iterator[list[Answered]]:
+    """Read the `count` likeliest paragraphs of each record, the likeliest first; one where nothing was selected."""
+    chosen = [
+        sorted(range(len(selection)), key=lambda number: -selection[number])[:count]
+        if selection
+        else [_given_candidate(record)]
+        for record, selection in zip(records, selections, strict=True)
+    ]
+    asked = [record for record, candidates in zip(records, chosen, strict=True) for _ in candidates]
+    answers = read_answers(reader, asked, config, candidates=list(chain.from_iterable(chosen)))
+    for record, selection, candidates in zip(records, selections, chosen, strict=True):
+        yield [Answered(record, *next(answers), selection) for _ in candidates]
+
+
+def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
+    """The paragraph whose best answer has the highest score plus `weight` times the paragraph's log-probability.
+
+    Of equal ones it is the first. A paragraph where the reader sees no answer counts with its best span.
+    """
+
+    def joint_score(option: Answered) -> float:
+        spans = [answer.score for answer in option.prediction.answers if answer.text]
+        return max(spans, default=-inf) + _prior(option, weight)
+
+    return max(options, key=joint_score)
+
+
+def _prior(option: Answered, weight: float) -> float:
+    """What the choice of the paragraph adds to the scores of its spans."""
+    return weight * option.selection[option.prediction.candidate] if option.selection else 0.0
+
+
+def ranked_jointly(
+    options: Sequence[Answered], weight: float, decoder: Decoder
+) -> list[tuple[Answered, PredictedAnswer]]:
+    """The answers of several paragraphs in one list, each with the paragraph it is of; the first is `best_jointly`'s.
+
+    The answers of a paragraph stay in their order. An answer's probability becomes one over the spans of all the
+    paragraphs, each span weighing exp((score + `weight` times the log-probability of its paragraph) / temperature).
+    "No answer" is listed, first, only where the best paragraph has none.
+
+    Args:
+        decoder: by which the answers were found.
+    """
+    none = [(best, answer) for best in [best_jointly(options, weight)] for answer in best.prediction.answers[:1]]
+    listed: list[tuple[float, Answered, PredictedAnswer]] = []
+    for option, share in zip(options, _shares(options, weight, decoder), strict=True):
+        spans = [answer for answer in option.prediction.answers if answer.text]
+        # Settings may put a lower score first: an answer stands where the best of those behind it would.
+        reached = list(accumulate(reversed([answer.score for answer in spans]), max))[::-1]
+        listed += [
+            (score + _prior(option, weight), option, answer._replace(probability=share * answer.probability))
+            for score, answer in zip(reached, spans, strict=True)
+        ]
+    ranked = sorted(listed, key=lambda item: -item[0])
+    return [*(item for item in none if not item[1].text), *((option, answer) for _, option, answer in ranked)]
+
+
+def _shares(options: Sequence[Answered], weight: float, decoder: Decoder) -> list[float]:
+    """The probability that each paragraph's spans have together, 0 without any; they sum to 1."""
+    scores, temperature = [option.scores for option in options], decoder.temperature
+    spans = log_normalisers(scores, max_length=decoder.max_length, temperature=temperature, bonus=decoder.bonus)
+    logs = [
+        log + _prior(option, weight) / temperature if option.prediction.answers else -inf
+        for option, log in zip(options, spans.tolist(), strict=True)
+    ]
+    shares: list[float] = np.exp(np.array(logs) - max(np.logaddexp.reduce(logs), _LEAST)).tolist()
+    return shares
+
+
+def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:
+    """The log-probabilities of each record's candidates; empty where there is but one, or no selector."""
+    several = [record for record in records if len(record.paragraphs) > 1]
+    if selector is None or not several:
+        return [()] * len(records)
+    scored = score_candidates(selector, several, config)
+    return [tuple(next(scored).tolist()) if len(record.paragraphs) > 1 else () for record in records]
+
+
+def _given_candidate(record: Record) -> int:
+    if record.relevant is None and len(record.paragraphs) > 1:
+        raise ConfigError(
+            f"question {record.id} has {len(record.paragraphs)} paragraphs and does not tell which one holds the "
+            "answer; give --selector, a model trained by train-select"
+        )
+    return record.relevant or 0
