@@ -18,7 +18,8 @@ from qakit.modeling.loading import BUNDLED_MODEL, load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, take_loaded
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Task
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.search import Found, search
 from qakit.tasks.questions.select import ParagraphSelection
 from qakit.tasks.questions.two_stage import answer_records

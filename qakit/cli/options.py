@@ -1,9 +1,8 @@
 """The options that commands share, each described once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -124,25 +123,13 @@ NBest = Annotated[
 NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]
 
 
-# The setting that each parameter of a command that runs models sets.
-_SETTING_OF = {
-    "max_length": "windows.max_length",
-    "overlap": "windows.overlap",
-    "step": "windows.step",
-    "max_answer_length": "decoding.max_answer_length",
-    "null_threshold": "decoding.null_threshold",
-    "nbest": "decoding.nbest",
-    "shortlist": "decoding.shortlist",
-    "joint_paragraphs": "decoding.joint_paragraphs",
-    "joint_weight": "decoding.joint_weight",
-    "batch_tokens": "inference.batch_tokens",
-    "precision": "inference.precision",
-    "num_threads": "inference.num_threads",
-}
+def reading_config(
+    files: "list[Path] | None", overrides: list[str] | None, flags: Mapping[str, object]
+) -> "ReadConfig":
+    """The settings of a command that runs models.
 
-
-def reading_config(given: Mapping[str, Any]) -> "ReadConfig":
-    """The settings of a command that runs models, from its parameters.
+    Args:
+        flags: settings that have a flag of their own, by their dotted names; None where it was not given.
 
     Raises:
         ConfigError: with all mistakes.
@@ -150,34 +137,4 @@ def reading_config(given: Mapping[str, Any]) -> "ReadConfig":
     from qakit.config import ReadConfig
     from qakit.config.files import load_config
 
-    flags = {setting: given[parameter] for parameter, setting in _SETTING_OF.items() if parameter in given}
-    return load_config(ReadConfig, given["config"] or (), overrides=given["set_"] or (), flags=flags)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The questions and where their answers are looked for, as the options say."""
-
-    data: Path | None = None
-    context: Path | None = None
-    question: str | None = None
-    text: str | None = None
-    corpus: tuple[Path, ...] = ()
-    lenient: bool = False
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Files and forms, as the options say."""
-
-    out: Path | None = None
-    format: str | None = None
-    scores: Path | None = None
-    nbest_out: Path | None = None
-    json: bool = False
-    quiet: bool = False
-
-    @property
-    def is_view(self) -> bool:
-        """Whether answers are to be shown for people: no file, form or JSON is asked for."""
-        return not any((self.out, self.format, self.scores, self.nbest_out, self.json))
+    return load_config(ReadConfig, files or (), overrides=overrides or (), flags=flags)

@@ -146,3 +146,15 @@ def bundled_folder(name: str) -> Path | None:
     if name != BUNDLED_MODEL or (here / "config.json").exists() or (here / "best" / "config.json").exists():
         return None
     return _ASSETS / BUNDLED_MODEL
+
+
+def own_folder(source: str) -> Path:
+    """The folder of a model, to write what was tuned to.
+
+    Raises:
+        ConfigError: it is none of the user's own.
+    """
+    folder = Path(model_folder(source))
+    if not (folder / "config.json").is_file() or bundled_folder(source):
+        raise ConfigError(f"{source}: only a model in a folder of your own can keep what was tuned")
+    return folder

@@ -9,22 +9,25 @@ often come to no more than the better one, and a third decides between them.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import gcd
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qakit.chunks import chunked
 from qakit.config import EnsembleConfig
+from qakit.config.training import DataSettings
 from qakit.data.records import AnyRecord
 from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, file_error
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined
-from qakit.spans.members import Members
+from qakit.spans.members import Members, open_members
+from qakit.tasks.base import EnsembleRequest, Task
 
 Counts = tuple[int, ...]
 Score = tuple[float, ...]
@@ -68,13 +71,14 @@ def _reduced(counts: Counts) -> Counts:
     return tuple(count // divisor for count in counts)
 
 
+AnyMembers = Members[Any, Any]
 Scored = NDArray[np.float64]
 """Scores of each record in percent, shape (Q, columns)."""
 Weights = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Labelled:
+class ScoredMembers:
     """Members' scores of records whose labels are known.
 
     Attributes:
@@ -136,7 +140,7 @@ class Labelled:
         return np.array([part_of[record.id] for record in self.records])
 
 
-def shared_records(members: Members[Any, Any], records: Sequence[AnyRecord], files: Sequence[Path]) -> tuple[Any, ...]:
+def shared_records(members: AnyMembers, records: Sequence[AnyRecord], files: Sequence[Path]) -> tuple[Any, ...]:
     """The labelled records that scores files have too, in their order.
 
     Args:
@@ -215,7 +219,7 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
+def report_fixed(pool: ScoredMembers, weights: Weights) -> EnsembleReport:
     """The report of weights that were not chosen on these records."""
 
     def scored(without: int | None) -> Scored | None:
@@ -225,7 +229,7 @@ def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
     return _report(pool, weights, scored, "fixed")
 
 
-def report_out_of_fold(pool: Labelled, weights: Weights, *, rounds: int, folds: int) -> EnsembleReport:
+def report_out_of_fold(pool: ScoredMembers, weights: Weights, *, rounds: int, folds: int) -> EnsembleReport:
     """The report of weights that these records chose: each part is scored with the choice of the others.
 
     Raises:
@@ -251,7 +255,7 @@ def _without(weights: Weights, member: int | None) -> Weights:
 
 
 def _report(
-    pool: Labelled, weights: Weights, scored: Callable[[int | None], Scored | None], how: str
+    pool: ScoredMembers, weights: Weights, scored: Callable[[int | None], Scored | None], how: str
 ) -> EnsembleReport:
     """The report.
 
@@ -283,52 +287,9 @@ def _report(
     )
 
 
-def _figures(scored: Scored, pool: Labelled) -> Figures:
+def _figures(scored: Scored, pool: ScoredMembers) -> Figures:
     columns = zip(pool.columns, scored.T.tolist(), strict=True)
     return {name: bootstrap(values, pool.texts) for name, values in columns}
-
-
-AnyMembers = TypeVar("AnyMembers", bound=Members[Any, Any])
-
-
-@dataclass(frozen=True)
-class EnsembleRequest:
-    """What is combined, and on which labelled records weights are chosen and members reported.
-
-    Attributes:
-        scores: the files that are combined.
-        tune_on: labelled records on which `greedy` chooses the weights.
-        tune_scores: the same members' scores files of these records, in the order of `scores`; none where `scores` are
-            of them.
-        data: the records of `scores` with their labels, for the report.
-        gold: a file of answers for `data` without.
-        context: ADL's context.json of the data.
-    """
-
-    scores: tuple[Path, ...]
-    tune_on: Path | None = None
-    tune_scores: tuple[Path, ...] = ()
-    data: Path | None = None
-    gold: Path | None = None
-    context: Path | None = None
-
-    @property
-    def inputs(self) -> tuple[Path, ...]:
-        """The files that are read, but for the context."""
-        return tuple(filter(None, (*self.scores, *self.tune_scores, self.tune_on, self.data, self.gold)))
-
-
-@dataclass(frozen=True)
-class Kind(Generic[AnyMembers]):
-    """What members are of: questions, or texts with labels.
-
-    Attributes:
-        open: opens scores files.
-        labelled: the labelled records of a data file (with a file of answers, perhaps) that members have.
-    """
-
-    open: Callable[[Sequence[Path]], AnyMembers]
-    labelled: Callable[[Path, Path | None, AnyMembers], Labelled]
 
 
 def how_combined(config: EnsembleConfig) -> Combined:
@@ -337,7 +298,7 @@ def how_combined(config: EnsembleConfig) -> Combined:
 
 
 def open_checked(
-    request: EnsembleRequest, config: EnsembleConfig, kind: Kind[AnyMembers], outputs: Sequence[Path | None]
+    task: Task, request: EnsembleRequest, config: EnsembleConfig, outputs: Sequence[Path | None]
 ) -> AnyMembers:
     """Open the files that are combined.
 
@@ -347,25 +308,61 @@ def open_checked(
     """
     _check(request, config)
     check_outputs(outputs, request.inputs)
-    return kind.open(request.scores)
+    return open_members(request.scores, task.open_scores, task.check_members)
 
 
 def choose_weights(
-    request: EnsembleRequest, config: EnsembleConfig, members: AnyMembers, kind: Kind[AnyMembers]
+    task: Task, request: EnsembleRequest, config: EnsembleConfig, members: AnyMembers
 ) -> tuple[tuple[float, ...], EnsembleReport | None]:
     """The weights, and the report where labelled records are given: on `data`, else on those that chose them."""
     weights = config.weights or (1.0,) * len(request.scores)
     tuned = None
     if request.tune_on:
-        tune_members = kind.open(request.tune_scores) if request.tune_scores else members
+        tune_members = members
+        if request.tune_scores:
+            tune_members = open_members(request.tune_scores, task.open_scores, task.check_members)
         _check_order(members, tune_members)
-        tuned = kind.labelled(request.tune_on, None, tune_members)
+        tuned = score_members(task, request, request.tune_on, None, tune_members, config)
         weights = tuple(map(float, tuned.best_weights(config.rounds)))
     if request.data:
-        return weights, report_fixed(kind.labelled(request.data, request.gold, members), weights)
+        return weights, report_fixed(score_members(task, request, request.data, request.gold, members, config), weights)
     if tuned:
         return weights, report_out_of_fold(tuned, weights, rounds=config.rounds, folds=config.folds)
     return weights, None
+
+
+def score_members(
+    task: Task, request: EnsembleRequest, data: Path, gold: Path | None, members: AnyMembers, config: EnsembleConfig
+) -> ScoredMembers:
+    """The members' scores of a dataset's labelled records, under any weights.
+
+    Raises:
+        DataError: no labelled record is among the members', or scores are of other texts.
+    """
+    dataset = task.read([data], DataSettings(train=(data,), context=request.context))
+    infos = task.configured(members.infos, config)
+    references = task.references(dataset, gold, config.metric).judged(infos)
+    records = shared_records(members, references.labelled, dataset.files)
+    ids = {record.id for record in records}
+    best_only = replace(how_combined(config), nbest=1)
+    combiners = []
+    for rows in chunked((row for row in members if row[0].id in ids), task.records_at_once):
+        task.check_same_texts([row[0] for row in rows], references, data, request.scores[0])
+        combiners.append(task.combine(rows, infos, best_only))
+
+    def score(weights: Weights) -> Scored:
+        found = [prediction for combiner in combiners for prediction in combiner.predictions(weights)]
+        return np.array([references.score(prediction) for prediction in found], dtype=np.float64)
+
+    return ScoredMembers(
+        names=tuple(map(str, request.scores)),
+        records=records,
+        metric=references.metric,
+        columns=references.columns,
+        texts=tuple(map(references.group, records)),
+        score=score,
+        unscored=references.total - len(records),
+    )
 
 
 def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
@@ -391,7 +388,7 @@ def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
         raise ConfigError("--data: SCORES are those of --tune-on; give --tune-scores, the members' scores of --tune-on")
 
 
-def _check_order(members: Members[Any, Any], tune_members: Members[Any, Any]) -> None:
+def _check_order(members: AnyMembers, tune_members: AnyMembers) -> None:
     """The weight that a member gets must not go to another one."""
     names, others = ([info.model for info in one.infos] for one in (members, tune_members))
     if names != others and Counter(names) == Counter(others):

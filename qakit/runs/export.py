@@ -18,8 +18,7 @@ from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.info import INFO_FILE, read_info
 from qakit.modeling.loading import model_folder, positions_of
 from qakit.modeling.models import LoadedModel, load_trained, save_trained
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
 from qakit.tasks.registry import TASKS
 
 

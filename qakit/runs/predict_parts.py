@@ -21,7 +21,8 @@ from qakit.modeling.precision import precision_of
 from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import alone_in
-from qakit.tasks.questions.models import Models, answer_dataset
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset
 from qakit.training.cpu import return_freed_memory
 
 SKIPPED_FILE = "skipped.jsonl"

@@ -15,7 +15,7 @@ from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.fingerprint import identity_of
 from qakit.runs.folder import RunFolder
 from qakit.signals import StopSignals
-from qakit.tasks.base import OfQuestions, Prepared, Task
+from qakit.tasks.base import Prepared, Task
 from qakit.training.events import Listener, Note
 from qakit.training.learner import Learner
 
@@ -106,7 +106,7 @@ def _with_match_length(task: Task, config: TrainConfig, listen: Listener) -> Tra
     Only windows of questions have one.
     """
     given = config.windows.match_length
-    known = 0 if given or not isinstance(task, OfQuestions) else known_match_length(config.model)
+    known = 0 if given or not task.reads_pairs else known_match_length(config.model)
     if known and given is None:
         listen(Note(f"windows.match_length is {known}, as {config.model.name} was trained; 0 turns it off"))
     elif known:

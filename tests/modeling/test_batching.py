@@ -12,8 +12,7 @@ from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows, training_windows
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
 from tests.modeling.tiny import CHOICE, QA, qa_records, select_records, text_of, tiny_bert, tokenizer
 
 WINDOWS = WindowSettings(max_length=48, overlap=10)

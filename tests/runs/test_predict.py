@@ -11,10 +11,12 @@ from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, DataError
-from qakit.runs.predict import predict, read_questions
 from qakit.spans.scores import read_scores
-from qakit.tasks.questions.models import Models, answer_dataset, load_models
+from qakit.tasks.base import Models
+from qakit.tasks.questions.base import read_questions
+from qakit.tasks.questions.models import answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector
+from tests.runs.questions import predict
 
 CONFIG = ReadConfig()
 

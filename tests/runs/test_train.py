@@ -14,7 +14,8 @@ from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained
 from qakit.runs.train import _train_entry, train
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers
 from qakit.training.checkpoints import load_checkpoint
 from qakit.training.events import Evaluated, Note, Started
 from qakit.training.loop import StepEvent

@@ -9,10 +9,10 @@ import qakit.runs.train
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave
-from qakit.runs.predict import predict
 from qakit.signals import Stopped
 from qakit.tasks.questions.models import load_models
 from qakit.training.loop import StepEvent
+from tests.runs.questions import predict
 from tests.runs.trainings import config_of, run
 
 CHANGES = {

@@ -12,9 +12,9 @@ from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave
 from qakit.reader import Reader
-from qakit.runs.predict import predict
 from qakit.tasks.questions import qa
 from qakit.tasks.questions.models import load_models
+from tests.runs.questions import predict
 
 
 def main(model, data, out):

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf, isfinite
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.predictions import PredictedAnswer
@@ -15,14 +14,17 @@ from qakit.io import write_json
 from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.presets import Scores, evaluate
 from qakit.modeling.info import INFO_FILE
-from qakit.modeling.loading import bundled_folder, model_folder
-from qakit.modeling.models import LoadedModel
+from qakit.modeling.loading import own_folder
 from qakit.spans.decoding import best_spans_of
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.questions.models import Models, answer_dataset
-from qakit.tasks.questions.qa import read_answers
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset
+from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
 
 Golds = Mapping[str, Sequence[str]]
 Answers = tuple[PredictedAnswer, ...]
@@ -68,7 +70,7 @@ class Tuned:
         return {"trials": [trial.summary() for trial in self.trials], "chosen": self.chosen.summary()["value"]}
 
 
-def check_tuning(what: Sequence[str], model: str | None, decoding: DecodingSettings) -> None:
+def check_names(what: Sequence[str], model: str | None, decoding: DecodingSettings) -> None:
     """Refuse what cannot be tuned, before anything is read.
 
     Raises:
@@ -114,18 +116,6 @@ def tune(
     return replace(models, reader=replace(models.reader, info=info)), found
 
 
-def own_folder(source: str) -> Path:
-    """The folder of a model, to write what was tuned to.
-
-    Raises:
-        ConfigError: it is none of the user's own.
-    """
-    folder = Path(model_folder(source))
-    if not (folder / "config.json").is_file() or bundled_folder(source):
-        raise ConfigError(f"{source}: only a model in a folder of your own can keep what was tuned")
-    return folder
-
-
 class _Development:
     """The questions to tune on, read once, and the reader with what was found so far."""
 
@@ -133,8 +123,8 @@ class _Development:
         self,
         dataset: Dataset,
         golds: Golds,
-        reader: LoadedModel,
-        selector: LoadedModel | None,
+        reader: "LoadedModel",
+        selector: "LoadedModel | None",
         config: ReadConfig,
         metric: str,
     ) -> None:
@@ -146,7 +136,7 @@ class _Development:
         """Take what was found into the reader."""
         self.reader = self.with_info(kept)
 
-    def with_info(self, changes: Mapping[str, Any]) -> LoadedModel:
+    def with_info(self, changes: Mapping[str, Any]) -> "LoadedModel":
         """The reader, were that found."""
         return replace(self.reader, info=self.reader.info.model_copy(update=dict(changes)))
 
