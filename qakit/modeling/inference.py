@@ -9,7 +9,7 @@ from qakit.config import InferenceSettings
 from qakit.modeling.batching import WindowBatch, batches_by_length, window_batch
 from qakit.modeling.precision import DTYPES
 from qakit.spans.windowing import EncodedPairs, Windows
-from qakit.training.cpu import explained_memory
+from qakit.training.device import explain_out_of_memory
 
 _BATCH_TOKENS_OF_A_THREAD = 1024  # of a CPU: more gain it nothing, and its caches lose
 _BATCH_NUMBERS_OF_A_THREAD = 2**20  # in hidden states of 16 bits: their products are so fast that more tokens pay
@@ -47,7 +47,7 @@ def run_windows(
             if choices:
                 inputs = {name: tensor.unsqueeze(1) for name, tensor in inputs.items()}
             with (
-                explained_memory(f"lower inference.batch_tokens ({batch_tokens})"),
+                explain_out_of_memory(f"lower inference.batch_tokens ({batch_tokens})"),
                 torch.inference_mode(),
                 torch.autocast(device.type, dtype if autocast else None, enabled=autocast),
             ):

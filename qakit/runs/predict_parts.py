@@ -22,7 +22,7 @@ from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import alone_in
 from qakit.tasks.questions.models import Models, answer_dataset
-from qakit.training.cpu import return_freed_memory
+from qakit.training.device import return_freed_memory
 
 SKIPPED_FILE = "skipped.jsonl"
 _KINDS: dict[str, type] = {"part": int, "file": str, "record": str, "fault": str}

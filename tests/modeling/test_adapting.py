@@ -237,7 +237,7 @@ def test_a_merged_model_is_plain_and_says_the_same(family, auto_class, tmp_path)
     task = "qa" if auto_class == QA else "select"
     learner = learner_of(task, family=family, tricks={"lora_rank": 2, "lora_alpha": 64})
     take(learner)
-    model = learner.evaluated.eval()
+    model = learner.model_to_evaluate.eval()
     before = weights(model)
     save_trained(tmp_path / "best", merged(model), tokenizer(), ModelInfo(task=task, windows={"max_length": 64}))
     assert_equal_weights(weights(model), before)
@@ -289,7 +289,7 @@ def test_layers_that_are_drawn_anew_are_trained_whole_beside_lora(family, ways, 
     assert any(".layer.0." in name for name in trained)
     assert not any(".layer.1." in name and ".lora_" in name for name in trained)
     assert any(".attention." in name for name in moved(learner) & whole)
-    model = learner.evaluated.eval()
+    model = learner.model_to_evaluate.eval()
     save_trained(tmp_path, merged(model), tokenizer(), ModelInfo(task="qa", windows={"max_length": 64}))
     loaded = load_trained(str(tmp_path), task="qa", auto_class=QA).model
     assert weights(loaded).keys() == weights(tiny_model(family)).keys()
@@ -337,7 +337,7 @@ def test_a_model_with_gradient_checkpointing_can_be_read_with_between_steps():
     pairs = encode_pairs(tokenizer(), [("河山", "城湖海風")], WindowSettings(max_length=64))
     for _ in learner.steps():
         ((_, output),) = run_windows(
-            learner.evaluated, pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings()
+            learner.model_to_evaluate, pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings()
         )
         assert torch.isfinite(output.start_logits).all()
 
@@ -366,7 +366,7 @@ def test_a_model_whose_layers_cannot_be_told_is_refused():
     config = transformers.FNetConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, intermediate_size=8)
     model = transformers.FNetForQuestionAnswering(config)
     model.fnet.encoder.layer = torch.nn.Sequential(*model.fnet.encoder.layer)
-    with pytest.raises(ConfigError, match="do not know those of FNetForQuestionAnswering; leave them out"):
+    with pytest.raises(ConfigError, match="FNetForQuestionAnswering has no list of layers; leave out"):
         adapted(model, freeze_layers=1)
 
 

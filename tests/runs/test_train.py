@@ -264,7 +264,7 @@ def test_a_tracker_is_told_steps_and_evaluations(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("tensorbored", "tensorbored is none of"), ("wandb", "wandb is not installed")]
+    ("name", "message"), [("tensorbored", "tensorbored is unknown"), ("wandb", "wandb is not installed")]
 )
 def test_a_tracker_that_would_hear_nothing_is_refused(data, tmp_path, name, message):
     with pytest.raises(ConfigError, match=f"training.trackers: {message}"):

@@ -167,7 +167,7 @@ def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedMode
     from qakit.modeling.models import load_trained
     from qakit.modeling.processes import processes
     from qakit.tasks.registry import TASKS
-    from qakit.training.cpu import keep_freed_memory
+    from qakit.training.device import keep_freed_memory
 
     keep_freed_memory()
     loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)

@@ -13,7 +13,7 @@ from qakit.tasks.base import Task
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
 from qakit.tasks.questions.two_stage import Answered, answer_records
-from qakit.training.cpu import keep_freed_memory
+from qakit.training.device import keep_freed_memory
 
 _DEFAULTS = InferenceSettings()
 
