@@ -17,7 +17,7 @@ from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.precision import precision_of
+from qakit.modeling.precision import compute_precision
 from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import alone_in
@@ -194,7 +194,7 @@ def _identity(loaded: LoadedModel, precision: Precision | None) -> dict[str, str
     """
     computed = {"backend": loaded.backend}
     if loaded.backend == "torch":
-        computed["precision"] = precision_of(loaded.model, precision)
+        computed["precision"] = compute_precision(loaded.model, precision)
     folder = Path(model_folder(loaded.source))
     if not folder.is_dir():
         return {**computed, "name": loaded.source, "commit": str(getattr(loaded.model.config, "_commit_hash", None))}

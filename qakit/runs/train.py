@@ -12,7 +12,7 @@ from qakit.config import TrainConfig
 from qakit.errors import CheckpointError, ConfigError
 from qakit.io import write_text
 from qakit.metrics.presets import get_preset
-from qakit.modeling.adapting import merged
+from qakit.modeling.adapting import merge_lora
 from qakit.modeling.info import model_card
 from qakit.modeling.models import LoadedModel, save_trained
 from qakit.report.curves import draw_curves
@@ -210,7 +210,9 @@ def _keep(run: Run, progress: _Progress) -> None:
     weights = run.learner.weights() if run.learner.is_sharded else None
 
     def write(folder: Path) -> None:
-        save_trained(folder, merged(run.learner.model_to_evaluate), run.tokenizer, run.prepared.info, weights=weights)
+        save_trained(
+            folder, merge_lora(run.learner.model_to_evaluate), run.tokenizer, run.prepared.info, weights=weights
+        )
         write_text(folder / "README.md", card)
 
     run.folder.replace_best(write, size=run.learner.model_bytes)

@@ -218,7 +218,7 @@ def test_an_empty_folder_is_taken_and_resume_starts_there(data, tmp_path):
 MISTAKES = {
     "fp16 without a GPU": ({"training.precision": "fp16"}, ConfigError, "fp16 needs a GPU"),
     "an unknown metric": ({"metric": "hw8"}, ConfigError, "hw8"),
-    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length 600 is more than the 512"),
+    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length is 600, but the model has 512"),
     "an unknown model setting": ({"model.hiden_size": 8}, ConfigError, "did you mean hidden_size"),
     "no such tokenizer": ({"model.tokenizer": "nowhere/at-all"}, CheckpointError, "nowhere/at-all"),
 }

@@ -22,7 +22,7 @@ from qakit.errors import ConfigError
 from qakit.io import check_outputs, write_json
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.processes import shared_out
+from qakit.modeling.processes import map_over_processes
 from qakit.spans.windowing import EncodedPairs
 from qakit.tasks.labels.decoding import RANKED, LabelDecoder
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
@@ -119,7 +119,7 @@ def in_chunks(
     """What `work` gives for the records, in order; several processes share each chunk."""
     todo = iter(records)
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, work, shares=loaded.shares)
+        yield from map_over_processes(chunk, work, shares=loaded.shares)
 
 
 _SETTINGS = ("nbest", "oos_threshold")  # of decoding, that labels have too
@@ -165,13 +165,13 @@ def load_labeller(model: str, schema: Schema, config: ReadConfig) -> "LoadedMode
         ConfigError: a threshold of scope for tags.
     """
     from qakit.modeling.models import load_trained
-    from qakit.modeling.processes import processes
+    from qakit.modeling.processes import process_state
     from qakit.tasks.registry import TASKS
     from qakit.training.device import keep_freed_memory
 
     keep_freed_memory()
     loaded = load_trained(model, task=schema, auto_class=TASKS[schema].auto_class, inference=config.inference)
-    loaded.model.to(processes().device)
+    loaded.model.to(process_state().device)
     threshold = scope_threshold(schema, loaded.info.oos_threshold, config.decoding.oos_threshold)
     return replace(loaded, info=loaded.info.model_copy(update={"oos_threshold": threshold}))
 

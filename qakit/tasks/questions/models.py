@@ -8,7 +8,7 @@ from qakit.config.reading import InferenceSettings
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.modeling.models import LoadedModel, load_trained
-from qakit.modeling.processes import processes
+from qakit.modeling.processes import process_state
 from qakit.tasks.base import Task
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
@@ -51,7 +51,7 @@ def load_models(
 
 def _load(source: str, task: Task, backend: str | None, inference: InferenceSettings) -> LoadedModel:
     loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend, inference=inference)
-    loaded.model.to(processes().device)
+    loaded.model.to(process_state().device)
     return loaded
 
 

@@ -20,7 +20,7 @@ from qakit.modeling.batching import EpochWindows, WindowBatch
 from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.processes import shared_out
+from qakit.modeling.processes import map_over_processes
 from qakit.spans.distillation import Teacher, token_teacher
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.windowing import (
@@ -171,7 +171,7 @@ def read_answers(
 
     todo = iter(zip(records, places, strict=True))
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, answered, shares=loaded.shares)
+        yield from map_over_processes(chunk, answered, shares=loaded.shares)
 
 
 def score_tokens(

@@ -22,7 +22,7 @@ from qakit.modeling.batching import EpochWindows
 from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.processes import shared_out
+from qakit.modeling.processes import map_over_processes
 from qakit.spans.distillation import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs
 from qakit.tasks.base import OfQuestions, Prepared
@@ -162,4 +162,4 @@ def score_candidates(
 
     todo = iter(records)
     while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, scored, shares=loaded.shares)
+        yield from map_over_processes(chunk, scored, shares=loaded.shares)
