@@ -236,7 +236,7 @@ def test_a_known_model_has_its_own_shape_and_vocabulary(data: Path, tmp_path: Pa
     model = {"name": "bert-base-chinese", **SIZES, "num_hidden_layers": 1}
     result, notes = told(config_of(data, tmp_path / "run", {"model": model}), steps=1)
     assert "random weights in the shape of bert-base-chinese replace its own" in notes
-    assert sum(note.startswith("a tokenizer made from the training data takes the place") for note in notes) == 1
+    assert sum(note.startswith("a tokenizer made from the training data replaces") for note in notes) == 1
     embeddings = (21128 + SIZES["max_position_embeddings"] + 2) * SIZES["hidden_size"]
     assert embeddings < result.parameters < embeddings + 5000
     # One token type is all that some have.
