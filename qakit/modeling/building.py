@@ -171,6 +171,7 @@ def _scratch_tokenizer(settings: ModelSettings, data: Dataset[Any] | None, vecto
 
     is_recurrent = settings.name in RECURRENT
     if data is not None and (settings.tokenizer == WORDS or (is_recurrent and settings.tokenizer is None)):
+        # Encoders such as BERT classify a text by its first token; recurrent ones take a maximum over all tokens.
         return build_word_tokenizer(data.texts, settings.vocabulary, known=vectors, begin=not is_recurrent)
     if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
         raise ConfigError(

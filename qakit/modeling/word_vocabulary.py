@@ -16,6 +16,7 @@ RECURRENT = ("lstm", "gru")
 WORDS = "words"
 """Name of the tokenizer that is made from the training data, for any model with random weights."""
 
+# In this order: ids 0 and 1 are what `RecurrentConfig` has for padding and unknown words.
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[SEP]", "[CLS]")
 
 
