@@ -16,8 +16,9 @@ from qakit.runs.folder import RunFolder
 from qakit.runs.setup import Run, set_up
 from qakit.signals import StopSignals
 from qakit.tasks.base import Task
+from qakit.training.accelerator import make_accelerator
 from qakit.training.events import Listener, Note
-from qakit.training.learner import Learner, make_accelerator
+from qakit.training.learner import Learner
 from qakit.training.loop import TrainingSet
 from qakit.training.order import Plan
 

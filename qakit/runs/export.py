@@ -124,9 +124,9 @@ def _check(out: Path, to: str, precision: str, card: Path | None) -> None:
 
 
 def _as_stored(model: Any, precision: Precision) -> Any:
-    import torch
+    from qakit.modeling.precision import DTYPES
 
-    return model.to({"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision])
+    return model.to(DTYPES[precision])
 
 
 def _write_onnx(folder: Path, loaded: LoadedModel, to: str) -> None:
@@ -147,13 +147,13 @@ def _write_onnx(folder: Path, loaded: LoadedModel, to: str) -> None:
 
 def _inputs(loaded: LoadedModel) -> dict[str, Any]:
     """A batch of two windows, as the model is given it."""
-    from qakit.modeling.batching import window_batch
+    from qakit.modeling.batching import gather_batch
     from qakit.spans.windowing import covering_windows, encode_pairs
 
     texts = [(_SAMPLE.question, paragraph.text[:60]) for paragraph in _SAMPLE.paragraphs]
     pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(None))
     windows = covering_windows(pairs)
-    inputs = window_batch(pairs, windows, range(2), loaded.tokenizer.pad_token_id).inputs
+    inputs = gather_batch(pairs, windows, range(2), loaded.tokenizer.pad_token_id).inputs
     return {name: tensor.unsqueeze(1) if loaded.info.task == "select" else tensor for name, tensor in inputs.items()}
 
 

@@ -18,7 +18,13 @@ from qakit.config import TrainConfig
 from qakit.config.files import load_config, to_yaml
 from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
-from qakit.training.checkpoints import Checkpoint, explained_disk, prune_checkpoints, save_checkpoint, set_aside_after
+from qakit.training.checkpoints import (
+    Checkpoint,
+    explain_disk_errors,
+    prune_checkpoints,
+    save_checkpoint,
+    set_aside_after,
+)
 
 _ADVICE = "The run so far is unchanged; make room, then resume."
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "pandas", "pyarrow")
@@ -128,7 +134,7 @@ class RunFolder:
         if not self.writes:
             return
         settings = to_yaml(config)
-        with explained_disk(self.config, len(settings), _ADVICE):
+        with explain_disk_errors(self.config, len(settings), _ADVICE):
             write_text(self.config, settings)
             write_json(self.manifest, {"task": task, "qakit": __version__, "data": dict(data)})
             write_json(self.environment, environment())
@@ -139,7 +145,7 @@ class RunFolder:
             return
         line = json.dumps(entry) + "\n"
         with (
-            explained_disk(self.metrics, len(line), _ADVICE),
+            explain_disk_errors(self.metrics, len(line), _ADVICE),
             open(self.metrics, "a", encoding="utf-8") as file,
         ):
             file.write(line)
@@ -161,7 +167,7 @@ class RunFolder:
                 for entry in entries
                 if entry["step"] < step or (entry["step"] == step and (evaluated or entry["kind"] != "evaluation"))
             ]
-            with explained_disk(self.metrics, self.metrics.stat().st_size, _ADVICE):
+            with explain_disk_errors(self.metrics, self.metrics.stat().st_size, _ADVICE):
                 write_jsonl(self.metrics, kept)
 
     def save(self, checkpoint: Checkpoint, *, keep: int) -> None:
@@ -181,7 +187,7 @@ class RunFolder:
         for leftover in self.path.glob(".best.*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new, old = self._hidden("new"), self._hidden("old")
-        with explained_disk(self.best, size, _ADVICE):
+        with explain_disk_errors(self.best, size, _ADVICE):
             try:
                 new.mkdir()
                 write(new)

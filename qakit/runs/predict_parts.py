@@ -17,13 +17,13 @@ from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.precision import precision_of
+from qakit.modeling.precision import compute_precision
 from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import alone_in
 from qakit.tasks.base import Models
 from qakit.tasks.questions.models import answer_dataset
-from qakit.training.cpu import return_freed_memory
+from qakit.training.device import return_freed_memory
 
 SKIPPED_FILE = "skipped.jsonl"
 _KINDS: dict[str, type] = {"part": int, "file": str, "record": str, "fault": str}
@@ -195,7 +195,7 @@ def _identity(loaded: LoadedModel, precision: Precision | None) -> dict[str, str
     """
     computed = {"backend": loaded.backend}
     if loaded.backend == "torch":
-        computed["precision"] = precision_of(loaded.model, precision)
+        computed["precision"] = compute_precision(loaded.model, precision)
     folder = Path(model_folder(loaded.source))
     if not folder.is_dir():
         return {**computed, "name": loaded.source, "commit": str(getattr(loaded.model.config, "_commit_hash", None))}

@@ -86,7 +86,7 @@ def set_up(
         listen(Note(f"{rate} is low for a model from random weights; the recipes have 1e-3 (slots) and 2e-3 (intent)"))
     model, tokenizer, fresh = build(config, task.auto_class, task.classes(train_data), train_data, listen)
     if fresh:
-        listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
+        listen(Note(f"{config.model.name} has no weights for {', '.join(fresh)}: newly initialised."))
     model = adapt(model, config)
     set_seed(config.training.seed, device_specific=True)  # other dropout in each process
     prepared = task.prepare(train_data, tokenizer, config)

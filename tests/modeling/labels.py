@@ -8,7 +8,7 @@ import numpy as np
 
 from qakit.data.labels import TextRecord, WordsRecord
 from qakit.data.records import Dataset
-from qakit.modeling.word_vocabulary import word_tokenizer
+from qakit.modeling.word_vocabulary import build_word_tokenizer
 
 INTENTS = {"book": "book a table please", "cancel": "cancel my order now", "weather": "will it rain in paris"}
 NUMBERS = ("one", "two", "three", "nine")
@@ -48,4 +48,4 @@ def labelled_set(records: list[Any]) -> Dataset[Any]:
 @cache
 def words() -> Any:
     """A tokenizer of the words of both."""
-    return word_tokenizer([*INTENTS.values(), "at or one two three nine"], 100)
+    return build_word_tokenizer([*INTENTS.values(), "at or one two three nine"], 100)

@@ -131,13 +131,13 @@ def test_a_transformers_encoder_is_trained_and_any_tool_can_load_it(data, tmp_pa
     assert plain.config.id2label == {0: "book", 1: "cancel", 2: "weather"}
     card = (tmp_path / "run" / "best" / "README.md").read_text(encoding="utf-8")
     assert "pipeline_tag: text-classification" in card
-    # A head of another size is drawn anew, and told of.
+    # A head of another size is newly initialised, and a note says so.
     write_json(tmp_path / "two.json", [{"id": str(n), "text": f"book {n}", "intent": str(n % 2)} for n in range(8)])
     config = config_of(data["intent"], tmp_path / "again", model={"name": str(tmp_path / "run")}, dev=False, epochs=1)
     config = config.model_copy(update={"data": config.data.model_copy(update={"train": (tmp_path / "two.json",)})})
     notes = []
     train(TASKS["intent"], config, listen=lambda event: notes.append(getattr(event, "text", "")))
-    assert any("drawn at random: classifier.bias, classifier.weight" in note for note in notes)
+    assert any("has no weights for classifier.bias, classifier.weight: newly initialised." in note for note in notes)
 
 
 @pytest.mark.parametrize("task", NAMES)

@@ -100,7 +100,7 @@ def test_windows_longer_than_the_model_are_refused(models: Models, test_part: Da
     config = ReadConfig(windows=WindowSettings(max_length=600))
     for some in (models, replace(models, selector=None)):
         known = tuple(replace(record, relevant=0) for record in test_part)
-        with pytest.raises(ConfigError, match="max_length 600 is more than the 512 positions"):
+        with pytest.raises(ConfigError, match="max_length is 600, but the model has 512 positions"):
             list(answer_dataset(replace(test_part, records=known), some, config))
 
 

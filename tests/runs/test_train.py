@@ -219,7 +219,7 @@ def test_an_empty_folder_is_taken_and_resume_starts_there(data, tmp_path):
 MISTAKES = {
     "fp16 without a GPU": ({"training.precision": "fp16"}, ConfigError, "fp16 needs a GPU"),
     "an unknown metric": ({"metric": "hw8"}, ConfigError, "hw8"),
-    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length 600 is more than the 512"),
+    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length is 600, but the model has 512"),
     "an unknown model setting": ({"model.hiden_size": 8}, ConfigError, "did you mean hidden_size"),
     "no such tokenizer": ({"model.tokenizer": "nowhere/at-all"}, CheckpointError, "nowhere/at-all"),
 }
@@ -265,7 +265,7 @@ def test_a_tracker_is_told_steps_and_evaluations(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("tensorbored", "tensorbored is none of"), ("wandb", "wandb is not installed")]
+    ("name", "message"), [("tensorbored", "tensorbored is unknown"), ("wandb", "wandb is not installed")]
 )
 def test_a_tracker_that_would_hear_nothing_is_refused(data, tmp_path, name, message):
     with pytest.raises(ConfigError, match=f"training.trackers: {message}"):

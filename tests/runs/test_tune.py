@@ -210,7 +210,7 @@ def test_a_setting_overrides_what_is_kept(hw7: Path, tmp_path: Path):
     assert answers(tuned, length_weight=0.0, temperature=1.0) == answers(plain)
     assert answers(tuned, temperature=1.0) != answers(tuned)
     assert answers(tuned, length_weight=0.1) != answers(tuned)
-    with pytest.raises(ConfigError, match=r"knows no lengths.*--tune length"):
+    with pytest.raises(ConfigError, match=r"has no prior of answer lengths.*--tune length"):
         answers(plain, length_weight=0.5)
 
 

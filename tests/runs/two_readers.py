@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.modeling.processes import leave
+from qakit.modeling.processes import leave_process_group
 from qakit.reader import Reader
 from qakit.tasks.questions import qa
 from qakit.tasks.questions.models import load_models
@@ -36,4 +36,4 @@ def main(model, data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()

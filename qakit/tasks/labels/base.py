@@ -169,14 +169,14 @@ class LabelTask(ABC):
     ) -> Models:
         """The model, with the threshold of scope that the settings give in the place of its own."""
         from qakit.modeling.models import load_trained
-        from qakit.modeling.processes import processes
-        from qakit.training.cpu import keep_freed_memory
+        from qakit.modeling.processes import process_state
+        from qakit.training.device import keep_freed_memory
 
         if model is None:
             raise ConfigError(f"--model: give a model that was trained with train-{self.name}")
         keep_freed_memory()
         loaded = load_trained(model, task=self.name, auto_class=self.auto_class, inference=config.inference)
-        loaded.model.to(processes().device)
+        loaded.model.to(process_state().device)
         threshold = self._threshold(loaded.info.oos_threshold, config.decoding.oos_threshold)
         return Models(replace(loaded, info=loaded.info.model_copy(update={"oos_threshold": threshold})))
 
@@ -514,10 +514,10 @@ def score_in_chunks(
     loaded: "LoadedModel", records: Iterable[Record], score: Callable[[Sequence[Record]], Iterable[Result]]
 ) -> Iterator[Result]:
     """Scores of the records, in order, some at a time; several processes share each chunk."""
-    from qakit.modeling.processes import shared_out
+    from qakit.modeling.processes import map_over_processes
 
     for chunk in chunked(records, _CHUNK):
-        yield from shared_out(chunk, score, shares=loaded.shares)
+        yield from map_over_processes(chunk, score, shares=loaded.shares)
 
 
 def padded(text: str, width: int) -> str:

@@ -33,7 +33,7 @@ def load_models(
         CheckpointError: nothing usable there, or a model of another task.
         ConfigError: an unknown backend, or its package is not installed.
     """
-    from qakit.training.cpu import keep_freed_memory
+    from qakit.training.device import keep_freed_memory
 
     keep_freed_memory()
     return Models(
@@ -44,11 +44,11 @@ def load_models(
 
 def _load(source: str, kind: tuple[str, str], backend: str | None, inference: InferenceSettings) -> "LoadedModel":
     from qakit.modeling.models import load_trained
-    from qakit.modeling.processes import processes
+    from qakit.modeling.processes import process_state
 
     task, auto_class = kind
     loaded = load_trained(source, task=task, auto_class=auto_class, backend=backend, inference=inference)
-    loaded.model.to(processes().device)
+    loaded.model.to(process_state().device)
     return loaded
 
 

@@ -30,7 +30,7 @@ def read_answers(
     Args:
         candidates: position of the paragraph to read in each record; the relevant or only one when not given.
     """
-    from qakit.modeling.processes import shared_out
+    from qakit.modeling.processes import map_over_processes
 
     info, decoder = loaded.info, loaded.info.decoder(config.decoding)
     places = candidates if candidates is not None else [record.relevant or 0 for record in records]
@@ -44,7 +44,7 @@ def read_answers(
             yield Prediction(record.id, candidate, answers), scores
 
     for chunk in chunked(zip(records, places, strict=True), _QUESTIONS):
-        yield from shared_out(chunk, answered, shares=loaded.shares)
+        yield from map_over_processes(chunk, answered, shares=loaded.shares)
 
 
 def score_tokens(
@@ -97,7 +97,7 @@ def score_candidates(
 ) -> Iterator[NDArray[np.float64]]:
     """Log-probability of each record's candidates, shape (C,), in order."""
     from qakit.modeling.inference import run_windows
-    from qakit.modeling.processes import shared_out
+    from qakit.modeling.processes import map_over_processes
 
     settings = loaded.windows_with(config.windows)
     pad_id = loaded.tokenizer.pad_token_id
@@ -113,7 +113,7 @@ def score_candidates(
             yield best[first:end] - np.logaddexp.reduce(best[first:end])
 
     for chunk in chunked(records, _SELECTIONS):
-        yield from shared_out(chunk, scored, shares=loaded.shares)
+        yield from map_over_processes(chunk, scored, shares=loaded.shares)
 
 
 def question_candidate_pairs(records: Sequence[Record]) -> list[tuple[str, str]]:
