@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qakit.cli.console import emit, emit_json, emit_line, say
 from qakit.report.text_tables import aligned
-from qakit.tasks.base import Task
 
 if TYPE_CHECKING:
     from qakit.metrics.intervals import Interval
     from qakit.runs.dry_run import DryRun
     from qakit.runs.ensemble_weights import EnsembleReport, Figures
     from qakit.runs.folds import FoldsResult
+    from qakit.tasks.base import Task
     from qakit.training.events import TrainResult
 
 

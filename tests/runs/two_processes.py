@@ -8,7 +8,7 @@ from pathlib import Path
 import qakit.runs.train
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.modeling.processes import leave
+from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
 from qakit.tasks.questions.models import load_models
 from qakit.training.loop import StepEvent
@@ -49,4 +49,4 @@ def main(data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()
