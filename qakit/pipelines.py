@@ -347,7 +347,7 @@ def with_more(loading: dict[str, Any], model_kwargs: Mapping[str, Any]) -> dict[
 
 
 def device_of(device: Any, device_map: Any) -> Any:
-    """What a `Reader` takes for a device.
+    """The device in a form that `Reader` takes.
 
     Raises:
         ConfigError: a map that spreads a model over several devices.

@@ -1,4 +1,4 @@
-"""What all commands share: messages on standard error, documents on standard output, errors as exit codes."""
+"""Console output of all commands: messages on standard error, documents on standard output, errors as exit codes."""
 
 import errno
 import functools

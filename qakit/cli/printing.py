@@ -1,4 +1,4 @@
-"""How results look: on standard output the document, on standard error what it says in short."""
+"""Print results: the document on standard output, a summary of it on standard error."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """How results come out: `json`, one document; `quiet`, nothing but results and errors."""
+    """Output options of a command: `json`, one document; `quiet`, nothing but results and errors."""
 
     json: bool = False
     quiet: bool = False
@@ -82,7 +82,7 @@ def show_files(files: Sequence[Path]) -> None:
 
 
 def show_training(result: "TrainResult", *, json: bool, quiet: bool) -> None:
-    """What the best model scored and where it is."""
+    """Print the scores of the best model, and the files of the run."""
     if json:
         emit_json(_training(result))
     if not quiet:
@@ -102,7 +102,7 @@ def _training(result: "TrainResult") -> dict[str, Any]:
 
 
 def show_folds(result: "FoldsResult", *, json: bool, quiet: bool) -> None:
-    """What each fold's best model scored, and the mean and standard deviation of these scores."""
+    """Print the scores of each fold's best model, their mean and standard deviation."""
     names = list(result.results[0].scores)
     columns = {name: [fold.scores[name] for fold in result.results] for name in names}
     files = [result.scores_file] if result.scores_file else []
@@ -127,7 +127,7 @@ def show_folds(result: "FoldsResult", *, json: bool, quiet: bool) -> None:
 
 
 def show_dry_run(result: "DryRun", *, json: bool) -> None:
-    """What a training would be, as a table or as JSON; both go to standard output."""
+    """Print the plan of a training as a table or as JSON; both go to standard output."""
     if json:
         emit_json(asdict(result))
         return

@@ -1,4 +1,4 @@
-"""What `predict` is asked, and how its answers are to come out."""
+"""`predict` at the terminal: read the text, answer, show answers in their context, question after question."""
 
 import io
 import sys
@@ -225,7 +225,7 @@ def show_answer(answers: "Sequence[PredictedAnswer]", context: str, *, quiet: bo
 
 
 def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: bool) -> Text:
-    """What `show_answer` prints; unless `styled`, brackets that the context does not have show the place."""
+    """The text that `show_answer` prints; without styles, brackets that the context does not have mark the answer."""
     lines = [
         Text.assemble(number, answer_line(answer)) for number, answer in zip(numbers_of(answers), answers, strict=True)
     ]
@@ -235,7 +235,7 @@ def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: b
 
 
 def numbers_of(answers: Sequence[object]) -> list[str]:
-    """What stands before each of several answers; nothing before a single one."""
+    """Numbers in front of several answers; nothing in front of a single one."""
     return [f"{number}. " for number in range(1, len(answers) + 1)] if len(answers) > 1 else [""] * len(answers)
 
 
@@ -257,7 +257,7 @@ def answer_line(answer: "PredictedAnswer") -> Text:
 
 
 def no_answer() -> Text:
-    """What is said in the place of an answer."""
+    """The text in the place of an answer."""
     return Text("no answer", style="bold yellow")
 
 
@@ -267,7 +267,7 @@ def on_one_line(text: str) -> str:
 
 
 def _excerpt(context: str, start: int, end: int) -> tuple[str, str, str]:
-    """What stands before the span, the span, and what stands behind it, of a long context only the neighbourhood.
+    """The text before the span, the span, and the text behind it; of a long context only the neighbourhood.
 
     Args:
         start, end: character offsets of the span, half-open.
@@ -373,7 +373,7 @@ def show_found(found: "Sequence[Found]", *, quiet: bool) -> None:
 
 
 def found_view(found: "Sequence[Found]", *, styled: bool) -> Text:
-    """What `show_found` prints; unless `styled`, brackets that the passage does not have show the place."""
+    """The text that `show_found` prints; without styles, brackets that the passage does not have mark the answer."""
     if not found:
         return Text("\n").join(
             [no_answer(), Text(), Text("no passage shares two characters in a row with the question")]

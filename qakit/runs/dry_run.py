@@ -25,7 +25,7 @@ from qakit.training.order import Plan
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a training would be.
+    """The plan of a training, measured.
 
     Attributes:
         parameters, trained: of the model, and how many of them are trained.

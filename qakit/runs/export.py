@@ -1,4 +1,4 @@
-"""`export`: a trained model in a folder of its own, in the number format or for the engine asked for."""
+"""`export`: a trained model in a folder of its own, in another number format or for another engine, and its parity."""
 
 import shutil
 import tempfile
@@ -21,9 +21,11 @@ from qakit.modeling.models import LoadedModel, load_trained, save_trained
 from qakit.tasks.questions.reading import read_answers, score_candidates
 from qakit.tasks.registry import TASKS
 
+BACKENDS = ("torch", "onnx", "int8")
+
 
 class Parity(NamedTuple):
-    """What a conversion changed.
+    """Differences between a converted model and its original.
 
     Attributes:
         questions: that were compared.
@@ -37,17 +39,6 @@ class Parity(NamedTuple):
     same: float
     before: Mapping[str, float]
     after: Mapping[str, float]
-
-
-BACKENDS = ("torch", "onnx", "int8")
-_CARD, _PARITY = "README.md", "parity.json"
-_LONGEST = 2**16  # tokens, for models without a limit
-_SAMPLE = Record(
-    "sample",
-    "這所學校位於哪裡？",
-    (Paragraph("0", "這所學校位於臺北市，創立於1928年。"), Paragraph("1", "山上有一條河。" * 40)),
-    relevant=0,
-)
 
 
 class ExportResult(NamedTuple):
@@ -176,6 +167,16 @@ def compare(original: LoadedModel, converted: LoadedModel, dataset: Dataset, con
             found_scores = evaluate(texts, labelled, default_preset(dataset))
             scores[number] = {"em": found_scores.em, "f1": found_scores.f1}
     return Parity(len(dataset), difference, _share_of_equals(*places), *scores)
+
+
+_CARD, _PARITY = "README.md", "parity.json"
+_LONGEST = 2**16  # tokens, for models without a limit
+_SAMPLE = Record(
+    "sample",
+    "這所學校位於哪裡？",
+    (Paragraph("0", "這所學校位於臺北市，創立於1928年。"), Paragraph("1", "山上有一條河。" * 40)),
+    relevant=0,
+)
 
 
 def _compare_selectors(original: LoadedModel, converted: LoadedModel, dataset: Dataset, config: ReadConfig) -> Parity:

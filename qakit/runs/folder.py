@@ -1,4 +1,4 @@
-"""A run folder: what a training leaves on disk, each file whole or absent."""
+"""Run folders: the files of a training on disk, each whole or absent, and the lock of a folder."""
 
 import json
 import os
@@ -97,7 +97,7 @@ class RunFolder:
             yield
             return
         self.check(resume=resume, overwrite=overwrite)
-        with alone_in(self.path):
+        with lock_folder(self.path):
             yield
 
     def require_room(self, needed: int) -> None:
@@ -233,41 +233,8 @@ class RunFolder:
         self.out_of_fold.unlink(missing_ok=True)
 
 
-def environment() -> dict[str, Any]:
-    """Versions, machine type and command line, as JSON."""
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "packages": {"qakit": __version__, **package_versions()},
-    }
-
-
-def package_versions() -> dict[str, str | None]:
-    """The installed versions of what a training builds on."""
-    return {name: _version(name) for name in _PACKAGES}
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def data_hashes(files: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of each file, by its path as given."""
-    return {str(file): sha256_of(file) for file in files}
-
-
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Have a folder, made where there is none, for this process alone; a new one is gone afterwards if left empty.
 
     Raises:
@@ -298,3 +265,36 @@ def _read_owner(file: Path) -> str:
         return file.read_text(encoding="utf-8") or "another process"
     except OSError:
         return "another process"
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine type and command line, as JSON."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": {"qakit": __version__, **package_versions()},
+    }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The installed versions of what a training builds on."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def data_hashes(files: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of each file, by its path as given."""
+    return {str(file): sha256_of(file) for file in files}
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)

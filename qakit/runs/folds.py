@@ -23,7 +23,7 @@ SCORES = "scores.parquet"
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """What the trainings came to, in the order of the folds; `scores_file` has every question once, out of its fold."""
+    """Results of the trainings, in the order of the folds; `scores_file` has every question once, out of its fold."""
 
     out: Path
     results: tuple[TrainResult, ...]

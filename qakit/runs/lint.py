@@ -22,7 +22,7 @@ _FORM_OF_METRIC = {"hw7": "hw7", "adl": "adl2022", "adl2021": "adl2021"}
 
 @dataclass(frozen=True)
 class LintRequest:
-    """What to look at, and what it is to be.
+    """A prediction file to look at, and the form that it should have.
 
     Attributes:
         pred: the predictions; without them there is nothing to look at.
@@ -43,7 +43,7 @@ class LintRequest:
 
 @dataclass(frozen=True)
 class LintResult:
-    """What was found: errors first, each level in the order of `KINDS`, each kind in the order of the file.
+    """The findings: errors first, each level in the order of `KINDS`, each kind in the order of the file.
 
     Attributes:
         form: the prediction format that was asked for; None where any will do.
@@ -58,12 +58,12 @@ class LintResult:
     findings: tuple[Finding, ...]
 
     def level(self, finding: Finding) -> Level:
-        """How bad a finding is under the contest's rule."""
+        """The level of a finding under the contest's rule."""
         return finding.level(strict=self.form in _STRICT)
 
     @property
     def counts(self) -> Mapping[Level, int]:
-        """How many findings there are of each level."""
+        """The number of findings of each level."""
         found = Counter(map(self.level, self.findings))
         return {level: found[level] for level in LEVELS}
 

@@ -1,4 +1,4 @@
-"""What a training needs before its first step: data, tokens, model, optimiser."""
+"""Set up a training before its first step: data, tokens, model, optimiser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from qakit.training.learner import Learner
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same during a training; `data_files` are all that were read for it."""
+    """The constants of a training; `data_files` are all that were read for it."""
 
     task: Task
     config: TrainConfig
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def bytes_to_write(self) -> int:
-        """What the folder holds at most: the checkpoints, one that is being written, and the best model twice."""
+        """Bytes in the folder at most: the checkpoints, one that is being written, and the best model twice."""
         kept = self.config.training.keep_checkpoints
         return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
 

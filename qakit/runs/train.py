@@ -32,7 +32,7 @@ from qakit.training.order import Plan
 
 @dataclass(frozen=True)
 class _Progress:
-    """How far the choice of the best model has come.
+    """State of the search for the best model.
 
     `step` and `scores` are the best ones so far, `waited` counts the evaluations since then, and `evaluated` is False
     when the last step was to be evaluated and was not.

@@ -378,7 +378,7 @@ class Task(Protocol):
     # Scores files.
 
     def scores_row(self, predicted: Any) -> Any:
-        """What a scores file holds of one record."""
+        """The row of a scores file for one record."""
         ...
 
     def write_scores(

@@ -284,7 +284,7 @@ def test_data_without_a_question_is_a_mistake(models: Models, tmp_path: Path, co
 
 
 def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
-    with bulk.alone_in(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
+    with bulk.lock_folder(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
         predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
 
 

@@ -480,7 +480,7 @@ def check_settings(config: TrainConfig) -> None:
 
 
 def model_info(task: str, config: TrainConfig, **known: Any) -> "ModelInfo":
-    """What is stored beside the weights."""
+    """The `qakit.json` beside the weights."""
     from qakit.modeling.info import ModelInfo
 
     return ModelInfo(task=task, windows=config.windows, qakit_version=__version__, **known)
@@ -497,7 +497,7 @@ def notes_on(dataset: Dataset[Any], records: Sequence[Any], classes: Sequence[st
 
 
 def scores_info(loaded: "LoadedModel") -> LabelScoresInfo:
-    """What all scores of a model have in common."""
+    """The head of a model's scores files."""
     names = loaded.model.config.id2label
     transitions = getattr(loaded.model, "transitions", None)  # a module, where there is a conditional random field
     return LabelScoresInfo(

@@ -1,4 +1,4 @@
-"""Combining what several models say of intents or tags, whatever their tokenizers, through the one decoder.
+"""Ensembles of models for labels, whatever their tokenizers, through the one decoder.
 
 `mean` averages log-probabilities (a geometric mean, of whole sequences where a conditional random field weighs them)
 or probabilities (in a sequence those of each tag by itself). `vote` counts whole labels: an intent, or all tags of a
@@ -22,7 +22,7 @@ Doubles = NDArray[np.float64]
 
 
 class LabelEnsemble:
-    """What members say of some records, to be combined with any weights."""
+    """The members' scores of some records, to be combined with any weights."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class LabelEnsemble:
         self._values = [self._values_of(member) for member in range(len(infos))] if how.method == "mean" else []
 
     def alone(self, member: int) -> list[LabelPrediction]:
-        """What one member predicted."""
+        """The predictions of one member."""
         if member not in self._own:
             self._own[member] = [self._decoders[member].predict(row[member]) for row in self._rows]
         return self._own[member]
@@ -75,7 +75,7 @@ class LabelEnsemble:
         return [self._infos[member] for member in members]
 
     def _values_of(self, member: int) -> Doubles:
-        """What is averaged of a member: logarithms or probabilities of the places of all records, shape (P, L)."""
+        """The numbers of a member that are averaged, logs or probabilities of all places, shape (P, L)."""
         values = np.concatenate([row[member].logs for row in self._rows]).astype(np.float64)
         if self._how.average == "probability":
             decoder = self._decoders[member]
@@ -102,7 +102,7 @@ def _counting(weights: Weights) -> tuple[list[int], list[float]]:
 
 
 def _together(infos: Sequence[LabelScoresInfo], weights: Weights, average: Average) -> LabelScoresInfo:
-    """What a mean of members says of itself.
+    """The head of the scores that a mean of members has.
 
     Classes are those of all; a threshold is the mean of theirs, if all have one; sequences are well-formed if those
     of one member are; and transitions are averaged where log-probabilities are.

@@ -40,7 +40,7 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class LabelScoresInfo:
-    """What the whole file has in common.
+    """The head of a scores file.
 
     Attributes:
         model: where the scores came from, for messages.

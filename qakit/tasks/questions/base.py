@@ -58,7 +58,7 @@ class QuestionTask:
         return read_dataset(paths, context=settings.context, lenient=settings.lenient)
 
     def takes_text(self, request: PredictRequest) -> bool:
-        """Where there is a question to ask of it."""
+        """If there is a question to ask of it."""
         return request.question is not None
 
     def read_asked(self, request: PredictRequest) -> Dataset:
@@ -94,7 +94,7 @@ class QuestionTask:
         return answer_dataset(dataset, models, config)
 
     def notes_on_reading(self, dataset: Dataset, models: Models, config: ReadConfig) -> Sequence[str]:
-        """What was read, and through which windows."""
+        """Notes of the readers, the choice of paragraphs, and the windows."""
         notes = list(dataset.notes)
         if dataset.skipped:
             notes.append(f"{dataset.skipped} bad records skipped")

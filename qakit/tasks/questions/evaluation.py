@@ -146,7 +146,7 @@ class QuestionEvaluation:
 
     @property
     def selection_accuracy(self) -> float | None:
-        """How often the relevant paragraph was chosen, in percent."""
+        """Share of the questions whose relevant paragraph was chosen, in percent."""
         return self.selection.mean if self.selection else None
 
     @property
@@ -323,7 +323,7 @@ def evaluate_scores(path: Path, references: QuestionReferences) -> QuestionEvalu
 def _kept(
     prediction: Prediction, context: str, tokens: TokenScores, selection: Sequence[float], max_length: int
 ) -> Read:
-    """What is kept of a question that was read.
+    """Keep of a question that was read all but its logits.
 
     Args:
         selection: the candidates' log-probabilities, nothing without a selector.
@@ -411,7 +411,7 @@ def evaluate_models(
 
 
 def _read(dataset: Dataset, models: Models, config: ReadConfig) -> tuple[dict[str, Read], set[str]]:
-    """How each question was read, and the questions for which a selector chose the paragraph."""
+    """Read each question; also the ids of those for which a selector chose the paragraph."""
     decoding = config.decoding
     # More answers for those who look at them; as many as the pool at most, among which the best is chosen.
     nbest = max(decoding.nbest, min(NBEST, decoding.pool))
@@ -429,7 +429,7 @@ def _read(dataset: Dataset, models: Models, config: ReadConfig) -> tuple[dict[st
 
 
 def evaluate_selector(dataset: Dataset, selector: "LoadedModel", config: ReadConfig) -> QuestionEvaluation:
-    """How often a selector alone finds the relevant paragraph."""
+    """Accuracy of a selector alone: the share of questions for which it chooses the relevant paragraph."""
     records = [record for record in dataset if record.relevant is not None and len(record.paragraphs) > 1]
     if not records:
         raise ConfigError("the data has no question with several paragraphs that tells the relevant one")

@@ -1,4 +1,4 @@
-"""Span extraction: where in its paragraph a question's answer stands."""
+"""Span extraction: the start and end token of the answer in its paragraph."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ class QaTrainingSet(OneWindowEach):
         return scores
 
     def classify(self, output: Any, targets: "dict[str, Tensor]") -> "Sequence[Classification]":
-        """Where the answer starts and where it ends, among the tokens of the window.
+        """The start and the end of the answer, among the tokens of the window.
 
         As the loss of transformers' models, but that an answer is not looked for in the padding: otherwise the loss of
         a window would depend on the windows beside it.

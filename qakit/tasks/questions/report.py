@@ -1,4 +1,4 @@
-"""`evaluate --report`: what an evaluation found, as a page to look at."""
+"""`evaluate --report`: an evaluation as a page to look at."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,7 +68,7 @@ def page_of(result: QuestionEvaluation, *, facts: Facts = (), model: str | None 
 
 
 class _Places:
-    """Where the page holds what several questions share: paragraphs and slices."""
+    """Places on the page of what several questions share: paragraphs and slices."""
 
     def __init__(self, analysis: Analysis) -> None:
         paragraphs = [paragraph for question in analysis.questions for paragraph in question.paragraphs]
@@ -107,7 +107,7 @@ class _Places:
         )
 
     def _candidates(self, question: QuestionResult) -> tuple[shown.Candidate, ...]:
-        """Where there are several, with what tells them apart."""
+        """The candidate paragraphs; of several also the selector's probability and the id."""
         paragraphs = question.paragraphs
         contexts = [self._context_of[paragraph.text, paragraph.title] for paragraph in paragraphs]
         if len(paragraphs) == 1:

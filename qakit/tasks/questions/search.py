@@ -1,4 +1,4 @@
-"""Answers from a whole corpus: BM25 makes a shortlist, a selector may weigh it, the reader answers."""
+"""Open-corpus question answering: BM25 shortlist, selector if there is one, then read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Paragraph selection: which of a question's candidate paragraphs holds the answer, as multiple choice.
+"""Paragraph selection as multiple choice: the candidate paragraph that holds the answer.
 
 A paragraph longer than a window is never cut: its score is the highest of its windows. A record may have any number of
 candidates; each window goes through the model as a question of one choice, and the choice is made over all of them.
@@ -70,7 +70,7 @@ class SelectTrainingSet:
         return TrainingBatch(inputs, targets, len(index))
 
     def classify(self, output: Any, targets: "dict[str, Tensor]") -> "Sequence[Classification]":
-        """Which of each record's candidates is the relevant one."""
+        """The relevant one of each record's candidates."""
         from qakit.training.objective import Classification
 
         counts = targets["candidates"].tolist()

@@ -39,7 +39,7 @@ LENGTH_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """What one value came to, in percent; `figures` are those that only some settings have.
+    """Scores of one value, in percent; `figures` are those that only some settings have.
 
     These are `right_paragraph` (percent), `log_loss` (mean, of the probability that the answer is
     right), `ece` (expected calibration error, percent) and `no_answer` (percent of the questions that get none).
@@ -170,7 +170,7 @@ def _best(trials: Iterable[Trial]) -> Trial:
 
 
 def _tune_length(development: _Development) -> Tuned:
-    """How much the log-probability of an answer's length, by the lengths of the right answers, adds to its score."""
+    """Tune the weight of the log-probability of an answer's length, by the lengths of the right answers."""
     decoder = development.reader.info.decoder(development.config.decoding)
     lengths = []
     for record, tokens in development.scored:
@@ -190,7 +190,7 @@ def _tune_length(development: _Development) -> Tuned:
 
 
 def _tune_temperature(development: _Development) -> Tuned:
-    """One number that divides the logits, so that an answer's probability tells how often such answers are right."""
+    """Tune the temperature, so that an answer's probability is the share of such answers that are right."""
     decoder = development.reader.info.decoder(development.config.decoding)
     scored, answers = development.decoded({"temperature": 1.0})
     answered = [
@@ -214,7 +214,7 @@ def _tune_temperature(development: _Development) -> Tuned:
 
 
 def _tune_joint(development: _Development) -> Tuned:
-    """What the log-probability of a paragraph weighs beside the score of a span; each paragraph is read once."""
+    """Tune the weight of a paragraph's log-probability beside the score of a span; each paragraph is read once."""
     if development.selector is None:
         raise ConfigError("--tune joint: give --model and --selector")
     records = [record for record in development.records if len(record.paragraphs) > 1]
@@ -237,7 +237,7 @@ def _tune_joint(development: _Development) -> Tuned:
 
 
 def _tune_null(development: _Development) -> Tuned:
-    """By how much "no answer" must lead: the best of all splits of the questions."""
+    """Tune the threshold by which "no answer" must lead: the best of all splits of the questions."""
     if not development.reader.info.answers_null:
         raise ConfigError(f"--tune null: {development.reader.source} was never taught that a question has no answer")
     if len({record.impossible for record in development.records}) < 2:

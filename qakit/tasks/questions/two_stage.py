@@ -1,4 +1,4 @@
-"""Two stages as one: paragraphs are chosen, read, and the best of their answers taken."""
+"""Two stages as one: choose paragraphs, read them, take the best of their answers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
 
 
 def _prior(option: Answered, weight: float) -> float:
-    """What the choice of the paragraph adds to the scores of its spans."""
+    """The score that the choice of a paragraph adds to its spans."""
     return weight * option.selection[option.prediction.candidate] if option.selection else 0.0
 
 
