@@ -176,7 +176,7 @@ def answer_in_parts(
     """
     data, out = _check_parts(request)
     from qakit.data.formats.parts import nonempty_tables
-    from qakit.data.lint.answers import fault_note, faults_of
+    from qakit.data.lint.answers import count_faults, fault_note
     from qakit.runs.predict_parts import predict_parts
 
     nonempty_tables(data)  # before the models are loaded
@@ -185,7 +185,7 @@ def answer_in_parts(
     def tell(answers: "Sequence[Prediction]") -> None:
         nonlocal answered
         answered += len(answers)
-        faults.update(faults_of([answer.text for answer in answers]))
+        faults.update(count_faults([answer.text for answer in answers]))
         if not output.quiet:
             say(f"{answered} questions answered")
 

@@ -84,7 +84,7 @@ def test_bad_predictions_are_not_said_to_be_left_out(tmp_path: Path):
     hw7(tmp_path / "good.json", name=1)
     (tmp_path / "p.json").write_text('{"1": ["甲"]}', encoding="utf-8")
     message = refused(3, "evaluate", "--pred", "p.json", "--data", "good.json", "--lenient")
-    assert message.splitlines()[1:] == ["qakit evaluate --lint lists all that is wrong with a file of predictions"]
+    assert message.splitlines()[1:] == ["qakit evaluate --lint lists all mistakes of a prediction file"]
     hw7(tmp_path / "bad.json", start=4)
     assert "--lenient leaves bad records out" in refused(3, "evaluate", "--pred", "p.json", "--data", "bad.json")
 
@@ -151,11 +151,11 @@ def test_bad_predictions_are_not_said_to_be_left_out(tmp_path: Path):
         (["ensemble", "s.parquet", "--gold", "p.csv"], "--gold: give --data too"),
         (["ensemble", "s.parquet", "--metric", "hw"], "did you mean 'hw7'?"),
         (["ensemble", "s.parquet", "--format", "hw77"], "did you mean hw7?"),
-        (["ensemble", "s.parquet", "--out", "a.txt"], "a.txt: cannot tell the format by its name"),
+        (["ensemble", "s.parquet", "--out", "a.txt"], "a.txt: unknown suffix; expected one of .csv"),
         (["evaluate"], "give one thing to score"),
         (["evaluate", "--pred", "p.csv"], "or --gold, a file of answers"),
         (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--metric", "sqad"], "did you mean 'squad'?"),
-        (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--details", "a.txt"], "a.txt: cannot tell the format"),
+        (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--details", "a.txt"], "a.txt: the name must end in .csv"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: list[str], words: str, tmp_path: Path):

@@ -148,7 +148,7 @@ def test_without_paragraphs_only_the_look_is_judged():
 
 
 def test_faults_of_answers_just_made_are_counted():
-    assert count_faults(["「甲", "乙，", "##丙", "", "丁"], Rules(may_be_empty=True)) == {
+    assert count_faults(["「甲", "乙，", "##丙", "", "丁"]) == {
         "brackets": 1,
         "punctuation": 1,
     }
@@ -184,9 +184,9 @@ def test_an_id_is_told_with_the_one_that_is_meant():
     entries = [Entry("line 2", " 7", "甲"), Entry("line 3", "8.0", "甲"), Entry("line 4", "x", "甲")]
     messages = [finding.message for finding in id_findings(entries, {"7": 0, "8": 0, "9": 0}) if finding.place]
     assert messages == [
-        "' 7' is none of the data's; it has '7'",
-        "'8.0' is none of the data's; it has '8'",
-        "'x' is none of the data's",
+        "' 7' is not in the data, but '7' is",
+        "'8.0' is not in the data, but '8' is",
+        "'x' is not in the data",
     ]
 
 

@@ -33,7 +33,7 @@ def test_document_is_exact(format: str) -> None:
 
 
 def test_unknown_format() -> None:
-    with pytest.raises(ConfigError, match=r"'xml' is no text format .* hw7, adl2022, adl2021, squad, jsonl, csv"):
+    with pytest.raises(ConfigError, match=r"'xml' is not a text format .* hw7, adl2022, adl2021, squad, jsonl, csv"):
         render_predictions(PREDICTIONS, "xml")
 
 
@@ -75,7 +75,7 @@ def test_layouts_are_told_apart(raw: bytes, tmp_path: Path) -> None:
         ("id,answer\n,甲\n", 'line 2 (id "")', "id", "is empty"),
         ("id,answer\n1,甲,乙\n", "line 2", "row", "has 3 cells; expected 2, as the header has"),
         ("id,id\n1,甲\n", WHOLE_FILE, "header", "a column name occurs twice"),
-        ("id,answer\n", WHOLE_FILE, "predictions", "there are none"),
+        ("id,answer\n", WHOLE_FILE, "predictions", "the file has none"),
         ('id,answer\n1,"甲\n', "whole file", "CSV", "line 2: unexpected end"),
         ('{"1": 3}', 'answer (id "1")', "answer", "found the number 3; expected a string"),
         ('{"1": null}', 'answer (id "1")', "answer", "found null; expected a string"),
@@ -85,7 +85,7 @@ def test_layouts_are_told_apart(raw: bytes, tmp_path: Path) -> None:
         ('{"1": "甲", "1": "乙"}', WHOLE_FILE, "JSON", "key '1' occurs twice"),
         ('{"1": NaN}', WHOLE_FILE, "JSON", "NaN is not JSON"),
         ('["甲"]', WHOLE_FILE, "predictions", "the top level is a list of 1"),
-        ("{}", WHOLE_FILE, "predictions", "there are none"),
+        ("{}", WHOLE_FILE, "predictions", "the file has none"),
         ('{"id": 1, "answer": "甲"}\n{"id": 2}\n', "line 2 (id 2)", "answer", "is missing"),
         ('{"id": 1, "answer": "甲"}\n{"id": 2\n', "line 2", "JSON", "column 9"),
         ('{"id": 1, "answer": "甲"}\n{"id": 1.5, "answer": "乙"}\n', "line 2", "id", "expected a string or a whole"),

@@ -1,1 +1,4 @@
-"""What is wrong with a prediction file: its form, its ids, its answers. Nothing here stops at the first fault."""
+"""Lint of prediction files: a file and its questions in, all faults of its form, its ids and its answers out.
+
+Nothing here stops at the first fault, as `qakit.data.predictions` does.
+"""

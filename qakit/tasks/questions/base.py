@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from qakit.config import DataSettings, DecodingSettings, EnsembleConfig, ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.data.lint.answers import fault_note, faults_of
+from qakit.data.lint.answers import count_faults, fault_note
 from qakit.data.predictions import Prediction, answers_json, choose_format, render_texts, write_outputs
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
@@ -141,7 +141,7 @@ class QuestionTask:
 
     def doubts(self, predictions: Sequence[Prediction]) -> str | None:
         """A sentence on half brackets, long answers and the like."""
-        return fault_note(faults_of([prediction.text for prediction in predictions]))
+        return fault_note(count_faults([prediction.text for prediction in predictions]))
 
     # Scores files.
 
