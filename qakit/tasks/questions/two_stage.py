@@ -25,14 +25,20 @@ Selection = tuple[float, ...]
 _LEAST = -1e300  # below all logarithms; keeps an infinity from being taken from another
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """One question's outcome. `selection` holds the candidates' log-probabilities, nothing without a selector."""
+    """A question that was read: its answers and the scores that they were decoded from.
+
+    Attributes:
+        prediction: the n-best answers, from one of the record's paragraphs.
+        scores: of the tokens of that paragraph.
+        selection: the log-probability of each paragraph; empty without a selector.
+    """
 
     record: Record
     prediction: Prediction
     scores: TokenScores
-    selection: Selection
+    selection: Selection = ()
 
 
 def answer_records(
