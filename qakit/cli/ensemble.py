@@ -8,60 +8,48 @@ import typer
 from qakit.cli import labelled
 from qakit.cli import options as opt
 from qakit.cli.console import guarded
-from qakit.cli.evaluate import Metric
 from qakit.cli.options import Wanted
 from qakit.cli.printing import show_predictions, show_report, told_of
+from qakit.config import EnsembleConfig
+from qakit.config.base import WEIGHTS
 
 if TYPE_CHECKING:
-    from qakit.config import EnsembleConfig
     from qakit.runs.ensemble_weights import EnsembleRequest
 
-_WEIGHTS = "Weights and scores"
 Scores = Annotated[list[Path], typer.Argument(metavar="SCORES...", help="Scores files written by predict --scores.")]
-Method = Annotated[str | None, typer.Option(metavar="mean|vote|greedy", show_default="mean", help="How to combine.")]
-Average = Annotated[
-    str | None,
-    typer.Option(metavar="log|probability", show_default="log", help="What the mean and greedy are an average of."),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(metavar="W,W,...", help="One weight for each of SCORES; 0 leaves out.", rich_help_panel=_WEIGHTS),
-]
 TuneOn = Annotated[
     Path | None,
-    typer.Option(help="Labelled data on which greedy chooses the weights.", rich_help_panel=_WEIGHTS),
+    typer.Option(help="Labelled data on which greedy chooses the weights.", rich_help_panel=WEIGHTS),
 ]
 TuneScores = Annotated[
     list[Path] | None,
     typer.Option(
-        help="The same members' scores files of --tune-on, one each; SCORES when not given.", rich_help_panel=_WEIGHTS
+        help="The same members' scores files of --tune-on, one each; SCORES when not given.", rich_help_panel=WEIGHTS
     ),
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="The data of SCORES, with answers or labels: tells what each member adds.", rich_help_panel=_WEIGHTS
+        help="The data of SCORES, with answers or labels: tells what each member adds.", rich_help_panel=WEIGHTS
     ),
 ]
-Gold = Annotated[Path | None, typer.Option(help="Answers, for --data of questions without.", rich_help_panel=_WEIGHTS)]
+Gold = Annotated[Path | None, typer.Option(help="Answers, for --data of questions without.", rich_help_panel=WEIGHTS)]
 Out = Annotated[Path | None, typer.Option(help="File for the predictions; standard output when not given.")]
 
 
+@opt.with_settings(EnsembleConfig, "method", "average", "weights", "metric", "nbest")
 @guarded
 def ensemble(
+    *,
     scores: Scores,
     out: Out = None,
-    method: Method = None,
-    average: Average = None,
-    weights: Weights = None,
+    flags: opt.Flags,
     tune_on: TuneOn = None,
     tune_scores: TuneScores = None,
     data: Data = None,
     gold: Gold = None,
     context: opt.Context = None,
-    metric: Metric = None,
     format: opt.Format = None,
-    nbest: opt.NBest = None,
     nbest_out: opt.NBestOut = None,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -69,13 +57,10 @@ def ensemble(
     quiet: opt.Quiet = False,
 ) -> None:
     """Combine the scores files of several models, whatever their tokenizers."""
-    from qakit.config import EnsembleConfig
     from qakit.config.files import load_config
     from qakit.runs.ensemble_weights import EnsembleRequest
     from qakit.tasks.labels.scores import is_label_scores_file
 
-    listed = weights.split(",") if weights else None
-    flags = {"method": method, "average": average, "weights": listed, "metric": metric, "nbest": nbest}
     settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags=flags)
     request = EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context)
     wanted = Wanted(out, format, None, nbest_out, json=json, quiet=quiet)
@@ -85,7 +70,7 @@ def ensemble(
         _of_questions(request, settings, wanted)
 
 
-def _of_questions(request: "EnsembleRequest", settings: "EnsembleConfig", wanted: Wanted) -> None:
+def _of_questions(request: "EnsembleRequest", settings: EnsembleConfig, wanted: Wanted) -> None:
     from qakit.errors import ConfigError
     from qakit.runs import ensemble as run
 

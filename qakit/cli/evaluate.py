@@ -13,6 +13,7 @@ from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, plain, say_if_remote, show
 from qakit.cli.options import Asked
 from qakit.cli.printing import show_evaluation, show_files
+from qakit.config import ReadConfig
 from qakit.data.lint.findings import KINDS, Finding, Level
 from qakit.data.records import shorten
 from qakit.errors import ConfigError, DataError
@@ -59,8 +60,14 @@ Report = Annotated[Path | None, typer.Option(help="A page of scores, losses and 
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
+@opt.with_settings(
+    ReadConfig,
+    *("decoding.joint_paragraphs", "decoding.joint_weight", "decoding.max_answer_length"),
+    *("windows.max_length", "windows.overlap", "windows.step", "inference"),
+)
 @guarded
 def evaluate(
+    *,
     pred: Pred = None,
     scores: Scores = None,
     model: opt.Model = None,
@@ -77,15 +84,7 @@ def evaluate(
     lint: Lint = False,
     format: Form = None,
     longest: Longest = None,
-    joint_paragraphs: opt.JointParagraphs = None,
-    joint_weight: opt.JointWeight = None,
-    max_length: opt.MaxLength = None,
-    overlap: opt.Overlap = None,
-    step: opt.Step = None,
-    max_answer_length: opt.MaxAnswerLength = None,
-    batch_tokens: opt.BatchTokens = None,
-    precision: opt.Precision = None,
-    num_threads: opt.NumThreads = None,
+    flags: opt.Flags,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -108,7 +107,7 @@ def evaluate(
             )
         lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
         return
-    settings = opt.reading_config(given)
+    settings = opt.reading_config(config, set_, flags)
     if data and (schema := labelled.schema_asked(Asked(data))):
         labelled.evaluate(schema, given, settings)
         return

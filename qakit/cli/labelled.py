@@ -66,14 +66,17 @@ def evaluate(schema: "Schema", given: Mapping[str, Any], settings: "ReadConfig")
     from qakit.tasks.labels.evaluation import LabelRequest, evaluate_labels
     from qakit.tasks.labels.scores import is_label_scores_file
 
-    of_questions = ("scores", "selector", "gold", "context", "metric", "slices", *OPTIONS_OF_QUESTIONS)
+    of_questions = {name: given[name] for name in ("scores", "selector", "gold", "context", "metric", "slices")}
+    of_questions |= {name: given["flags"][f"decoding.{name}"] for name in OPTIONS_OF_QUESTIONS}
     if given["scores"] and is_label_scores_file(given["scores"]):
         file = given["scores"]
         raise ConfigError(
             f"--scores {file}: qakit ensemble {file} --data {given['data']} tells what such a file scores, and with "
             "--out it writes predictions for --pred"
         )
-    refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions}, settings.decoding)
+    refuse_what_questions_have(
+        {name.replace("_", "-"): value for name, value in of_questions.items()}, settings.decoding
+    )
     request = LabelRequest(
         data=given["data"],
         schema=schema,

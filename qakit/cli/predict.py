@@ -14,10 +14,10 @@ from qakit.cli import terminal as asking
 from qakit.cli import terminal as searching
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
 from qakit.cli.options import Asked, Wanted
+from qakit.config import ReadConfig
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from qakit.config import ReadConfig
     from qakit.data.predictions import Prediction
     from qakit.tasks.questions.models import Models
 
@@ -33,9 +33,6 @@ Corpus = Annotated[
     list[Path] | None,
     typer.Option(help="Texts to find the answers in: a folder, or a file of plain text or data; repeatable."),
 ]
-Shortlist = Annotated[
-    int | None, typer.Option(show_default="5", help="Passages of --corpus that BM25 picks out for each question.")
-]
 Interactive = Annotated[
     bool,
     typer.Option("--interactive", help="Go on asking about --text or --corpus: one question a line, until Ctrl-D."),
@@ -49,11 +46,12 @@ PartSize = Annotated[
     ),
 ]
 Scores = Annotated[Path | None, typer.Option(help="Scores file to write, for ensemble.")]
-NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no answer when it leads by more.")]
 
 
+@opt.with_settings(ReadConfig, "decoding", "windows.max_length", "windows.overlap", "windows.step", "inference")
 @guarded
 def predict(
+    *,
     model: opt.Model = None,
     selector: opt.Selector = None,
     backend: opt.Backend = None,
@@ -62,24 +60,13 @@ def predict(
     question: Question = None,
     text: Text = None,
     corpus: Corpus = None,
-    shortlist: Shortlist = None,
     interactive: Interactive = False,
     out: Out = None,
     part_size: PartSize = None,
     format: opt.Format = None,
     scores: Scores = None,
-    nbest: opt.NBest = None,
+    flags: opt.Flags,
     nbest_out: opt.NBestOut = None,
-    joint_paragraphs: opt.JointParagraphs = None,
-    joint_weight: opt.JointWeight = None,
-    max_length: opt.MaxLength = None,
-    overlap: opt.Overlap = None,
-    step: opt.Step = None,
-    max_answer_length: opt.MaxAnswerLength = None,
-    null_threshold: NullThreshold = None,
-    batch_tokens: opt.BatchTokens = None,
-    precision: opt.Precision = None,
-    num_threads: opt.NumThreads = None,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -91,15 +78,16 @@ def predict(
     With a --model of intents or slots, label the texts of --data, or --text alone.
     """
     given = locals()
-    settings = opt.reading_config(given)
+    settings = opt.reading_config(config, set_, flags)
     asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
     wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
 
     if schema := labelled.schema_asked(asked, model, interactive=interactive):
         from qakit.tasks.labels.base import refuse_what_questions_have
 
-        of_questions = ("selector", "backend", "part_size", "null_threshold", *labelled.OPTIONS_OF_QUESTIONS)
-        refuse_what_questions_have({name.replace("_", "-"): given[name] for name in of_questions})
+        of_questions = {name: given[name] for name in ("selector", "backend", "part_size")}
+        of_questions |= {name: flags[f"decoding.{name}"] for name in ("null_threshold", *labelled.OPTIONS_OF_QUESTIONS)}
+        refuse_what_questions_have({name.replace("_", "-"): value for name, value in of_questions.items()})
         labelled.predict(schema, model, asked, wanted, settings)
         return
 
@@ -157,7 +145,7 @@ def answer_in_parts(
     wanted: Wanted,
     size: int,
     load: "Callable[[], Models]",
-    settings: "ReadConfig",
+    settings: ReadConfig,
     *,
     interactive: bool,
 ) -> None:
