@@ -38,8 +38,10 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
     from qakit.metrics.presets import evaluate
     from qakit.modeling.building import build_for_training
     from qakit.modeling.models import LoadedModel
-    from qakit.tasks.questions.qa import QuestionAnswering, read_answers
-    from qakit.training.learner import Learner, make_accelerator
+    from qakit.tasks.questions.qa import QuestionAnswering
+    from qakit.tasks.questions.reading import read_answers
+    from qakit.training.accelerator import make_accelerator
+    from qakit.training.learner import Learner
 
     files = [data / "hw7" / f"hw7_{part}.json" for part in ("train", "dev")]
     config = TrainConfig.model_validate(

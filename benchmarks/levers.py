@@ -24,15 +24,17 @@ from qakit.data.predictions import PredictedAnswer
 from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.intervals import bootstrap
 from qakit.metrics.presets import QuestionScore, get_preset
-from qakit.runs.evaluate import References, references_of
 from qakit.runs.predict import predict
 from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import best_spans_of
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.scores import QuestionScores, read_scores
-from qakit.tasks.questions.models import Models, load_models
+from qakit.tasks.base import Models
+from qakit.tasks.questions.evaluation import References, references_of
+from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS
 from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.registry import QUESTIONS
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 PLAIN = DecodingSettings(null_threshold=0.0, temperature=1.0, length_weight=0.0)
@@ -86,7 +88,7 @@ def read_part(
     if not scores.exists():
         work.mkdir(parents=True, exist_ok=True)
         out = work / f"{name}.jsonl"
-        predict(replace(dataset, records=records), models, ReadConfig(**config), scores=scores, out=out)
+        predict(QUESTIONS, replace(dataset, records=records), models, ReadConfig(**config), scores=scores, out=out)
     questions, info = read_scores(scores)
     return Part(questions, references, references.default_metric, info.max_answer_length)
 

@@ -24,6 +24,7 @@ from qakit.metrics.presets import PRESETS, evaluate  # noqa: E402
 from qakit.runs.predict import predict  # noqa: E402
 from qakit.tasks.questions.evaluation import references_of  # noqa: E402
 from qakit.tasks.questions.models import load_models  # noqa: E402
+from qakit.tasks.registry import QUESTIONS  # noqa: E402
 from tests.metrics.official import RULES, file_scores  # noqa: E402
 from tests.metrics.test_official import FILES, SEED, make_pairs, read_questions  # noqa: E402
 
@@ -39,7 +40,7 @@ def real_predictions(data: Path, pred: Path | None, gold: Path | None) -> tuple[
         return read_predictions(pred), references.golds
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "p.jsonl"
-        predict(dataset, load_models("mini-zh", None), ReadConfig(), out=out)
+        predict(QUESTIONS, dataset, load_models("mini-zh", None), ReadConfig(), out=out)
         return read_predictions(out), references.golds
 
 

@@ -48,7 +48,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
     from qakit.spans.decoder import cut_answers_of
     from qakit.spans.decoding import best_spans_of
     from qakit.spans.windowing import covering_windows, encode_pairs
-    from qakit.tasks.questions.qa import tokens_by_pair
+    from qakit.tasks.questions.reading import tokens_by_pair
 
     datasets.disable_progress_bars()
     logging.set_verbosity_error()

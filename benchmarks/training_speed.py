@@ -67,7 +67,8 @@ def ours(data: Path, shape: str, precision: str) -> dict[str, float]:
     from qakit.data.formats import read_dataset
     from qakit.modeling.building import build_for_training
     from qakit.tasks.questions.qa import QuestionAnswering
-    from qakit.training.learner import Learner, make_accelerator
+    from qakit.training.accelerator import make_accelerator
+    from qakit.training.learner import Learner
 
     file = data / "drcd" / "DRCD_dev.json"
     config = TrainConfig.model_validate(

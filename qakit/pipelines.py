@@ -316,7 +316,6 @@ def _of_a_word(character: str) -> bool:
     return not parts and not unicodedata.name(character, "").startswith(_UNSPACED)
 
 
-_DTYPES: dict[str, Precision] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 _LOAD_IT = "load the model with transformers and give the objects: pipeline(model=model, tokenizer=tokenizer)"
 
 
@@ -348,7 +347,7 @@ def with_more(loading: dict[str, Any], model_kwargs: Mapping[str, Any]) -> dict[
 
 
 def device_of(device: Any, device_map: Any) -> Any:
-    """What a `Reader` takes for a device.
+    """The device in a form that `Reader` takes.
 
     Raises:
         ConfigError: a map that spreads a model over several devices.
@@ -366,9 +365,12 @@ def precision_of(dtype: Any) -> Precision | None:
     Raises:
         ValueError: another format.
     """
+    from qakit.modeling.precision import DTYPES
+
     name = str(dtype).removeprefix("torch.")
     if dtype is None or name == "auto":
         return None
-    if name not in _DTYPES:
-        raise ValueError(f"dtype {dtype}: expected {', '.join(_DTYPES)} or auto")
-    return _DTYPES[name]
+    precisions = {str(known).removeprefix("torch."): precision for precision, known in DTYPES.items()}
+    if name not in precisions:
+        raise ValueError(f"dtype {dtype}: expected {', '.join(precisions)} or auto")
+    return precisions[name]

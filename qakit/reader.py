@@ -15,10 +15,11 @@ from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.modeling.loading import BUNDLED_MODEL, load_tokenizer
-from qakit.modeling.models import LoadedModel, load_trained, take_loaded
+from qakit.modeling.models import LoadedModel, load_trained, wrap_model
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Task
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.search import Found, search
 from qakit.tasks.questions.select import ParagraphSelection
 from qakit.tasks.questions.two_stage import answer_records
@@ -240,7 +241,7 @@ def _loaded(
         return replace(loaded, tokenizer=tokenizer) if tokenizer else loaded
     if tokenizer is None:
         raise ConfigError(f"a loaded {type(model).__name__} needs its tokenizer: Reader(model, tokenizer)")
-    return take_loaded(model, tokenizer, task=task.name, inference=inference)
+    return wrap_model(model, tokenizer, task=task.name, inference=inference)
 
 
 def _load(

@@ -14,7 +14,7 @@ PACKAGE = REPOSITORY / "qakit"
 # Lowest first. A module imports from its own room and from the floors below.
 FLOORS = (
     ("errors",),
-    ("io", "signals"),
+    ("io", "signals", "chunks"),
     ("config",),
     ("training", "data"),
     ("spans", "metrics"),

@@ -1,4 +1,4 @@
-"""What all commands share: messages on standard error, documents on standard output, errors as exit codes."""
+"""Console output of all commands: messages on standard error, documents on standard output, errors as exit codes."""
 
 import errno
 import functools
@@ -190,9 +190,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 def _leave_other_processes() -> None:
     """Part from the processes that `accelerate launch` started, where there are any."""
     if "WORLD_SIZE" in os.environ and "torch" in sys.modules:
-        from qakit.modeling.processes import leave
+        from qakit.modeling.processes import leave_process_group
 
-        leave()
+        leave_process_group()
 
 
 def report(error: BaseException, message: str = "") -> None:

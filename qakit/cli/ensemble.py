@@ -1,20 +1,15 @@
 """`qakit ensemble`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from qakit.cli import labelled
 from qakit.cli import options as opt
 from qakit.cli.console import guarded
-from qakit.cli.options import Wanted
-from qakit.cli.printing import show_predictions, show_report, told_of
+from qakit.cli.printing import Output, ensemble_json, show_predictions, show_report
 from qakit.config import EnsembleConfig
 from qakit.config.base import WEIGHTS
-
-if TYPE_CHECKING:
-    from qakit.runs.ensemble_weights import EnsembleRequest
 
 Scores = Annotated[list[Path], typer.Argument(metavar="SCORES...", help="Scores files written by predict --scores.")]
 TuneOn = Annotated[
@@ -58,28 +53,16 @@ def ensemble(
 ) -> None:
     """Combine the scores files of several models, whatever their tokenizers."""
     from qakit.config.files import load_config
-    from qakit.runs.ensemble_weights import EnsembleRequest
-    from qakit.tasks.labels.scores import is_label_scores_file
+    from qakit.runs import ensemble as run
+    from qakit.tasks.base import EnsembleRequest
+    from qakit.tasks.registry import task_of_scores
 
     settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags=flags)
-    request = EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context)
-    wanted = Wanted(out, format, None, nbest_out, json=json, quiet=quiet)
-    if is_label_scores_file(scores[0]):
-        labelled.ensemble(request, settings, wanted)
-    else:
-        _of_questions(request, settings, wanted)
-
-
-def _of_questions(request: "EnsembleRequest", settings: EnsembleConfig, wanted: Wanted) -> None:
-    from qakit.errors import ConfigError
-    from qakit.runs import ensemble as run
-
-    if settings.oos_threshold is not None:
-        raise ConfigError("oos_threshold: is for intents, and these are scores of questions; leave it out")
-    result = run.ensemble(request, settings, out=wanted.out, format=wanted.format, nbest_out=wanted.nbest_out)
-    told = told_of(result.report, result.weights)
-    show_predictions(result, json=wanted.json, quiet=wanted.quiet, told=told)
-    show_report(result.report, result.weights, wanted, has_files=bool(result.files))
+    request = EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context, format)
+    output, task = Output(json, quiet), task_of_scores(scores[0])
+    result = run.ensemble(task, request, settings, out=out, nbest_out=nbest_out)
+    show_predictions(task, result, output, told=ensemble_json(result.report, result.weights))
+    show_report(result.report, result.weights, output, has_files=bool(result.files))
 
 
 def register(app: typer.Typer) -> None:

@@ -1,18 +1,16 @@
 """`qakit evaluate`."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from qakit.cli import labelled
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, plain, say_if_remote, show
-from qakit.cli.options import Asked
-from qakit.cli.printing import show_evaluation, show_files
+from qakit.cli.printing import Output, show_evaluation, show_files
 from qakit.config import ReadConfig
 from qakit.data.lint.findings import KINDS, Finding, Level
 from qakit.data.records import shorten
@@ -20,6 +18,7 @@ from qakit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from qakit.runs.lint import LintRequest, LintResult
+    from qakit.tasks.base import EvaluateRequest, Task
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
 Scores = Annotated[Path | None, typer.Option(help="A scores file to score.")]
@@ -95,25 +94,10 @@ def evaluate(
 
     Data of intents or slots is scored as such: --pred, or a --model of the task.
     """
-    given = locals()
-    if lint or format or longest:
-        from qakit.runs.lint import LintRequest
+    from qakit.tasks.base import EvaluateRequest
+    from qakit.tasks.registry import task_of_data
 
-        others = ("scores", "model", "selector", "details", "report", "compare", "tune", "slices")
-        check_lint({name: given[name] for name in others}, lint=lint)
-        if data and labelled.schema_asked(Asked(data)):
-            raise ConfigError(
-                "--lint: is for answers to questions; qakit evaluate --pred checks labels as it scores them"
-            )
-        lint_predictions(LintRequest(pred, data, gold, context, format, metric, longest, lenient), json=json)
-        return
-    settings = opt.reading_config(config, set_, flags)
-    if data and (schema := labelled.schema_asked(Asked(data))):
-        labelled.evaluate(schema, given, settings)
-        return
-    from qakit.runs import evaluate as run
-
-    request = run.EvaluateRequest(
+    request = EvaluateRequest(
         pred=pred,
         scores=scores,
         model=model,
@@ -125,13 +109,26 @@ def evaluate(
         details=details,
         report=report,
         compare=tuple(compare or ()),
+        slices=slices,
         lenient=lenient,
         tune=tuple(tune or ()),
     )
+    output = Output(json, quiet)
+    task = task_of_data(data)
+    if lint or format or longest:
+        from qakit.runs.lint import LintRequest
+
+        _lint(
+            task, LintRequest(pred, data, gold, context, format, metric, longest, lenient), request, output, lint=lint
+        )
+        return
+    from qakit.runs import evaluate as run
+
+    settings = opt.reading_config(config, set_, flags)
     say_if_remote(*([] if quiet else [model, selector]))
-    result = run.evaluate(request, settings)
-    show_evaluation(result, json=json, slices=slices)
-    show_files([] if quiet else [file for file in (details, report) if file])
+    result, files = run.evaluate(task, request, settings)
+    show_evaluation(result, output, slices=slices)
+    show_files([] if quiet else files)
 
 
 def register(app: typer.Typer) -> None:
@@ -143,32 +140,24 @@ _EXAMPLES = 3
 _STYLES: dict[Level, str] = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
 
 
-def check_lint(others: Mapping[str, object], *, lint: bool) -> None:
-    """Make sure that lint is asked for, and nothing that it has no place for.
-
-    Args:
-        others: options by their names, of which none may be given.
-
-    Raises:
-        ConfigError: naming the flag.
-    """
-    if not lint:
-        raise ConfigError("--format and --longest say what --lint is to expect; give --lint too")
-    for name, value in others.items():
-        if value:
-            raise ConfigError(f"--lint looks at a file of predictions; leave --{name} out")
-
-
-def lint_predictions(request: "LintRequest", *, json: bool) -> None:
+def _lint(task: "Task", request: "LintRequest", evaluation: "EvaluateRequest", output: Output, *, lint: bool) -> None:
     """Show what is wrong with a prediction file.
 
     Raises:
+        ConfigError: --lint is not given, or an option that it has no use for is.
         typer.Exit: with the code of bad data, where a fault is an error.
     """
-    from qakit.runs.lint import lint
+    from qakit.runs.lint import lint as look_at
+    from qakit.tasks.base import given_options
 
-    result = lint(request)
-    if json:
+    if not lint:
+        raise ConfigError("--format and --longest say what --lint is to expect; give --lint too")
+    unused = ("scores", "model", "selector", "details", "report", "compare", "tune", "slices")
+    for name in given_options(evaluation):
+        if name in unused:
+            raise ConfigError(f"--lint looks at a file of predictions; leave --{name} out")
+    result = look_at(task, request)
+    if output.json:
         emit_json(result.summary())
     else:
         show(Text("\n").join(_lines(result)))

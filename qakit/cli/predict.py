@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qakit.cli import labelled
 from qakit.cli import options as opt
-from qakit.cli import terminal as asking
-from qakit.cli import terminal as searching
+from qakit.cli import terminal
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
-from qakit.cli.options import Asked, Wanted
+from qakit.cli.printing import Output
 from qakit.config import ReadConfig
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
     from qakit.data.predictions import Prediction
-    from qakit.tasks.questions.models import Models
+    from qakit.tasks.base import Models, PredictRequest
 
 Data = Annotated[Path | None, typer.Option(help="The questions, in any schema; or the texts to be labelled.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
@@ -77,36 +75,43 @@ def predict(
 
     With a --model of intents or slots, label the texts of --data, or --text alone.
     """
-    given = locals()
+    from qakit.tasks.base import PredictRequest, refuse_unused
+    from qakit.tasks.registry import task_asked
+
     settings = opt.reading_config(config, set_, flags)
-    asked = Asked(data, context, question, text, tuple(corpus or ()), lenient=lenient)
-    wanted = Wanted(out, format, scores, nbest_out, json=json, quiet=quiet)
-
-    if schema := labelled.schema_asked(asked, model, interactive=interactive):
-        from qakit.tasks.labels.base import refuse_what_questions_have
-
-        of_questions = {name: given[name] for name in ("selector", "backend", "part_size")}
-        of_questions |= {name: flags[f"decoding.{name}"] for name in ("null_threshold", *labelled.OPTIONS_OF_QUESTIONS)}
-        refuse_what_questions_have({name.replace("_", "-"): value for name, value in of_questions.items()})
-        labelled.predict(schema, model, asked, wanted, settings)
-        return
+    request = PredictRequest(
+        data=data,
+        context=context,
+        question=question,
+        text=text,
+        corpus=tuple(corpus or ()),
+        interactive=interactive,
+        lenient=lenient,
+        model=model,
+        selector=selector,
+        backend=backend,
+        out=out,
+        format=format,
+        scores=scores,
+        nbest_out=nbest_out,
+        part_size=part_size,
+    )
+    task, output = task_asked(request), Output(json, quiet)
+    refuse_unused(task, "predict", request, settings.decoding)
 
     def load() -> "Models":
-        from qakit.modeling.loading import BUNDLED_MODEL
-        from qakit.tasks.questions.models import load_models
-
         say_if_remote(*([] if quiet else [model, selector]))
-        return load_models(model or BUNDLED_MODEL, selector, backend=backend, inference=settings.inference)
+        return task.load(model or task.default_model, selector, settings, backend=backend)
 
     if part_size:
-        answer_in_parts(asked, wanted, part_size, load, settings, interactive=interactive)
+        answer_in_parts(request, part_size, load, settings, output)
     elif corpus:
-        answer = searching.keep_searching if interactive else searching.search
-        answer(asked, wanted, load, settings)
+        search = terminal.keep_searching if interactive else terminal.search
+        search(task, request, load, settings, output)
     elif interactive:
-        asking.keep_asking(asked, wanted, load, settings)
+        terminal.keep_asking(task, request, load, settings, output)
     else:
-        asking.answer(asked, wanted, load, settings)
+        terminal.predict(task, request, load, settings, output)
 
 
 def register(app: typer.Typer) -> None:
@@ -117,46 +122,34 @@ def register(app: typer.Typer) -> None:
 _SHOWN = 10  # bad records
 
 
-def check_parts(asked: Asked, wanted: Wanted, *, interactive: bool) -> tuple[Path, Path]:
-    """The questions and the folder, where nothing is asked for that parts have no place for.
+def _check_parts(request: "PredictRequest") -> tuple[Path, Path]:
+    """The questions and the folder.
 
     Raises:
-        ConfigError: naming the flag.
+        ConfigError: one is missing, or an option is given that parts have no place for.
     """
-    if asked.data is None or wanted.out is None:
+    from qakit.tasks.base import given_options
+
+    if request.data is None or request.out is None:
         raise ConfigError("--part-size needs --data, a file or a folder of jsonl or parquet, and --out, a folder")
-    others = {
-        "question": asked.question,
-        "text": asked.text,
-        "corpus": asked.corpus,
-        "interactive": interactive,
-        "context": asked.context,
-        "scores": wanted.scores,
-        "nbest-out": wanted.nbest_out,
-    }
-    for name, value in others.items():
-        if value:
+    unused = ("question", "text", "corpus", "interactive", "context", "scores", "nbest-out")
+    for name in given_options(request):
+        if name in unused:
             raise ConfigError(f"--part-size does not go with --{name}")
-    return asked.data, wanted.out
+    return request.data, request.out
 
 
 def answer_in_parts(
-    asked: Asked,
-    wanted: Wanted,
-    size: int,
-    load: "Callable[[], Models]",
-    settings: ReadConfig,
-    *,
-    interactive: bool,
+    request: "PredictRequest", size: int, load: "Callable[[], Models]", settings: ReadConfig, output: Output
 ) -> None:
     """Answer all parts that are not there yet; say after each how many answers there are, and last what may be wrong.
 
     Raises:
         ConfigError: something else is asked for that parts have no place for.
     """
-    data, out = check_parts(asked, wanted, interactive=interactive)
+    data, out = _check_parts(request)
     from qakit.data.formats.parts import filled_tables
-    from qakit.runs.lint import fault_note, faults_of
+    from qakit.data.lint.answers import fault_note, faults_of
     from qakit.runs.predict_parts import predict_parts
 
     filled_tables(data)  # before the models are loaded
@@ -165,16 +158,16 @@ def answer_in_parts(
     def tell(answers: "Sequence[Prediction]") -> None:
         nonlocal answered
         answered += len(answers)
-        faults.update(faults_of(answers))
-        if not wanted.quiet:
+        faults.update(faults_of([answer.text for answer in answers]))
+        if not output.quiet:
             say(f"{answered} questions answered")
 
     result = predict_parts(
-        data, load(), settings, out=out, size=size, format=wanted.format, lenient=asked.lenient, progress=tell
+        data, load(), settings, out=out, size=size, format=request.format, lenient=request.lenient, progress=tell
     )
-    if wanted.json:
+    if output.json:
         emit_json(result._asdict())
-    if not wanted.quiet:
+    if not output.quiet:
         kept = f", {result.kept} of them by an earlier run" if result.kept else ""
         say(f"{result.folder}: {result.parts} parts{kept}")
         if result.skipped_file:

@@ -10,8 +10,9 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, emit_line, guarded, say
-from qakit.cli.printing import aligned, show_files
+from qakit.cli.printing import show_files
 from qakit.config import PreprocessConfig
+from qakit.report.text_tables import aligned
 
 if TYPE_CHECKING:
     from qakit.data.leakage import Leak, Shared

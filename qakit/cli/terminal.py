@@ -1,4 +1,4 @@
-"""What `predict` is asked, and how its answers are to come out."""
+"""`predict` at the terminal: read the text, answer, show answers in their context, question after question."""
 
 import io
 import sys
@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from qakit.cli.console import emit, plain, report, say, show, shows_styles, stderr
-from qakit.cli.options import Asked, Wanted
-from qakit.cli.printing import show_predictions
+from qakit.cli.console import emit, emit_line, plain, report, say, show, shows_styles, stderr
+from qakit.cli.printing import Output, show_predictions
 from qakit.errors import ConfigError, DataError
 from qakit.io import file_error, read_text
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from qakit.config import ReadConfig
     from qakit.data.corpus import Corpus
     from qakit.data.predictions import PredictedAnswer
-    from qakit.tasks.questions.models import Models
+    from qakit.tasks.base import Models, PredictRequest, Task
     from qakit.tasks.questions.search import Found
 
 
@@ -61,54 +60,74 @@ def _read_standard_input() -> str:
         raise file_error(_STANDARD_INPUT, "encoding", "is not UTF-8; convert it to UTF-8 first") from error
 
 
-def answer(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
-    """Answer the questions from their own texts, and write or show what is wanted.
+def is_view(request: "PredictRequest", output: Output) -> bool:
+    """Whether predictions are to be shown for people: no file, form or JSON is asked for."""
+    return not any((request.out, request.format, request.scores, request.nbest_out, output.json))
+
+
+def predict(
+    task: "Task", request: "PredictRequest", load: "Callable[[], Models]", settings: "ReadConfig", output: Output
+) -> None:
+    """Predict the records of a file, or one text of the command line, and write or show what is asked for.
 
     Args:
-        load: gives the models, once the questions are known to be good.
+        load: gives the models, once the records are known to be good.
     """
     from qakit.cli.progress import answer_progress
-    from qakit.runs.predict import predict, read_questions
+    from qakit.runs.predict import predict as run
 
-    text, files = asked.text, tuple[Path, ...]()
-    if text and asked.data is None and asked.question is not None:
-        text, files = read_given(text)
-    dataset = read_questions(
-        asked.data, question=asked.question, text=text, context=asked.context, lenient=asked.lenient
-    )
+    files = tuple[Path, ...]()
+    if request.text and request.data is None and task.takes_text(request):
+        text, files = read_given(request.text)
+        request = replace(request, text=text)
+    dataset = task.read_asked(request)
     dataset = replace(dataset, files=dataset.files + files)
     models = load()
-    with answer_progress(len(dataset), quiet=wanted.quiet or asked.data is None) as progress:
-        result = predict(
+    with answer_progress(len(dataset), quiet=output.quiet or request.data is None) as progress:
+        result = run(
+            task,
             dataset,
             models,
             settings,
-            out=wanted.out,
-            format=wanted.format,
-            scores=wanted.scores,
-            nbest_out=wanted.nbest_out,
+            out=request.out,
+            format=request.format,
+            scores=request.scores,
+            nbest_out=request.nbest_out,
             progress=progress,
         )
-    if text and wanted.is_view:
-        show_answer(result.predictions[0].answers[: settings.decoding.nbest], text, quiet=wanted.quiet)
+    if request.data is None and is_view(request, output):
+        show_one(task, result.predictions[0], dataset.records[0], settings, output)
     else:
-        show_predictions(result, json=wanted.json, quiet=wanted.quiet, notes=result.notes)
+        show_predictions(task, result, output, notes=result.notes, records=dataset.records)
 
 
-def check_interactive(asked: Asked, wanted: Wanted) -> None:
+def show_one(task: "Task", prediction: Any, record: Any, settings: "ReadConfig", output: Output) -> None:
+    """Print one prediction for people: answers with their place in the text, or lines of a label."""
+    from qakit.data.predictions import Prediction
+
+    if isinstance(prediction, Prediction):
+        show_answer(prediction.answers[: settings.decoding.nbest], record.paragraphs[0].text, quiet=output.quiet)
+    else:
+        for line in task.lines(prediction, record):
+            emit_line(line)
+
+
+def check_interactive(request: "PredictRequest", output: Output) -> None:
     """Make sure that questions are to come from standard input, and answers to go where people see them.
 
     Raises:
         ConfigError: options that ask for other questions or another form of the answers.
     """
-    if asked.data or not wanted.is_view:
+    if request.data or not is_view(request, output):
         raise ConfigError(
             "--interactive shows its answers as they come; leave --data, --out, --format, --scores, --nbest-out and "
             "--json out"
         )
 
 
-def keep_asking(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
+def keep_asking(
+    task: "Task", request: "PredictRequest", load: "Callable[[], Models]", settings: "ReadConfig", output: Output
+) -> None:
     """Answer questions about one text until there are no more.
 
     Args:
@@ -118,23 +137,23 @@ def keep_asking(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", sett
         ConfigError: there is no text, or it is to come from where the questions come from; or see `check_interactive`.
         DataError: the text is empty or no UTF-8.
     """
-    from qakit.runs.predict import predict, read_questions
+    from qakit.runs.predict import predict as run
 
-    check_interactive(asked, wanted)
-    if not asked.text:
+    check_interactive(request, output)
+    if not request.text:
         raise ConfigError("--interactive asks about one text; give it by --text TEXT or --text @FILE")
-    if asked.text == "-":
+    if request.text == "-":
         raise ConfigError("--interactive reads questions from standard input, so --text - cannot; give --text @FILE")
-    text, _ = read_given(asked.text)
-    read_questions(None, question="?", text=text)
+    text, _ = read_given(request.text)
+    task.read_asked(replace(request, text=text, question="?"))
     models = load()
 
     def tell(question: str) -> None:
-        dataset = read_questions(None, question=question, text=text)
-        (prediction,) = predict(dataset, models, settings).predictions
-        show_answer(prediction.answers[: settings.decoding.nbest], text, quiet=wanted.quiet)
+        dataset = task.read_asked(replace(request, text=text, question=question))
+        (prediction,) = run(task, dataset, models, settings).predictions
+        show_one(task, prediction, dataset.records[0], settings, output)
 
-    converse(tell, first=asked.question, quiet=wanted.quiet)
+    converse(tell, first=request.question, quiet=output.quiet)
 
 
 def converse(tell: Callable[[str], None], *, first: str | None, quiet: bool) -> None:
@@ -206,7 +225,7 @@ def show_answer(answers: "Sequence[PredictedAnswer]", context: str, *, quiet: bo
 
 
 def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: bool) -> Text:
-    """What `show_answer` prints; unless `styled`, brackets that the context does not have show the place."""
+    """The text that `show_answer` prints; without styles, brackets that the context does not have mark the answer."""
     lines = [
         Text.assemble(number, answer_line(answer)) for number, answer in zip(numbers_of(answers), answers, strict=True)
     ]
@@ -216,7 +235,7 @@ def answer_view(answers: "Sequence[PredictedAnswer]", context: str, *, styled: b
 
 
 def numbers_of(answers: Sequence[object]) -> list[str]:
-    """What stands before each of several answers; nothing before a single one."""
+    """Numbers in front of several answers; nothing in front of a single one."""
     return [f"{number}. " for number in range(1, len(answers) + 1)] if len(answers) > 1 else [""] * len(answers)
 
 
@@ -238,7 +257,7 @@ def answer_line(answer: "PredictedAnswer") -> Text:
 
 
 def no_answer() -> Text:
-    """What is said in the place of an answer."""
+    """The text in the place of an answer."""
     return Text("no answer", style="bold yellow")
 
 
@@ -248,7 +267,7 @@ def on_one_line(text: str) -> str:
 
 
 def _excerpt(context: str, start: int, end: int) -> tuple[str, str, str]:
-    """What stands before the span, the span, and what stands behind it, of a long context only the neighbourhood.
+    """The text before the span, the span, and the text behind it; of a long context only the neighbourhood.
 
     Args:
         start, end: character offsets of the span, half-open.
@@ -265,8 +284,10 @@ def _excerpt(context: str, start: int, end: int) -> tuple[str, str, str]:
     return before.replace("\r\n", "\n"), span.replace("\r\n", "\n"), after.replace("\r\n", "\n")
 
 
-def search(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
-    """Answer questions from a corpus, and write or show what is wanted.
+def search(
+    task: "Task", request: "PredictRequest", load: "Callable[[], Models]", settings: "ReadConfig", output: Output
+) -> None:
+    """Answer questions from a corpus, and write or show what is asked for.
 
     Args:
         load: gives the models, once questions and corpus are known to be good.
@@ -278,29 +299,31 @@ def search(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings:
     from qakit.cli.progress import answer_progress
     from qakit.runs.predict import predict_from_corpus, questions_for
 
-    _check(asked, wanted)
-    dataset = questions_for(asked.data, asked.question, context=asked.context, lenient=asked.lenient)
-    is_view = asked.data is None and wanted.is_view
-    corpus = _read(asked, told=is_view and not wanted.quiet)
+    _check_search(request)
+    dataset = questions_for(request.data, request.question, context=request.context, lenient=request.lenient)
+    shows_view = request.data is None and is_view(request, output)
+    corpus = _read_corpus(request, told=shows_view and not output.quiet)
     models = load()
-    with answer_progress(len(dataset), quiet=wanted.quiet or asked.data is None) as progress:
+    with answer_progress(len(dataset), quiet=output.quiet or request.data is None) as progress:
         result = predict_from_corpus(
             dataset,
             corpus,
             models,
             settings,
-            out=wanted.out,
-            format=wanted.format,
-            nbest_out=wanted.nbest_out,
+            out=request.out,
+            format=request.format,
+            nbest_out=request.nbest_out,
             progress=progress,
         )
-    if is_view:
-        show_found(result.found[0][: settings.decoding.nbest], quiet=wanted.quiet)
+    if shows_view:
+        show_found(result.found[0][: settings.decoding.nbest], quiet=output.quiet)
     else:
-        show_predictions(result, json=wanted.json, quiet=wanted.quiet, notes=result.notes, answers=result.answers)
+        show_predictions(task, result, output, notes=result.notes, told={"answers": result.answers})
 
 
-def keep_searching(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", settings: "ReadConfig") -> None:
+def keep_searching(
+    task: "Task", request: "PredictRequest", load: "Callable[[], Models]", settings: "ReadConfig", output: Output
+) -> None:
     """Answer questions from a corpus, which is read once, until there are no more.
 
     Raises:
@@ -309,29 +332,29 @@ def keep_searching(asked: Asked, wanted: Wanted, load: "Callable[[], Models]", s
     """
     from qakit.runs.predict import predict_from_corpus, questions_for
 
-    check_interactive(asked, wanted)
-    _check(asked, wanted)
-    corpus = _read(asked, told=not wanted.quiet)
+    check_interactive(request, output)
+    _check_search(request)
+    corpus = _read_corpus(request, told=not output.quiet)
     models = load()
 
     def tell(question: str) -> None:
         (found,) = predict_from_corpus(questions_for(None, question), corpus, models, settings).found
-        show_found(found[: settings.decoding.nbest], quiet=wanted.quiet)
+        show_found(found[: settings.decoding.nbest], quiet=output.quiet)
 
-    converse(tell, first=asked.question, quiet=wanted.quiet)
+    converse(tell, first=request.question, quiet=output.quiet)
 
 
-def _check(asked: Asked, wanted: Wanted) -> None:
-    if asked.text is not None:
+def _check_search(request: "PredictRequest") -> None:
+    if request.text is not None:
         raise ConfigError("--corpus and --text (-c) both say where to look; give one of them")
-    if wanted.scores:
+    if request.scores:
         raise ConfigError("--corpus does not go with --scores: such a file is about the paragraphs of a data file")
 
 
-def _read(asked: Asked, *, told: bool) -> "Corpus":
+def _read_corpus(request: "PredictRequest", *, told: bool) -> "Corpus":
     from qakit.data.corpus import Corpus
 
-    corpus = Corpus.read(*asked.corpus, lenient=asked.lenient)
+    corpus = Corpus.read(*request.corpus, lenient=request.lenient)
     for note in corpus.notes if told else ():
         say(note)
     return corpus
@@ -350,7 +373,7 @@ def show_found(found: "Sequence[Found]", *, quiet: bool) -> None:
 
 
 def found_view(found: "Sequence[Found]", *, styled: bool) -> Text:
-    """What `show_found` prints; unless `styled`, brackets that the passage does not have show the place."""
+    """The text that `show_found` prints; without styles, brackets that the passage does not have mark the answer."""
     if not found:
         return Text("\n").join(
             [no_answer(), Text(), Text("no passage shares two characters in a row with the question")]

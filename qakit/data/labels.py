@@ -1,33 +1,33 @@
-"""Texts with an intent, and sentences whose words have tags: the records of two tasks, and how their files are read.
+"""Texts with labels, their files, and files of predicted labels.
 
-The schemas are those of the ADL course's first homework: lists of `{"id", "text", "intent"}` and of
-`{"id", "tokens", "tags"}`; test files lack the labels. JSON lines and parquet, and for intents CSV, have the same keys.
+Two kinds of records: a text with one label (`TextRecord`), and a sentence in words with a tag for each
+(`WordsRecord`). Which keys a file has for them is said by a `LabelSchema`, which each task on labels brings. The files
+are those of the ADL course's first homework: lists of `{"id", "text", "intent"}` and of `{"id", "tokens", "tags"}`;
+test files lack the labels. JSON lines, parquet and CSV have the same keys.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from qakit.data.formats.documents import Document, Row, load
-from qakit.data.formats.shapes import FilledText, Id, Shape, describe, keys_in_use, parse, surrogate_fault
+from qakit.data.formats.shapes import describe, keys_in_use, surrogate_fault
 from qakit.data.formats.source import Journal, Source, label
 from qakit.data.records import Dataset
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, RecordError
-from qakit.io import csv_text, file_error, read_csv_rows, read_text, write_text
+from qakit.io import csv_text, file_error, read_csv_rows, read_text
 
-Schema = Literal["intent", "slots"]
-"""Of a file; the name of its task too."""
 OUT_OF_SCOPE = "oos"
 """The intent of texts that have none of the others, as CLINC150 names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class IntentRecord:
-    """A text and what its author wants; `label` is None where the file does not tell.
+class TextRecord:
+    """A text and its label, such as an intent; `label` is None where the file does not tell.
 
     Raises:
         RecordError: an empty id.
@@ -41,6 +41,11 @@ class IntentRecord:
         _check_id(self.id)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that a model must know to be right: the label, where there is one."""
+        return () if self.label is None else (self.label,)
+
+    @property
     def article(self) -> str:
         """The text: equal ones stay together when data are split."""
         return self.text
@@ -52,7 +57,7 @@ class IntentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotRecord:
+class WordsRecord:
     """A sentence in words and, where the file tells, the tag of each (BIO: `B-date`, `I-date`, `O`).
 
     Raises:
@@ -79,13 +84,18 @@ class SlotRecord:
         return None if self.tags is None else " ".join(self.tags)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that a model must know to be right: the tags, where they are known."""
+        return self.tags or ()
+
+    @property
     def text(self) -> str:
         """The words with spaces between them."""
         return " ".join(self.words)
 
     @property
     def word_spans(self) -> tuple[tuple[int, int], ...]:
-        """Where in `text` each word stands: its first character, and the one behind its last."""
+        """Character span of each word in `text`, half-open."""
         ends = [end - 1 for end in accumulate(len(word) + 1 for word in self.words)]
         return tuple((end - len(word), end) for word, end in zip(self.words, ends, strict=True))
 
@@ -100,66 +110,54 @@ class SlotRecord:
         return (self.text,)
 
 
-LabelledRecord = IntentRecord | SlotRecord
+LabelledRecord = TextRecord | WordsRecord
+
+
+@dataclass(frozen=True)
+class LabelSchema:
+    """The keys of a task's data files, and how its records are built from them.
+
+    Attributes:
+        name: of the task.
+        text_key, label_key: the keys by which files are recognised; `label_key` is the column of prediction files too.
+        noun: a label in messages, with its article.
+        parse: builds a record from a JSON object, given the keys that must be there.
+        from_text: builds an unlabelled record from a text of its own.
+    """
+
+    name: str
+    text_key: str
+    label_key: str
+    noun: str
+    parse: Callable[[Any, Collection[str]], LabelledRecord]
+    from_text: Callable[[str], LabelledRecord]
+
+    @property
+    def expected(self) -> str:
+        """A record in messages."""
+        return f'{{"id", "{self.text_key}", "{self.label_key}"}}'
 
 
 _NAMED = 3  # labels that a note gives as examples
+_NAMED_KEYS = 6
+_SHORT = 100_000  # characters
+_OF_QUESTIONS = {"question", "context", "paragraphs", "title"}
 
 
-def classes_of(record: LabelledRecord) -> tuple[str, ...]:
-    """The names that a model has to know to be right about a record: its intent, or its tags; none without a label."""
-    if isinstance(record, SlotRecord):
-        return record.tags or ()
-    return () if record.label is None else (record.label,)
-
-
-def note_on_unknown(records: Iterable[LabelledRecord], known: Collection[str]) -> str | None:
-    """A sentence on the records whose label no model can get right that knows these names alone; None without any."""
+def note_on_unknown(records: Iterable[LabelledRecord], known: Collection[str], noun: str) -> str | None:
+    """A sentence on records whose label a model with the `known` classes cannot predict; None without any."""
     labelled = [record for record in records if record.label is not None]
-    strange = [found for found in (set(classes_of(record)).difference(known) for record in labelled) if found]
+    strange = [found for found in (set(record.classes).difference(known) for record in labelled) if found]
     if not strange:
         return None
     names = sorted(set().union(*strange))
-    what = "a tag" if isinstance(labelled[0], SlotRecord) else "an intent"
     shown = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
     verb = "has" if len(strange) == 1 else "have"
-    return f"{len(strange)} of {len(labelled)} records {verb} {what} that the training data lack: {shown}"
+    return f"{len(strange)} of {len(labelled)} records {verb} {noun} that the training data lack: {shown}"
 
 
-class _Intent(Shape):
-    id: Id
-    text: FilledText
-    intent: FilledText | None = None
-
-
-class _Slots(Shape):
-    id: Id
-    tokens: list[FilledText]
-    tags: list[FilledText] | None = None
-
-
-def _intent(value: Any, required: Collection[str]) -> IntentRecord:
-    shape = parse(_Intent, value, required=required)
-    return IntentRecord(shape.id, shape.text, shape.intent)
-
-
-def _slots(value: Any, required: Collection[str]) -> SlotRecord:
-    shape = parse(_Slots, value, required=required)
-    return SlotRecord(shape.id, tuple(shape.tokens), None if shape.tags is None else tuple(shape.tags))
-
-
-_BUILDERS: Mapping[Schema, tuple[str, Callable[[Any, Collection[str]], LabelledRecord]]] = {
-    "intent": ("intent", _intent),
-    "slots": ("tags", _slots),
-}
-_TEXT_KEYS: Mapping[str, Schema] = {"text": "intent", "tokens": "slots"}
-_SHORT = 100_000  # characters
-_OF_QUESTIONS = {"question", "context", "paragraphs", "title"}
-_EXPECTED = {"intent": '{"id", "text", "intent"}', "slots": '{"id", "tokens", "tags"}'}
-
-
-def read_labelled(paths: Sequence[Path], schema: Schema, *, lenient: bool = False) -> Dataset[Any]:
-    """The `IntentRecord`s or `SlotRecord`s of one or more files; their ids must differ over all of them.
+def read_labelled(paths: Sequence[Path], schema: LabelSchema, *, lenient: bool = False) -> Dataset[Any]:
+    """The records of one or more files; their ids must differ over all of them.
 
     Args:
         lenient: leave out bad records, counting them, and accept a byte order mark.
@@ -182,41 +180,40 @@ def read_labelled(paths: Sequence[Path], schema: Schema, *, lenient: bool = Fals
     journal.raise_problems()
     missing = sum(record.label is None for record in records)
     notes = (f"{missing} of {len(records)} records have no label",) if 0 < missing < len(records) else ()
-    return Dataset(tuple(records), schema, tuple(paths), journal.skipped, notes)
+    return Dataset(tuple(records), schema.name, tuple(paths), journal.skipped, notes)
 
 
-def _read(document: Document, schema: Schema, journal: Journal) -> Iterator[LabelledRecord]:
+def _read(document: Document, schema: LabelSchema, journal: Journal) -> Iterator[LabelledRecord]:
     rows = _rows(document, schema)
-    others = {schema_of_keys(row.value) for row in rows if isinstance(row.value, dict)} - {None}
-    if others and schema not in others:
-        (other,) = others
-        message = f"is one of {other}, for the task of this name; expected {_EXPECTED[schema]}"
+    given = [row.value for row in rows if isinstance(row.value, dict)]
+    if given and not any(schema_of_keys(value, [schema]) for value in given):
+        keys = ", ".join(sorted(map(str, given[0]))[:_NAMED_KEYS])
+        message = f"has records of the keys {keys}; expected {schema.expected}, for the task {schema.name}"
         raise file_error(document.path, "schema", message)
-    key, build = _BUILDERS[schema]
-    required = keys_in_use((row.value for row in rows), (key,))
+    required = keys_in_use((row.value for row in rows), (schema.label_key,))
     source = Source(document.path, journal, {"words": "tokens"})
     for row in rows:
         if row.problem:
             source.reject(row.label, [(row.problem.field, row.problem.message)])
             continue
-        record = source.record(label(row.label, row.value), partial(build, row.value, required))
+        record = source.record(label(row.label, row.value), partial(schema.parse, row.value, required))
         if record is not None:
             yield record
 
 
-def _rows(document: Document, schema: Schema) -> Sequence[Row]:
+def _rows(document: Document, schema: LabelSchema) -> Sequence[Row]:
     if document.kind != "json":
         return document.rows
     value = document.value
-    if isinstance(value, dict) and schema_of_keys(value) == schema:
+    if isinstance(value, dict) and schema_of_keys(value, [schema]):
         return (Row("line 1", value),)
     if not isinstance(value, list):
-        raise file_error(document.path, "schema", f"found {describe(value)}; expected a list of {_EXPECTED[schema]}")
+        raise file_error(document.path, "schema", f"found {describe(value)}; expected a list of {schema.expected}")
     return tuple(Row(f"records[{number}]", item) for number, item in enumerate(value))
 
 
-def single_record(text: str, schema: Schema) -> Dataset[Any]:
-    """A text of its own, as a dataset; its words are what white space parts.
+def single_record(text: str, schema: LabelSchema) -> Dataset[Any]:
+    """A text of its own, as a dataset.
 
     Raises:
         DataError: it is empty, or was no UTF-8.
@@ -225,31 +222,30 @@ def single_record(text: str, schema: Schema) -> Dataset[Any]:
         raise DataError([Problem("command line", "text", "encoding", "is not UTF-8; give it as UTF-8")])
     if not text.strip():
         raise DataError([Problem("command line", "text", "text", "is empty; expected a text")])
-    record = IntentRecord("text", text) if schema == "intent" else SlotRecord("text", tuple(text.split()))
-    return Dataset((record,), schema)
+    return Dataset((schema.from_text(text),), schema.name)
 
 
-def schema_of(path: Path) -> Schema | None:
-    """The schema of a file of intents or tags, told from its first record alone; None for anything else."""
+def schema_of(path: Path, schemas: Sequence[LabelSchema]) -> LabelSchema | None:
+    """The schema that a file follows, told from its first record alone; None where it is none of `schemas`."""
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         from qakit.data.formats.documents import explained_parquet
 
         with explained_parquet(path):
-            return schema_of_keys(pq.read_schema(path).names)
+            return schema_of_keys(pq.read_schema(path).names, schemas)
     try:
         text = read_text(path, allow_bom=True).lstrip()
     except DataError:
         return None  # the reader says what is wrong
     begin = text[1:].lstrip() if text.startswith("[") else text
     if not begin.startswith("{"):
-        return schema_of_keys(text.partition("\n")[0].rstrip().replace('"', "").split(","))
+        return schema_of_keys(text.partition("\n")[0].rstrip().replace('"', "").split(","), schemas)
     try:
         first = json.JSONDecoder().raw_decode(begin)[0] if begin is not text or _is_quickly_read(text) else {}
     except (ValueError, RecursionError):
         return None
-    return schema_of_keys(first)
+    return schema_of_keys(first, schemas)
 
 
 def _is_quickly_read(text: str) -> bool:
@@ -257,11 +253,12 @@ def _is_quickly_read(text: str) -> bool:
     return len(text) < _SHORT or text.partition("\n")[0].rstrip().endswith("}")
 
 
-def schema_of_keys(keys: Collection[str]) -> Schema | None:
-    """The schema of a record with these keys, where it is one of intents or tags."""
+def schema_of_keys(keys: Collection[str], schemas: Sequence[LabelSchema]) -> LabelSchema | None:
+    """The schema of a record with these keys; of several with the same text key, the one whose label is there too."""
     if _OF_QUESTIONS.intersection(keys):
         return None
-    return next((schema for key, schema in _TEXT_KEYS.items() if key in keys), None)
+    found = [schema for schema in schemas if schema.text_key in keys]
+    return next((schema for schema in found if schema.label_key in keys), found[0] if found else None)
 
 
 def _check_id(name: str) -> None:
@@ -269,15 +266,12 @@ def _check_id(name: str) -> None:
         raise RecordError("id", "is empty")
 
 
-_COLUMNS = {"intent": "intent", "slots": "tags"}
-
-
 @dataclass(frozen=True, slots=True)
 class LabelPrediction:
-    """What was predicted for a record: an intent, or tags with a space between them.
+    """The predicted label of a record: a class, or tags with a space between them.
 
-    `ranked` are the likeliest intents with their probabilities, best first, where they are known; `probability` is that
-    of the best intent, or of all tags of the sentence together.
+    `ranked` are the likeliest classes with their probabilities, best first, where they are known; `probability` is that
+    of the best class, or of all tags of the sentence together.
     """
 
     id: str
@@ -291,23 +285,22 @@ class LabelPrediction:
         return (self.label, *(name for name, _ in self.ranked if name != self.label))
 
 
-def render_labels(predictions: Iterable[LabelPrediction], schema: Schema) -> str:
-    """A prediction file as text."""
-    return csv_text(("id", _COLUMNS[schema]), ((one.id, one.label) for one in predictions))
+def render_labels(predictions: Iterable[LabelPrediction], column: str) -> str:
+    """A prediction file as text: CSV `id,COLUMN`."""
+    return csv_text(("id", column), ((one.id, one.label) for one in predictions))
 
 
-def ranked_intents(prediction: LabelPrediction) -> list[dict[str, str | float]]:
-    """The likeliest intents with their probabilities, as JSON."""
-    return [{"intent": name, "probability": probability} for name, probability in prediction.ranked]
+def ranked_labels(prediction: LabelPrediction, column: str) -> list[dict[str, str | float]]:
+    """The likeliest labels with their probabilities, as JSON."""
+    return [{column: name, "probability": probability} for name, probability in prediction.ranked]
 
 
-def read_labels(path: Path, schema: Schema) -> dict[str, LabelPrediction]:
-    """The predictions of a file, by id.
+def read_labels(path: Path, column: str) -> dict[str, LabelPrediction]:
+    """The predictions of a CSV file `id,COLUMN`, by id.
 
     Raises:
         DataError: it has not these two columns, a row of too many or too few cells, or an id twice.
     """
-    column = _COLUMNS[schema]
     found: dict[str, LabelPrediction] = {}
     problems: list[Problem] = []
     for line, row in read_csv_rows(path):
@@ -322,8 +315,3 @@ def read_labels(path: Path, schema: Schema) -> dict[str, LabelPrediction]:
     if problems:
         raise DataError(problems)
     return found
-
-
-def write_labels(predictions: Iterable[LabelPrediction], path: Path, schema: Schema) -> None:
-    """Write a prediction file in one step."""
-    write_text(path, render_labels(predictions, schema))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from qakit.data.formats.documents import Document, Row, load
 from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
@@ -246,15 +246,17 @@ def write_outputs(
     if out:
         write_predictions(_texts(predictions), out, format)
     if nbest_out:
-        write_json(
-            nbest_out,
-            {prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in predictions},
-        )
+        write_json(nbest_out, answers_json(predictions))
     return tuple(file for file in (out, nbest_out) if file)
 
 
-def document(predictions: Sequence[Prediction], format: str) -> str:
-    """The prediction document as text, for standard output."""
+def answers_json(predictions: Sequence[Prediction]) -> dict[str, list[dict[str, Any]]]:
+    """The n-best lists by question id, as JSON."""
+    return {prediction.id: [answer._asdict() for answer in prediction.answers] for prediction in predictions}
+
+
+def render_texts(predictions: Sequence[Prediction], format: str) -> str:
+    """The prediction file of the best answers, as text."""
     return render_predictions(_texts(predictions), format)
 
 

@@ -2,23 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Paragraph, Record
 from qakit.metrics.places import Span, nearest, places
 from qakit.metrics.presets import QuestionScore
 from qakit.metrics.slices import DIMENSIONS, Shape, labels
 from qakit.metrics.verdicts import Evidence, verdict_of
-
-
-class Choice(NamedTuple):
-    """One answer of an n-best list: `text` is `start` to `end` (exclusive) of the paragraph that was read."""
-
-    text: str
-    start: int
-    end: int
-    score: float
-    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,7 @@ class Reading:
 
     candidate: int
     context: str
-    answers: tuple[Choice, ...]
+    answers: tuple[PredictedAnswer, ...]
     windows: tuple[Span, ...]
     selection: tuple[float, ...] = ()
 

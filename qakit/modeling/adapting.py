@@ -1,4 +1,4 @@
-"""What is changed about a model between loading and training: frozen and redrawn layers, LoRA, dropout samples."""
+"""Changes to a model between loading and training: frozen and reinitialised layers, LoRA, multi-sample dropout."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,16 +12,15 @@ from qakit.errors import ConfigError
 from qakit.modeling.token_types import token_type_embedding
 from qakit.training.layers import embedding_modules, encoder_layers
 
-_DROPOUT = 0.1  # where the model's config has none
+_DROPOUT = 0.1  # the rate of BERT, for models whose config has none
 
 
 def adapt(model: Any, config: TrainConfig) -> Any:
-    """The model as the settings want it trained.
-
-    Token types that tell of exact matches are trained whatever else is frozen: their copies say nothing yet.
+    """The model with the tricks of the settings applied, in place; with LoRA it is wrapped.
 
     Raises:
-        ConfigError: more layers than the model has, peft is missing, or a model that lacks what a trick needs.
+        ConfigError: a trick names more layers than the model has, the model lacks what a trick needs, or peft is not
+            installed.
     """
     tricks = config.tricks
     layers = encoder_layers(model) if tricks.reinitialize_layers or tricks.freeze_layers else ()
@@ -31,37 +30,41 @@ def adapt(model: Any, config: TrainConfig) -> Any:
     if tricks.freeze_layers + tricks.reinitialize_layers > len(layers):
         both = f"{tricks.freeze_layers} and {tricks.reinitialize_layers}"
         raise ConfigError(f"tricks.freeze_layers and reinitialize_layers ({both}) share some of {len(layers)} layers")
-    redrawn = layers[len(layers) - tricks.reinitialize_layers :]
-    _redraw(model, redrawn)
+    # Frozen from the bottom, reinitialised from the top: upper layers are the most specific to pretraining.
+    reinitialised = layers[len(layers) - tricks.reinitialize_layers :]
+    _reinitialise(model, reinitialised)
     if tricks.reinitialize_head:
-        _redraw(model, head_modules(model))
+        _reinitialise(model, head_modules(model))
     if tricks.freeze_embeddings or tricks.freeze_layers:
         _freeze(embedding_modules(model))
     _freeze(layers[: tricks.freeze_layers])
+    # Trained whatever else is frozen: new token types are copies, which tell the model nothing yet.
     learnt = [token_type_embedding(model).requires_grad_(True)] if config.windows.match_length else []
     if tricks.dropout_samples > 1:
         _sample_dropout(model, tricks.dropout_samples)
     if config.training.gradient_checkpointing:
         _checkpoint_gradients(model)
-    return _with_lora(model, tricks, tricks.lora_rank, [*redrawn, *learnt]) if tricks.lora_rank else model
+    # Last: it wraps modules, so names and classes are no longer those that the other tricks look for.
+    return _with_lora(model, tricks, tricks.lora_rank, [*reinitialised, *learnt]) if tricks.lora_rank else model
 
 
 def head_modules(model: Any) -> list[nn.Module]:
-    """The modules that a task adds to the encoder."""
+    """The modules of a model beside its encoder: the head of its task."""
     return [module for name, module in model.named_children() if name != model.base_model_prefix]
 
 
-def merged(model: Any) -> Any:
-    """The model in transformers' own layout: with LoRA, a copy whose updates are added to the weights."""
+def merge_lora(model: Any) -> Any:
+    """The model in transformers' own layout: with LoRA, a copy with the updates added to the weights."""
+    # A copy, as the training goes on with the updates apart.
     return deepcopy(model).merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
-def _redraw(model: Any, modules: Any) -> None:
-    """Draw weights anew, as the model's own initialisation does (Zhang et al., 2021)."""
+def _reinitialise(model: Any, modules: Any) -> None:
+    """Initialise modules again as the model itself does (Zhang et al., 2021)."""
     for module in modules:
         for part in module.modules():
             for parameter in part.parameters(recurse=False):
-                parameter._is_hf_initialized = False
+                parameter._is_hf_initialized = False  # transformers skips what it has marked as loaded
             part._is_hf_initialized = False
             model._init_weights(part)
 
@@ -72,17 +75,17 @@ def _freeze(modules: Any) -> None:
 
 
 def _with_lora(model: Any, tricks: TrickSettings, rank: int, learnt: Sequence[nn.Module]) -> Any:
-    """The model with low-rank updates of its encoder's linear layers (Hu et al., 2022).
+    """The model with low-rank updates of its encoder's linear layers (LoRA, Hu et al., 2022).
 
-    The head and the `learnt` modules, layers drawn anew among them, are trained whole: an update of random weights
-    leaves most of them random. Frozen layers stay as they are.
+    The head and the `learnt` modules are trained whole. Frozen layers stay as they are.
     """
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError:
         raise ConfigError("tricks.lora_rank needs the package peft: pip install 'qakit[lora]'") from None
-    # peft finds modules by the ends of their names: a head's `dropout` would be every dropout of the encoder too, and
-    # the encoder's `dense` one of the head.
+    # Whole: head and reinitialised layers are random, and a low-rank update would leave most of them random.
+    # By full names: peft matches the ends of names, so a head's `dropout` would be every dropout of the encoder too,
+    # and the encoder's `dense` one of the head.
     whole = [part for part in (*head_modules(model), *learnt) if any(p.requires_grad for p in part.parameters())]
     within = {part for module in whole for part in module.modules()}
     encoder = set(model.base_model.modules())
@@ -100,7 +103,7 @@ def _with_lora(model: Any, tricks: TrickSettings, rank: int, learnt: Sequence[nn
     ]
     if not targets:
         raise ConfigError(
-            "tricks.lora_rank: every layer is frozen or drawn anew, so none is left to update; leave it out"
+            "tricks.lora_rank: every layer is frozen or reinitialised, so none is left to update; leave it out"
         )
     return get_peft_model(
         model,
@@ -115,9 +118,9 @@ def _with_lora(model: Any, tricks: TrickSettings, rank: int, learnt: Sequence[nn
 
 
 def _sample_dropout(model: Any, samples: int) -> None:
-    """Let the head see the encoder's output through several dropout masks (Inoue, 2019).
+    """Let the head see the encoder's output through several dropout masks in training (Inoue, 2019).
 
-    The head's input is repeated, so that its output holds the batch `samples` times over; only in training.
+    The head's output then holds the batch `samples` times: shape (samples * B, ...).
     """
     parts = [part for module in head_modules(model) for part in module.modules()]
     linears = [part for part in parts if isinstance(part, nn.Linear)]
@@ -126,11 +129,12 @@ def _sample_dropout(model: Any, samples: int) -> None:
     rate = getattr(model.config, "hidden_dropout_prob", None) or _DROPOUT
     for part in parts:
         if isinstance(part, nn.Dropout):
-            part.p = 0.0  # the samples take its place
+            part.p = 0.0  # replaced by the masks of `repeat`; two dropouts would drop too much
 
     def repeat(module: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
         if not module.training:
             return None
+        # Repeated before the last linear layer, so the encoder, which is nearly all of the work, runs once.
         repeated = inputs[0].repeat(samples, *[1] * (inputs[0].ndim - 1))
         return (torch.nn.functional.dropout(repeated, rate), *inputs[1:])
 
@@ -138,9 +142,9 @@ def _sample_dropout(model: Any, samples: int) -> None:
 
 
 def _checkpoint_gradients(model: Any) -> None:
-    # Older releases of transformers 5 know it by another name.
+    # The method was renamed within transformers 5.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     try:
-        enable({"use_reentrant": False})
+        enable({"use_reentrant": False})  # reentrant checkpoints lose gradients where the embeddings are frozen
     except ValueError as error:
         raise ConfigError(f"training.gradient_checkpointing: {error}") from None

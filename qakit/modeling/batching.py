@@ -1,4 +1,4 @@
-"""From gathered windows to tensors, and which windows share a forward pass."""
+"""Batches of windows: gathered into tensors, for the epochs of a training and by length for inference."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from qakit.spans.windowing import (
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """B windows on their way through a model.
+    """B windows of T tokens as inputs of a model.
 
     Attributes:
         inputs: `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`; shape (B, T).
         index: number of each window, shape (B,).
-        pairs: the pair each window belongs to, shape (B,).
-        paragraph_offset, paragraph_length: where each window's paragraph tokens are, shape (B,).
-        first_token: number, in its paragraph, of each window's first paragraph token, shape (B,).
+        pairs: number of each window's pair, shape (B,).
+        paragraph_offset, paragraph_length: first paragraph token in the window, and their number, shape (B,).
+        first_token: number of that first token within its whole paragraph, shape (B,).
     """
 
     inputs: dict[str, Tensor]
@@ -39,12 +39,13 @@ class WindowBatch:
     first_token: "np.ndarray[Any, np.dtype[np.int32]]"
 
 
-def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pad_id: int) -> WindowBatch:
-    """Gather the windows of numbers `index` into tensors on the CPU."""
+def gather_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pad_id: int) -> WindowBatch:
+    """Gather the windows with the numbers `index` into tensors on the CPU."""
     gathered = gather_windows(pairs, windows, index, pad_id)
     inputs = {"input_ids": gathered.input_ids, "attention_mask": gathered.attention_mask}
     if gathered.token_type_ids is not None:
         inputs["token_type_ids"] = gathered.token_type_ids
+    # The tensors share the arrays' memory, so nothing is copied.
     return WindowBatch(
         inputs={name: torch.from_numpy(array) for name, array in inputs.items()},
         index=np.asarray(index),
@@ -56,16 +57,19 @@ def window_batch(pairs: EncodedPairs, windows: Windows, index: Sequence[int], pa
 
 
 class EpochWindows:
-    """What an epoch shows: one window a pair, holding its answer, and then windows without the answer of some pairs.
+    """Training windows of each epoch: one per pair that holds its answer, then some without the answer.
 
-    Both are drawn anew for each epoch; see `qakit.spans.windowing`.
+    Both are drawn again for each epoch; see `qakit.spans.windowing`.
 
     Attributes:
         lengths: tokens of each window, the same in every epoch, shape (windows of an epoch,).
     """
 
+    # One window a pair, at a random place around the answer: a model that sees the answer in the middle only learns
+    # the middle, as the public HW7 solutions show, which need much overlap at prediction to repair it.
+
     def __init__(self, pairs: EncodedPairs, spans: Ints, *, pad_id: int, seed: int, negatives: float = 0.0) -> None:
-        """`negatives` is the share of the pairs with an answer of which a window without it is shown too."""
+        """Prepare the windows; `negatives` is the share of answerable pairs that also get a window without answer."""
         self.pairs = pairs
         self.spans = spans
         self._pad_id = pad_id
@@ -73,15 +77,16 @@ class EpochWindows:
         self._negatives = round(negatives * int(has_negatives(pairs, spans).sum()))
         self._drawn: tuple[int, Windows] | None = None
         own = np.minimum(pairs.paragraph_lengths, pairs.room) + pairs.question_lengths + pairs.frame.size
-        # A window without the answer is always full; of which pair it is changes from epoch to epoch.
+        # A window without the answer is always full. Its pair changes from epoch to epoch, so it counts as the longest:
+        # the plan of a training needs lengths that hold in every epoch.
         full = np.full(self._negatives, (pairs.room + pairs.question_lengths + pairs.frame.size).max(initial=0))
         self.lengths = np.concatenate([own, full]).astype(np.int64)
 
     def batch(self, index: Sequence[int], epoch: int) -> WindowBatch:
-        """The windows of numbers `index`, as drawn for `epoch`; those from `len(pairs)` on lack their answer."""
+        """The windows with the numbers `index`, as drawn for `epoch`; from `len(pairs)` on they lack the answer."""
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, self._draw(epoch)
-        return window_batch(self.pairs, self._drawn[1], index, self._pad_id)
+        return gather_batch(self.pairs, self._drawn[1], index, self._pad_id)
 
     def _draw(self, epoch: int) -> Windows:
         own = training_windows(self.pairs, self.spans, seed=self._seed, epoch=epoch)
@@ -92,14 +97,15 @@ class EpochWindows:
 
 
 def batches_by_length(pairs: EncodedPairs, windows: Windows, batch_tokens: int) -> Iterator[list[int]]:
-    """Numbers of windows that go through a model together: neighbours in length, longest first.
+    """Numbers of the windows of each batch, longest first.
 
-    The longest come first so that a batch that does not fit in memory fails at once. A batch holds at most
-    `batch_tokens` tokens, padding included, and one window at least.
+    A batch holds at most `batch_tokens` tokens including padding, and at least one window.
     """
     lengths = windows.paragraph_lengths + pairs.question_lengths[windows.pairs] + pairs.frame.size
     batch: list[int] = []
+    # Longest first: a batch that does not fit in memory fails at once, not after an hour.
     for number in np.argsort(-lengths, kind="stable").tolist():
+        # The first window is the longest, so all others are padded to it.
         if batch and (len(batch) + 1) * int(lengths[batch[0]]) > batch_tokens:
             yield batch
             batch = []

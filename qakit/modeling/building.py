@@ -1,4 +1,4 @@
-"""Building the model that a training starts from: pretrained, or a config and random weights."""
+"""The initial model of a training: pretrained weights, or a config with random weights."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,26 +10,26 @@ from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.modeling.info import read_info
 from qakit.modeling.loading import (
-    agree_on_inputs,
     check_positions,
+    drop_unused_token_types,
     load_tokenizer,
     model_folder,
     pretrained_config,
     pretrained_model,
 )
-from qakit.modeling.token_types import add_token_types, check_token_types, token_types, token_types_needed
+from qakit.modeling.token_types import add_token_types, check_token_types, count_token_types, required_token_types
 from qakit.modeling.word_vocabulary import (
     RECURRENT,
     WORDS,
-    note_on_vectors,
-    put_vectors,
+    build_word_tokenizer,
+    find_vectors,
     read_vectors,
+    set_vectors,
+    vector_coverage,
     vector_fields,
-    vectors_of,
-    word_tokenizer,
 )
 
-_OF_RECURRENT = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
+_RECURRENT_HEADS = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification")
 
 
 def build_for_training(
@@ -41,22 +41,22 @@ def build_for_training(
     data: Dataset[Any] | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Any, Any, list[str]]:
-    """The model and tokenizer that training starts from; its weights are fp32, whatever they were stored in.
+    """The model, in fp32, and the tokenizer that training starts from.
 
-    It has the token types that `windows.match_length` needs; those that are added to a checkpoint change no output yet.
+    The model has the token types that `windows.match_length` needs; added ones do not change its outputs yet.
 
     Args:
-        classes: names of the outputs of its head, where they have names; a checkpoint's head of another size is drawn
-            anew.
-        data: what a tokenizer of words is made from, which `lstm` and `gru` have where none is given.
-        tell: called with a sentence for the user on the word vectors, where there are any.
+        classes: names of the head's outputs, if they have names; a checkpoint's head of another size is initialised
+            again.
+        data: training data, from which a tokenizer of words is made; `lstm` and `gru` get one by default.
+        tell: called with a sentence for the user on how many words have vectors, if vectors are given.
 
     Returns:
-        The model, the tokenizer and the names of the weights that were drawn at random though the rest was loaded.
+        The model, the tokenizer and the names of newly initialised weights in an otherwise loaded model.
 
     Raises:
-        ConfigError: config fields that are unknown or make no model, windows longer than the model's positions, a model
-            that cannot have the token types or is not for the task, or word vectors of other words than the data's.
+        ConfigError: unknown or invalid config fields, windows longer than the model's positions, a model without the
+            token types or the head of the task, or word vectors for none of the data's words.
         CheckpointError: nothing to load under that name.
     """
     import torch
@@ -68,18 +68,19 @@ def build_for_training(
     auto = getattr(transformers, auto_class)
     if settings.embeddings and settings.name not in RECURRENT:
         raise ConfigError(f"model.embeddings {settings.embeddings}: is for {' and '.join(RECURRENT)}; leave it out")
-    # transformers takes the dtype that was stored; the small updates of a fine-tuning are lost in 16-bit weights.
+    # Transformers would keep the stored dtype, but the small updates of fine-tuning are lost in 16-bit weights.
     arguments: dict[str, Any] = {"dtype": torch.float32}
     if settings.attention:
         arguments["attn_implementation"] = settings.attention
     from_scratch = _is_from_scratch(settings)
     if from_scratch:
-        model, tokenizer = _built(auto, settings, windows, _class_fields(classes), data, arguments, tell)
+        model, tokenizer = _build_from_scratch(auto, settings, windows, _class_fields(classes), data, arguments, tell)
         fresh: list[str] = []
     else:
-        model, tokenizer, fresh = _loaded(auto, settings, _class_fields(classes), arguments)
+        model, tokenizer, fresh = _load_pretrained(auto, settings, _class_fields(classes), arguments)
+    # Checked on the built model: overrides may have changed its positions and token types.
     check_positions(model, tokenizer, windows.max_length)
-    tokenizer = agree_on_inputs(model, tokenizer)
+    tokenizer = drop_unused_token_types(model, tokenizer)
     if windows.match_length and not from_scratch:
         add_token_types(model, tokenizer, windows.match_length, known=known_match_length(settings))
     check_token_types(model.config, tokenizer, windows.match_length)
@@ -87,10 +88,10 @@ def build_for_training(
 
 
 def known_match_length(settings: ModelSettings) -> int:
-    """The `windows.match_length` that the weights to start from were trained with; 0 where nothing tells of one.
+    """The `windows.match_length` that the initial weights were trained with; 0 if it is not known.
 
     Raises:
-        CheckpointError: a folder without a model, or what qakit stored there is damaged.
+        CheckpointError: the folder has no model, or its `qakit.json` is damaged.
     """
     info = None if _is_from_scratch(settings) else read_info(model_folder(settings.name))
     return (info.windows.match_length or 0) if info else 0
@@ -100,7 +101,7 @@ def _is_from_scratch(settings: ModelSettings) -> bool:
     return settings.from_scratch or settings.name in RECURRENT
 
 
-def _built(
+def _build_from_scratch(
     auto: Any,
     settings: ModelSettings,
     windows: WindowSettings,
@@ -109,45 +110,47 @@ def _built(
     arguments: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> tuple[Any, Any]:
-    """A model of random weights, but for vectors of its words that are given, and its tokenizer."""
+    """A model with random weights, except for given word vectors, and its tokenizer."""
     vectors = _vectors(settings)
     tokenizer = _scratch_tokenizer(settings, data, vectors)
     config = _scratch_config(settings, tokenizer, windows, {**names, **vector_fields(vectors)})
     _check_kind(config, auto)
-    found = vectors_of(tokenizer.get_vocab(), vectors)
+    found = find_vectors(tokenizer.get_vocab(), vectors)
     if settings.embeddings and data is not None:
-        tell(note_on_vectors(settings.embeddings, tokenizer, data.texts, found))
+        tell(vector_coverage(settings.embeddings, tokenizer, data.texts, found))
     with _explained_attention(settings):
         model = _from_config(auto, config, **arguments)
-    put_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), found)
+    # After the random initialisation, which would overwrite them.
+    set_vectors(model.get_input_embeddings(), tokenizer.get_vocab(), found)
     return model, tokenizer
 
 
 def _check_kind(config: Any, auto: Any) -> None:
-    """Make sure that a recurrent model is built for a task that it has a head for."""
-    if config.model_type in RECURRENT and auto.__name__ not in _OF_RECURRENT:
+    """Raise `ConfigError` for a recurrent model without a head for the task."""
+    if config.model_type in RECURRENT and auto.__name__ not in _RECURRENT_HEADS:
         raise ConfigError(
             f"model.name: {' and '.join(RECURRENT)} are for train-intent and train-slots; give an encoder"
         )
 
 
-def _loaded(
+def _load_pretrained(
     auto: Any, settings: ModelSettings, names: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> tuple[Any, Any, list[str]]:
-    """A pretrained model, its tokenizer, and the names of weights that are missing or of another size."""
+    """A pretrained model, its tokenizer, and the names of weights that are missing or have another size."""
     source = model_folder(settings.name)
     config = pretrained_config(source)
     _check_kind(config, auto)
     _check_fields(config, settings)
     tokenizer = load_tokenizer(settings.tokenizer or source)
     config = _with_fields(config, settings, **names)
+    # Another size is accepted only where this training names the classes; elsewhere it is a damaged checkpoint.
     with _explained_attention(settings):
         model, loading = pretrained_model(auto, source, config=config, ignore_mismatched_sizes=bool(names), **arguments)
     return model, tokenizer, sorted([*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])])
 
 
 def _vectors(settings: ModelSettings) -> Mapping[str, Any]:
-    """The word vectors to start from, if any."""
+    """The given word vectors by word; empty without any."""
     if settings.embeddings is None:
         return {}
     vectors = read_vectors(settings.embeddings)
@@ -158,7 +161,7 @@ def _vectors(settings: ModelSettings) -> Mapping[str, Any]:
 
 
 def _class_fields(classes: Sequence[str]) -> dict[str, Any]:
-    """How a transformers config names the outputs of a head."""
+    """Config fields with the names of a head's outputs."""
     names = dict(enumerate(classes))
     return {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
 
@@ -168,17 +171,18 @@ def _scratch_tokenizer(settings: ModelSettings, data: Dataset[Any] | None, vecto
 
     is_recurrent = settings.name in RECURRENT
     if data is not None and (settings.tokenizer == WORDS or (is_recurrent and settings.tokenizer is None)):
-        return word_tokenizer(data.texts, settings.vocabulary, known=vectors, begin=not is_recurrent)
+        # Encoders such as BERT classify a text by its first token; recurrent ones take a maximum over all tokens.
+        return build_word_tokenizer(data.texts, settings.vocabulary, known=vectors, begin=not is_recurrent)
     if settings.tokenizer is None and (settings.name in CONFIG_MAPPING or Path(settings.name).suffix == ".json"):
         raise ConfigError(
-            f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer, "
-            "a folder, a hub name or a vocab.txt; or `words`, for those of the training data"
+            f"--from-scratch --model {settings.name}: a model type or config file has no vocabulary; give --tokenizer "
+            "with a folder, a hub name, a vocab.txt, or `words` for a vocabulary of the training data"
         )
     return load_tokenizer(settings.tokenizer or settings.name)
 
 
 def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSettings, known: Mapping[str, Any]) -> Any:
-    """The config of a model to be built: a type's defaults or a config file, what is known, the overrides."""
+    """Config of a new model: a type's defaults or a config file, then known facts, then the overrides."""
     from transformers import CONFIG_MAPPING, AutoConfig
 
     facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, **known}
@@ -188,19 +192,20 @@ def _scratch_config(settings: ModelSettings, tokenizer: Any, windows: WindowSett
     config = AutoConfig.for_model(settings.name) if is_type else pretrained_config(settings.name)
     _check_fields(config, settings)
     if windows.match_length:
-        facts["type_vocab_size"] = max(token_types(config), token_types_needed(tokenizer, windows.match_length))
+        facts["type_vocab_size"] = max(count_token_types(config), required_token_types(tokenizer, windows.match_length))
     if not is_type:
         return _with_fields(config, settings, **facts)
-    with _explained_fields():  # all at once: some fields follow from others
+    with _explained_fields():  # all fields at once, since the constructor derives some from others
         return AutoConfig.for_model(settings.name, **{**facts, **settings.overrides})
 
 
 @contextmanager
 def _explained_attention(settings: ModelSettings) -> Iterator[None]:
-    """Tell what is wrong with `model.attention` as such: nothing else needs a package or differs between models."""
+    """Turn errors about the attention implementation into a `ConfigError` that names `model.attention`."""
     try:
         yield
     except (ConfigError, CheckpointError, ImportError) as error:
+        # The message alone tells such an error from the others that loading raises with the same classes.
         if settings.attention is None or not any(word in str(error).lower() for word in ("attention", "attn")):
             raise
         raise ConfigError(f"model.attention {settings.attention}: {error}") from None
@@ -214,7 +219,7 @@ def _from_config(auto: Any, config: Any, **arguments: Any) -> Any:
 
 
 def _check_fields(config: Any, settings: ModelSettings) -> None:
-    """Make sure that every override is a field of `config`."""
+    """Raise `ConfigError` for an override that is no field of `config`."""
     for field in settings.overrides:
         if not hasattr(config, field):
             near = suggestion(field, [*config.to_dict(), *ModelSettings.model_fields])
@@ -222,7 +227,7 @@ def _check_fields(config: Any, settings: ModelSettings) -> None:
 
 
 def _with_fields(config: Any, settings: ModelSettings, **facts: Any) -> Any:
-    """`config` with the facts and the overrides set."""
+    """`config` with the facts and then the overrides set."""
     with _explained_fields():
         for field, value in {**facts, **settings.overrides}.items():
             setattr(config, field, value)
@@ -236,4 +241,5 @@ def _explained_fields() -> Iterator[None]:
     try:
         yield
     except (StrictDataclassError, ValueError, TypeError) as error:
+        # The last line says what is wrong; those before it name dataclasses.
         raise ConfigError(f"model: {str(error).splitlines()[-1].strip()}") from None

@@ -1,4 +1,7 @@
-"""For a dry run: the model of a training, or one of its shape where it cannot be loaded."""
+"""Dry-run model: the model of a training, or one of the same shape with random weights if it cannot be loaded.
+
+So `train --dry-run` checks settings and measures speed and memory on a machine that has no access to the hub.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,13 +24,14 @@ _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def build_for_dry_run(
     config: TrainConfig, auto_class: str, classes: Sequence[str], data: Dataset[Any], listen: Listener
 ) -> tuple[Any, Any, list[str]]:
-    """What `build_for_training` gives; where it finds nothing, a model of the same shape with random weights.
+    """The result of `build_for_training`, or a model of the same shape with random weights if that finds nothing.
 
-    That needs a well-known name (`known_config`), or a folder with a config and no weights. In the place of a
-    well-known tokenizer one is made from the characters of `data`, the training data. Both are told to `listen`.
+    The shape comes from a folder with a config and no weights, or from a table of hub names (`known_config`). A missing
+    tokenizer of such a name is replaced by one made from the characters of `data`, the training data. `listen` gets a
+    note on each replacement.
 
     Raises:
-        ConfigError, CheckpointError: as `build_for_training`, where the shape is not known or files are damaged.
+        ConfigError, CheckpointError: as `build_for_training`, if the shape is unknown or files are damaged.
     """
     build = partial(
         build_for_training,
@@ -41,6 +45,7 @@ def build_for_dry_run(
         try:
             return build(config.model)
         except CheckpointError as error:
+            # Only for a model that is not there: damaged files would break the training as well, so they are reported.
             settings = _with_random_weights(config.model, Path(folder) / "model")
             if settings is not None:
                 needs_types = bool(config.windows.match_length)
@@ -52,25 +57,8 @@ def build_for_dry_run(
         return build(settings)
 
 
-@contextmanager
-def without_waiting_for_the_hub(settings: ModelSettings) -> Iterator[None]:
-    """Where the hub does not answer, let its client look in its cache alone: it would try again for minutes."""
-    from huggingface_hub import constants, get_session
-
-    is_offline = constants.HF_HUB_OFFLINE
-    if not is_offline and not all(Path(name).exists() for name in (settings.name, settings.tokenizer) if name):
-        try:
-            get_session().head(constants.ENDPOINT, timeout=_HUB_PATIENCE)
-        except Exception:  # its kind depends on the client's version
-            constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = is_offline
-
-
 def _with_random_weights(settings: ModelSettings, folder: Path) -> ModelSettings | None:
-    """Settings that build the model from its config alone; None where that is not known, or weights are there."""
+    """Settings that build the model from its config alone; None if the config is unknown or there are weights."""
     config = known_config(settings.name)
     if config is None and settings.from_scratch:
         return settings
@@ -80,6 +68,7 @@ def _with_random_weights(settings: ModelSettings, folder: Path) -> ModelSettings
         config = AutoConfig.from_pretrained(settings.name)
     if config is None:
         return None
+    # Through a folder: building takes a name or a folder, and checks overrides against the config that it loads.
     config.save_pretrained(folder)
     changes = {
         "name": str(folder),
@@ -90,10 +79,15 @@ def _with_random_weights(settings: ModelSettings, folder: Path) -> ModelSettings
     return settings.model_copy(update=changes)
 
 
+def _has(source: str, *patterns: str) -> bool:
+    """Whether a folder has files that match one of `patterns`."""
+    return any(any(Path(source).glob(pattern)) for pattern in patterns)
+
+
 def _with_known_tokenizer(
     settings: ModelSettings, data: Dataset[Any], folder: Path, *, needs_types: bool
 ) -> ModelSettings | None:
-    """Settings whose tokenizer can be loaded; None where it is not known."""
+    """Settings whose tokenizer can be loaded or replaced; None if neither is possible."""
     source = settings.tokenizer or settings.name
     try:
         load_tokenizer(source)
@@ -101,6 +95,7 @@ def _with_known_tokenizer(
         known = known_config(source)
         if known is None:
             return None
+        # As many rows as the real vocabulary has, so that the model has its real size.
         size = settings.overrides.get("vocab_size", known.vocab_size)
         has_types = needs_types and known.type_vocab_size > 1
         _character_tokenizer(data, size, has_types=has_types).save_pretrained(folder)
@@ -108,21 +103,18 @@ def _with_known_tokenizer(
     return settings
 
 
-def _has(source: str, *patterns: str) -> bool:
-    """Whether a folder holds such files."""
-    return any(any(Path(source).glob(pattern)) for pattern in patterns)
-
-
 def _character_tokenizer(data: Dataset[Any], size: int, *, has_types: bool = False) -> Any:
-    """A WordPiece tokenizer, of at most `size` tokens, that makes a token of each character of `data`.
+    """A WordPiece tokenizer of at most `size` tokens, with one token per character of `data`.
 
-    Token types are left out unless asked for: not every model takes two of them.
+    Args:
+        has_types: whether it gives token types; not every model takes two of them.
     """
     from transformers import BertTokenizer
 
     rules = BertTokenizer(vocab={token: number for number, token in enumerate(_SPECIAL_TOKENS)}).backend_tokenizer
     pieces = dict.fromkeys(_SPECIAL_TOKENS)
     for text in dict.fromkeys(data.texts):
+        # As in WordPiece: a character within a word is a token of its own, marked with ##.
         for word, _ in rules.pre_tokenizer.pre_tokenize_str(rules.normalizer.normalize_str(text)):
             pieces |= dict.fromkeys([word[0], *("##" + character for character in word[1:])])
     vocab = {piece: number for number, piece in enumerate(list(pieces)[:size])}
@@ -132,13 +124,41 @@ def _character_tokenizer(data: Dataset[Any], size: int, *, has_types: bool = Fal
 
 def _notes(wanted: ModelSettings, built: ModelSettings) -> Iterator[str]:
     if not wanted.from_scratch:
-        yield f"random weights in the shape of {wanted.name} take the place of its own"
+        yield f"random weights in the shape of {wanted.name} replace its own"
     own = wanted.tokenizer or wanted.name
     if built.tokenizer != own:
         yield (
-            f"a tokenizer made from the training data takes the place of {own}'s; it makes a token of each character, "
-            "also in words and numbers, so that the training has somewhat fewer tokens"
+            f"a tokenizer made from the training data replaces the one of {own}; it makes a token of each character, "
+            "also in words and numbers, so the training itself has somewhat fewer tokens"
         )
+
+
+@contextmanager
+def without_waiting_for_the_hub(settings: ModelSettings) -> Iterator[None]:
+    """Inside the block, the hub's client uses only its cache if the hub does not answer."""
+    from huggingface_hub import constants, get_session
+
+    # The client itself would retry for minutes, and a dry run is meant to answer at once.
+    is_offline = constants.HF_HUB_OFFLINE
+    if not is_offline and not all(Path(name).exists() for name in (settings.name, settings.tokenizer) if name):
+        try:
+            get_session().head(constants.ENDPOINT, timeout=_HUB_PATIENCE)
+        except Exception:  # the class depends on the version of the client (requests or httpx)
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = is_offline
+
+
+def known_config(name: str) -> Any:
+    """The transformers config of a checkpoint by its hub name; None for a name that is not in the table."""
+    shape = _SHAPES.get(name)
+    if shape is None:
+        return None
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(**shape)
 
 
 _BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
@@ -155,7 +175,7 @@ _MINILM_L6 = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads":
 _XLM_ROBERTA = {
     "model_type": "xlm-roberta",
     "vocab_size": 250002,
-    "max_position_embeddings": 514,  # two of them stand before the first token
+    "max_position_embeddings": 514,  # RoBERTa counts positions from padding id + 1: 512 tokens
     "type_vocab_size": 1,
     "pad_token_id": 1,
     "bos_token_id": 0,
@@ -191,14 +211,4 @@ _SHAPES: dict[str, dict[str, Any]] = {
 }
 
 KNOWN = tuple(_SHAPES)
-"""The hub names that `known_config` knows."""
-
-
-def known_config(name: str) -> Any:
-    """The transformers config of a checkpoint by its hub name; None for one that is not known here."""
-    shape = _SHAPES.get(name)
-    if shape is None:
-        return None
-    from transformers import AutoConfig
-
-    return AutoConfig.for_model(**shape)
+"""The hub names in the table."""

@@ -1,4 +1,4 @@
-"""`qakit.json`: what qakit stores beside a model's weights."""
+"""`qakit.json`, the facts of a training that prediction needs, and the model card."""
 
 import json
 from collections.abc import Mapping
@@ -15,20 +15,23 @@ from qakit.spans.decoder import Decoder
 
 INFO_FILE = "qakit.json"
 FALLBACK_ANSWER_LENGTH = 64
-"""Tokens, for models of other tools, whose training data nobody knows; the longest ADL answer has 63 characters."""
+"""Tokens, for models of other tools, whose training data is unknown; the longest ADL answer has 63 characters."""
 
 
 class ModelInfo(BaseModel):
-    """What qakit stores beside the weights (`qakit.json`): all that prediction needs to know of the training.
+    """Contents of `qakit.json`: what prediction needs to know of the training.
 
-    `max_answer_length` is the longest answer of the training data, in tokens; `answers_null` says whether there were
-    questions without an answer. What `evaluate --tune` found stands as in `DecodingSettings`: `null_threshold`,
-    `joint_paragraphs` and `joint_weight`, `temperature`, and `length_weight` with the log-probabilities of answers of
-    1, 2, ... tokens that it weighs. A text whose likeliest intent has a probability below `oos_threshold` is out of
-    scope. `follows_bio` says whether every tag of the training data that goes on (`I-date`) stood behind one of its
-    kind.
+    Attributes:
+        max_answer_length: longest answer of the training data, in tokens.
+        answers_null: whether the training data had questions without an answer.
+        null_threshold, joint_paragraphs, joint_weight, temperature, length_weight: found by `evaluate --tune`, as in
+            `DecodingSettings`.
+        length_prior: log-probabilities of answers of 1, 2, ... tokens, which `length_weight` scales.
+        oos_threshold: a text whose likeliest intent is less probable than this is out of scope.
+        follows_bio: whether in the training data every `I-` tag follows a tag of its kind.
     """
 
+    # Ignored, not refused: a model of a newer qakit stays usable.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     task: str
@@ -46,19 +49,18 @@ class ModelInfo(BaseModel):
     qakit_version: str = ""
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
-        """The windows of the training, with what was given in its place; overlap and step replace each other.
-
-        A `match_length` of None is one that was not given, as a printed config has it.
-        An overlap of the training that is too long for the length given makes room for the usual one of such windows.
+        """The windows of the training, overridden by the fields that are set in `given`.
 
         Raises:
-            ConfigError: the two do not go together.
+            ConfigError: the two contradict each other.
         """
         if given is None:
             return self.windows
         changes = {name: getattr(given, name) for name in given.model_fields_set}
-        if given.match_length is None:
+        if given.match_length is None:  # a printed config has null for a field that was not given
             changes.pop("match_length", None)
+        # Overlap and step say the same in two ways, so a given one replaces both. An overlap that is too long for the
+        # given windows falls back to their default.
         if changes.keys() & {"overlap", "step"}:
             changes = {"overlap": None, "step": None, **changes}
         elif (self.windows.overlap or 0) >= changes.get("max_length", self.windows.max_length):
@@ -69,15 +71,15 @@ class ModelInfo(BaseModel):
             raise ConfigError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
     def joint(self, given: DecodingSettings) -> tuple[int, float]:
-        """How many of the likeliest paragraphs to read, and the weight of their log-probability: as given or stored."""
+        """Number of likeliest paragraphs to read, and the weight of their log-probability: as given, else stored."""
         weight = self.joint_weight if given.joint_weight is None else given.joint_weight
         return given.joint_paragraphs or self.joint_paragraphs, weight
 
     def decoder(self, given: DecodingSettings) -> Decoder:
-        """How this model's scores become answers: what was given, and what is stored in the place of what was not.
+        """The decoder of this model: settings as given, else as stored.
 
         Raises:
-            ConfigError: lengths are to count, but nothing is known of them.
+            ConfigError: a length weight is given, but the model has no length prior.
         """
         names = ("null_threshold", "temperature", "length_weight")
         stored = {name: getattr(self, name) for name in names if getattr(given, name) is None}
@@ -85,18 +87,18 @@ class ModelInfo(BaseModel):
         weight = settings.length_weight or 0.0
         if weight and not self.length_prior:
             raise ConfigError(
-                f"decoding.length_weight: {weight:g}, but this model knows no lengths of answers; "
-                "`qakit evaluate --tune length` finds them"
+                f"decoding.length_weight: {weight:g}, but this model has no prior of answer lengths; "
+                "`qakit evaluate --tune length` makes one"
             )
         length = given.max_answer_length or self.max_answer_length or FALLBACK_ANSWER_LENGTH
         return Decoder(settings, length, tuple(weight * log for log in self.length_prior) if weight else ())
 
 
 def read_info(source: str, **hub: Any) -> ModelInfo | None:
-    """What qakit stored beside the weights, in a folder or on the hub; None where another tool trained them.
+    """The `qakit.json` in a folder or hub repository; None if another tool trained the model.
 
     Args:
-        hub: `revision` and `token`, as `cached_file` of transformers takes them.
+        hub: `revision` and `token`, as in transformers' `cached_file`.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -125,10 +127,11 @@ _COMMANDS = {
 
 
 def model_card(config: TrainConfig, info: ModelInfo, scores: Mapping[str, float], step: int) -> str:
-    """A README.md in the hub's form: what the model was made from, how it scores, and how to use it."""
+    """Model card (README.md) in the hub's form: origin, scores, settings and usage."""
     model, training = config.model, config.training
     origin = "trained from random weights" if model.from_scratch else f"fine-tuned from `{model.name}`"
     rows = "\n".join(f"| {name} | {value:.2f} |" for name, value in scores.items()) or "| none | no development data |"
+    # Only names that the hub knows: it refuses cards whose `base_model` is a path.
     base = "" if model.from_scratch or _is_path(model.name) else f"base_model: {model.name}\n"
     return f"""---
 library_name: transformers

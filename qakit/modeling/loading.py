@@ -1,4 +1,4 @@
-"""What is read from folders and hub names: configs, tokenizers, weights; and what of these goes together."""
+"""Configs, tokenizers and weights from folders and hub names, and checks that they fit together."""
 
 from copy import copy
 from inspect import signature
@@ -8,17 +8,17 @@ from typing import Any
 from qakit.errors import CheckpointError, ConfigError
 
 BEST = "best"
-_NO_LIMIT = 1_000_000  # tokenizers without a length limit state a huge one
+_NO_LIMIT = 1_000_000  # as tokenizers without a limit have it: a huge number
 
 
 def load_tokenizer(source: str | Path, **hub: Any) -> Any:
-    """A fast tokenizer from a hub name, a folder, the model in the box, or a `vocab.txt` (WordPiece, BERT's rules).
+    """A fast tokenizer from a hub name, a folder, the bundled model, or a `vocab.txt` (WordPiece with BERT's rules).
 
     Args:
-        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them.
+        hub: `revision`, `token`, `trust_remote_code`, as in `from_pretrained`.
 
     Raises:
-        CheckpointError: none there.
+        CheckpointError: there is no tokenizer.
     """
     from transformers import AutoTokenizer, BertTokenizer
 
@@ -28,7 +28,8 @@ def load_tokenizer(source: str | Path, **hub: Any) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(str(bundled_folder(str(source)) or source), **hub)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CheckpointError(_not_loaded(str(source), "tokenizer", error)) from None
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder with a config alone
+    # From a folder with a config alone, transformers makes a tokenizer of nothing but special tokens.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise CheckpointError(
             f"{source}: has no vocabulary: expected tokenizer.json, vocab.txt or the like beside the config"
         )
@@ -36,10 +37,10 @@ def load_tokenizer(source: str | Path, **hub: Any) -> Any:
 
 
 def model_folder(source: str) -> str:
-    """The folder of a model: of the one that comes with qakit, a run's `best`, or any; else `source`, a hub name.
+    """The folder of a model: the bundled one, the `best` of a run folder, or `source` itself, which may be a hub name.
 
     Raises:
-        CheckpointError: a folder without a model.
+        CheckpointError: the folder has no model.
     """
     path = bundled_folder(source) or Path(source)
     if (path / BEST / "config.json").is_file():
@@ -50,35 +51,37 @@ def model_folder(source: str) -> str:
 
 
 def stored_file(source: str, name: str, **hub: Any) -> Path | None:
-    """A file of a folder, or of a repository of the hub; None where there is none, or the hub cannot be asked."""
+    """A file of a folder or hub repository; None if it does not exist or the hub does not answer."""
     from transformers.utils import cached_file
 
     if Path(source).exists():
         file = Path(source) / name
         return file if file.is_file() else None
+    # Optional files only: a hub without connection must not stop a model that is in the cache.
     kinds = ("gated_repo", "missing_entries", "connection_errors")
     found = cached_file(source, name, **hub, **{f"_raise_exceptions_for_{kind}": False for kind in kinds})
     return Path(found) if found else None
 
 
 def pretrained_model(auto: Any, source: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
-    """A model with its weights, and transformers' report on what was loaded.
+    """A model with its weights, and transformers' report on missing and mismatched ones.
 
     Raises:
-        CheckpointError: no weights there, or none that can be read or fit the config.
+        CheckpointError: the weights are missing, unreadable, or do not fit the config.
     """
     from safetensors import SafetensorError
 
     try:
         model, loading = auto.from_pretrained(source, output_loading_info=True, **arguments)
     except RuntimeError:
-        raise CheckpointError(f"{source}: the weights are not of the sizes that the model's config tells") from None
+        raise CheckpointError(f"{source}: the weights do not have the sizes in the model's config") from None
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(_not_loaded(source, "model", error)) from None
     return model, loading
 
 
 def _not_loaded(source: str, what: str, error: Exception) -> str:
+    # The first line names the cause; transformers appends advice on tokens and caches.
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     place = "the folder has no readable" if Path(source).exists() else "no such folder here, and the hub gave no"
     return f"{source}: {place} {what}: {first_line}"
@@ -91,7 +94,7 @@ def pretrained_config(name: str, **hub: Any) -> Any:
         hub: as `load_tokenizer`.
 
     Raises:
-        CheckpointError: none there, or none that can be read.
+        CheckpointError: the config is missing or unreadable.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
@@ -105,44 +108,58 @@ def pretrained_config(name: str, **hub: Any) -> Any:
         raise CheckpointError(_not_loaded(name, "model config", error)) from None
 
 
-def agree_on_inputs(model: Any, tokenizer: Any) -> Any:
-    """A model's tokenizer; where it gives token types that the model does not take, a copy that gives none."""
+def drop_unused_token_types(model: Any, tokenizer: Any) -> Any:
+    """The tokenizer, or a copy that gives no token types if the model does not take them."""
     names = tokenizer.model_input_names
     if "token_type_ids" not in names or "token_type_ids" in signature(model.forward).parameters:
         return tokenizer
-    agreed = copy(tokenizer)
-    agreed.model_input_names = [name for name in names if name != "token_type_ids"]
-    return agreed
+    changed = copy(tokenizer)  # the caller's own tokenizer may serve another model
+    changed.model_input_names = [name for name in names if name != "token_type_ids"]
+    return changed
 
 
 def check_positions(model: Any, tokenizer: Any, max_length: int) -> None:
-    """Raise `ConfigError` where windows of `max_length` tokens are longer than the model takes."""
+    """Raise `ConfigError` if windows of `max_length` tokens are longer than the model's positions."""
     limit = positions_of(model, tokenizer)
     if max_length > limit:
-        raise ConfigError(f"windows.max_length {max_length} is more than the {limit} positions of the model; lower it")
+        raise ConfigError(
+            f"windows.max_length is {max_length}, but the model has {limit} positions: use {limit} or less"
+        )
 
 
 def positions_of(model: Any, tokenizer: Any) -> int:
-    """Tokens of the longest window that a model and its tokenizer take.
-
-    RoBERTa's family counts its positions from behind the padding token's id.
-    """
+    """Number of tokens in the longest window that a model and its tokenizer take."""
     positions: int = getattr(model.config, "max_position_embeddings", None) or _NO_LIMIT
+    if positions < 0:  # XLNet has -1, as its positions are relative
+        positions = _NO_LIMIT
     embeddings = getattr(getattr(getattr(model, "base_model", None), "embeddings", None), "position_embeddings", None)
     padding = getattr(embeddings, "padding_idx", None)
     limit: int = tokenizer.model_max_length
+    # RoBERTa's family numbers positions from padding id + 1, so 514 positions with padding id 1 hold 512 tokens.
     return min(positions if padding is None else positions - padding - 1, limit)
 
 
 BUNDLED_MODEL = "mini-zh"
-"""The name by which every command knows it."""
+"""Name of the bundled model in every command."""
 
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 def bundled_folder(name: str) -> Path | None:
-    """The folder of the model that comes with the package, if that is its name and no model here has the same one."""
+    """The folder of the bundled model, if `name` is its name; None for others, and if a local model has this name."""
     here = Path(name)
     if name != BUNDLED_MODEL or (here / "config.json").exists() or (here / "best" / "config.json").exists():
         return None
     return _ASSETS / BUNDLED_MODEL
+
+
+def own_folder(source: str) -> Path:
+    """The folder of a model, to write what was tuned to.
+
+    Raises:
+        ConfigError: it is none of the user's own.
+    """
+    folder = Path(model_folder(source))
+    if not (folder / "config.json").is_file() or bundled_folder(source):
+        raise ConfigError(f"{source}: only a model in a folder of your own can keep what was tuned")
+    return folder

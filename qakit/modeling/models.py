@@ -1,4 +1,4 @@
-"""Trained models: loaded with all that is known of their training, and written."""
+"""Trained models: loading with what is known of their training, and saving."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from qakit.errors import CheckpointError
 from qakit.io import write_json
 from qakit.modeling.info import INFO_FILE, ModelInfo, read_info
 from qakit.modeling.loading import (
-    agree_on_inputs,
     check_positions,
+    drop_unused_token_types,
     load_tokenizer,
     model_folder,
     positions_of,
@@ -21,15 +21,18 @@ from qakit.modeling.loading import (
 from qakit.modeling.token_types import check_token_types
 
 _DEFAULTS = InferenceSettings()
-_LONGEST_WINDOW = 512  # of a model that does not tell its windows
+_LONGEST_WINDOW = 512  # tokens, for models of other tools, which do not store their windows
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model with its tokenizer, where it came from, and what is known of its training.
+    """A model with its tokenizer, its origin, and what is known of its training.
 
-    `is_sharded` says that its weights are spread over several processes; `is_own` that its questions are those of this
-    process alone, whatever others there are; `backend` is what runs it, as `load_trained` has it.
+    Attributes:
+        source: the folder or hub name it was loaded from.
+        is_sharded: each process has a part of the weights.
+        is_own: the questions belong to this process alone, even if there are others.
+        backend: as in `load_trained`.
     """
 
     model: Any
@@ -42,14 +45,14 @@ class LoadedModel:
 
     @property
     def shares(self) -> bool:
-        """Whether each of several processes does a part of the questions."""
+        """Whether several processes divide the questions among themselves."""
         return not (self.is_sharded or self.is_own)
 
     def windows_with(self, given: WindowSettings | None) -> WindowSettings:
-        """The windows of the training, with what was given in its place.
+        """The windows of the training, overridden by `given`.
 
         Raises:
-            ConfigError: they contradict themselves, are longer than the model's positions, or need more token types.
+            ConfigError: the settings contradict each other or need more positions or token types than the model has.
         """
         settings = self.info.windows_with(given)
         check_positions(self.model, self.tokenizer, settings.max_length)
@@ -69,27 +72,26 @@ def load_trained(
     """A trained model: a run folder, its `best`, any folder in the hub's layout, or a hub name.
 
     Args:
-        task: what the model must have been trained for.
+        task: task that the model must have been trained for.
         auto_class: name of its transformers class, such as `AutoModelForQuestionAnswering`.
-        backend: `torch`, `onnx` or `int8`, what runs it; the first of these that the folder has weights for when not
-            given.
-        inference: what the weights compute in, heads apart, which do in fp32 at least; whether torch compiles them; the
-            threads of the whole process.
-        hub: `revision`, `token`, `trust_remote_code`, as `from_pretrained` takes them; folders need none.
+        backend: `torch`, `onnx` or `int8`; by default the first of these that the folder has weights for.
+        inference: precision of the weights (heads compute in fp32 at least), compilation, and the threads of the whole
+            process.
+        hub: `revision`, `token`, `trust_remote_code`, as in `from_pretrained`; folders need none.
 
     Raises:
-        CheckpointError: nothing there, nothing readable, or a model of another task.
-        ConfigError: an unknown backend, or its package is not installed.
+        CheckpointError: the model is missing, unreadable, or of another task.
+        ConfigError: the backend is unknown, or its package is not installed.
     """
     import transformers
 
     from qakit.modeling.onnx import OnnxModel, backend_of, onnx_file
-    from qakit.modeling.precision import stored_dtype
+    from qakit.modeling.precision import dtype_to_load
 
     _set_threads(inference)
     folder = model_folder(source)
     hub = dict(hub or {})
-    config = pretrained_config(folder, **hub)  # first: it fails soonest where there is nothing
+    config = pretrained_config(folder, **hub)  # first, as it fails soonest if there is nothing
     info = read_info(folder, **{name: value for name, value in hub.items() if name != "trust_remote_code"})
     if info and info.task != task:
         raise CheckpointError(f"{source}: was trained for the task {info.task}, not for {task}")
@@ -99,28 +101,29 @@ def load_trained(
         info = info or _unknown_info(task, model, tokenizer)
         return LoadedModel(model, tokenizer, info, source, backend=backend_of(file))
     model, loading = pretrained_model(
-        getattr(transformers, auto_class), folder, config=config, dtype=stored_dtype(inference.precision), **hub
+        getattr(transformers, auto_class), folder, config=config, dtype=dtype_to_load(inference.precision), **hub
     )
-    if fresh := sorted(loading["missing_keys"]):
+    # Transformers would initialise a missing head at random, and answers would be noise.
+    if missing := sorted(loading["missing_keys"]):
         raise CheckpointError(
-            f"{source}: is not trained for this task: it has no {', '.join(fresh[:3])}; train it with qakit first"
+            f"{source}: is not trained for this task: it has no {', '.join(missing[:3])}; train it with qakit first"
         )
-    tokenizer = agree_on_inputs(model, tokenizer)
-    _make_ready(model, inference)
+    tokenizer = drop_unused_token_types(model, tokenizer)
+    _prepare_for_inference(model, inference)
     return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
 
 
-def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
-    """A model that is in memory already, as `load_trained` would give it by the folder that it was loaded from.
+def wrap_model(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
+    """A model that is already in memory, as `load_trained` would load it from its folder.
 
-    The model itself is made ready to answer; the tokenizer stays as it is.
+    The model itself is prepared for inference; the tokenizer is not changed.
 
     Args:
-        task: what it is to do; what its folder stores of another task is passed over: it has a new head then.
-        inference: as `load_trained`; the weights stay in their number format without a precision.
+        task: task of the model.
+        inference: as in `load_trained`; without a precision the weights keep their dtype.
 
     Raises:
-        CheckpointError: what is stored in its folder is damaged.
+        CheckpointError: the `qakit.json` in its folder is damaged.
     """
     from transformers import PreTrainedModel
 
@@ -130,18 +133,17 @@ def take_loaded(model: Any, tokenizer: Any, *, task: str, inference: InferenceSe
     if inference.precision:
         model.to(DTYPES[inference.precision])
     if isinstance(model, PreTrainedModel):
-        tokenizer = agree_on_inputs(model, tokenizer)
-        _make_ready(model, inference)
+        tokenizer = drop_unused_token_types(model, tokenizer)
+        _prepare_for_inference(model, inference)
     info = _info_of(model)
+    # Loaded for another task than it was trained for, the model has a new head, of which nothing is known.
     known = info if info and info.task == task else _unknown_info(task, model, tokenizer)
     return LoadedModel(model.eval(), tokenizer, known, type(model).__name__)
 
 
 def _info_of(model: Any) -> ModelInfo | None:
-    """What stands beside the weights in the folder that a model was loaded from.
-
-    A model from the hub does not tell its revision: nothing is known of it.
-    """
+    """The `qakit.json` in the folder that a model was loaded from; None for models from the hub."""
+    # A model from the hub does not store its revision, so the file could be of another one.
     source = getattr(model.config, "_name_or_path", "")
     return read_info(source) if source and Path(source).is_dir() else None
 
@@ -153,38 +155,36 @@ def _set_threads(inference: InferenceSettings) -> None:
         torch.set_num_threads(inference.num_threads)
 
 
-def _make_ready(model: Any, inference: InferenceSettings) -> None:
-    """Let a model compute as answers need it: heads in fp32, attention fused, compiled where that is asked for."""
+def _prepare_for_inference(model: Any, inference: InferenceSettings) -> None:
+    """Upcast the heads, fuse the attention and, if requested, compile a model, in place."""
     from qakit.modeling.fused_attention import fuse_attention
-    from qakit.modeling.precision import widen_heads
+    from qakit.modeling.precision import upcast_heads
 
-    widen_heads(model)
+    upcast_heads(model)
     fuse_attention(model)
     if inference.compile:
-        model.compile(dynamic=True)
+        model.compile(dynamic=True)  # batches differ in length, and each length would be compiled
 
 
 def _unknown_info(task: str, model: Any, tokenizer: Any) -> ModelInfo:
-    """What is taken for granted of a model that another tool trained.
-
-    Windows as long as most encoders have positions for hold most paragraphs whole: fewer tokens to read than in
-    several shorter ones, and all of the context around an answer.
-    """
+    """Assumed settings of a model that another tool trained."""
+    # Windows as long as most encoders have positions hold most paragraphs whole: fewer tokens to read than in several
+    # shorter ones, none of them twice.
     longest = min(_LONGEST_WINDOW, positions_of(model, tokenizer))
-    # That nobody set it tells callers with other habits, such as the former pipeline, that they may choose.
+    # An empty set of given fields tells callers with other defaults, such as the former pipeline, that they may choose.
     return ModelInfo(task=task, windows=WindowSettings.model_construct(set(), max_length=longest))
 
 
 def save_trained(
     folder: Path, model: Any, tokenizer: Any, info: ModelInfo, *, weights: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a model in the hub's layout, which plain `from_pretrained` reads, and `qakit.json` beside it.
+    """Write a model in the hub's layout, which `from_pretrained` reads, with `qakit.json` beside it.
 
     Args:
-        weights: the model's own when not given.
+        weights: whole weights to write instead of the model's own, which may be sharded.
     """
     model.save_pretrained(folder, state_dict=weights)
     for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)  # safetensors makes its files private, but a model is there to be shared
+        file.chmod(0o644)  # safetensors makes its files private, but models are shared
     tokenizer.save_pretrained(folder)
     write_json(folder / INFO_FILE, info.model_dump(mode="json"))

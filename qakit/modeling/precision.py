@@ -1,4 +1,4 @@
-"""Inference in 16 bits: what computes in them, and what must not."""
+"""Number formats of models: the table of dtypes, and 16-bit inference with heads in fp32."""
 
 from typing import Any
 
@@ -7,40 +7,38 @@ from torch import nn
 
 from qakit.config import Precision
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def stored_dtype(precision: Precision | None) -> Any:
-    """The dtype to load weights in; without a precision as they are stored, but fp32 on a CPU.
-
-    A CPU computes slowly in fp16, if at all; half the size on disk is no reason to.
-    """
+def dtype_to_load(precision: Precision | None) -> Any:
+    """The dtype to load weights in; without a precision as they are stored, but fp32 on a CPU."""
     if precision:
         return DTYPES[precision]
+    # Weights are often stored in fp16 to save disk, but a CPU computes slowly in it, if at all.
     return "auto" if torch.accelerator.is_available() else torch.float32
 
 
-def precision_of(model: Any, asked: Precision | None) -> str:
-    """What a torch model computes in: autocast narrows weights of fp32, and no others, to what is asked for."""
+def compute_precision(model: Any, requested: Precision | None) -> str:
+    """Precision that a torch model computes in when `requested` is given."""
+    # Autocast narrows fp32 weights to what is requested; weights of 16 bits compute as they are.
     stored = next((name for name, dtype in DTYPES.items() if dtype == model.dtype), str(model.dtype))
-    return asked if asked and stored == "fp32" else stored
+    return requested if requested and stored == "fp32" else stored
 
 
-def widen_heads(model: Any) -> None:
-    """Let what stands on top of a 16-bit encoder compute in fp32.
-
-    Logits of bf16 have 8 significant bits: scores of 16 and 16.1 are the same number, and the best span a matter of
-    chance. The heads are so small that fp32 costs nothing.
-    """
+def upcast_heads(model: Any) -> None:
+    """Let the heads of a 16-bit model compute in fp32."""
+    # Logits of bf16 have 8 significant bits: 16 and 16.1 are the same score, and the order of close spans would be a
+    # matter of chance. The heads are so small that fp32 costs nothing.
     if model.dtype.itemsize != 2:
         return
     encoder = model.base_model
     for head in model.children():
         if head is not encoder and isinstance(head, nn.Module):
-            head.float().register_forward_pre_hook(_widened)
+            head.float().register_forward_pre_hook(_upcast_inputs)
 
 
-def _widened(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+# The encoder still hands over 16 bits, which an fp32 layer does not multiply with.
+def _upcast_inputs(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(
         argument.float() if torch.is_tensor(argument) and argument.is_floating_point() else argument
         for argument in arguments

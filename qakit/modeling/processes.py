@@ -1,4 +1,4 @@
-"""Work without gradients on several processes: each does a part, and all know the whole."""
+"""Inference on several processes: each works on a part of the items, and all get every result."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -10,33 +10,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def processes() -> "PartialState":
-    """The processes that were started together, and the device of this one.
-
-    On CPUs accelerate takes each for the only one unless `ACCELERATE_USE_CPU` is set, and then only its `Accelerator`
-    looks there.
-    """
+def process_state() -> "PartialState":
+    """Accelerate's state: number and index of the processes, and the device of this one."""
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
+    # On CPUs accelerate takes each process for the only one unless it is told of `ACCELERATE_USE_CPU`, which only its
+    # `Accelerator` reads by itself.
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
-def shared_out(
+def map_over_processes(
     items: Sequence[Item], work: Callable[[Sequence[Item]], Iterable[Result]], *, shares: bool = True
 ) -> Iterable[Result]:
-    """What `work` gives for `items`, one result an item and in order; every process does a part of them.
+    """The results of `work` for `items`, one per item and in order; every process computes a part of them.
 
     Args:
-        items: the same in every process, where they share them.
-        shares: otherwise this process does all of them, as it must where the model's weights are spread over the
-            processes, or where its items are its own.
+        items: the same items in every process.
+        shares: False makes this process compute all of them: the model is sharded over the processes, or the items
+            belong to this process alone.
     """
     from accelerate.utils import gather_object
 
-    if not shares or processes().num_processes == 1:
+    if not shares or process_state().num_processes == 1:
         return work(items)
-    state = processes()
+    state = process_state()
+    # Contiguous parts, so that gathering them by process restores the order.
     first, end = (
         len(items) * number // state.num_processes for number in (state.process_index, state.process_index + 1)
     )
@@ -45,14 +44,15 @@ def shared_out(
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that writes files."""
-    return bool(processes().is_main_process)
+    """Whether this process writes the files."""
+    return bool(process_state().is_main_process)
 
 
-def leave() -> None:
-    """Take leave of the other processes at the end: otherwise the interpreter may crash while it shuts down."""
+def leave_process_group() -> None:
+    """Leave the process group at the end of a command, if there is one."""
     from torch import distributed
 
+    # Without this the interpreter may crash while it shuts down. Behind a barrier: others may still be gathering.
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()
         distributed.destroy_process_group()

@@ -1,4 +1,7 @@
-"""The token types that tell of exact matches (`windows.match_length`): those of a model, and how it gets more."""
+"""Token types that mark exact matches between question and paragraph (`windows.match_length`).
+
+A model gets the additional types here, and here it is checked that it has them.
+"""
 
 from typing import Any
 
@@ -9,11 +12,11 @@ from qakit.errors import ConfigError
 from qakit.spans.tokenizing import paragraph_type
 
 
-def token_types(config: Any) -> int:
-    """How many token types a transformers config gives its model; 0 is a model that takes them but embeds none.
+def count_token_types(config: Any) -> int:
+    """Number of token types in a transformers config; 0 for a model that takes them but embeds none.
 
     Raises:
-        ConfigError: models of its type have no token types.
+        ConfigError: models of this type have no token types.
     """
     count: int | None = getattr(config, "type_vocab_size", None)
     if count is None:
@@ -24,24 +27,25 @@ def token_types(config: Any) -> int:
     return count
 
 
-def token_types_needed(tokenizer: Any, match_length: int) -> int:
-    """Token types of the windows that a tokenizer's tokens make: a paragraph's own, one a length, and those before.
+def required_token_types(tokenizer: Any, match_length: int) -> int:
+    """Number of token types that windows with `match_length` use.
 
     Raises:
-        ConfigError: the tokenizer gives its model none.
+        ConfigError: the tokenizer gives its model no token types.
     """
+    # Types 0 up to the paragraph's own, as the tokenizer numbers them, then one for each length of a match.
     return paragraph_type(tokenizer) + match_length + 1
 
 
 def check_token_types(config: Any, tokenizer: Any, match_length: int | None) -> None:
-    """Make sure that a model has the token types of its windows; nothing is asked of it where `match_length` is none.
+    """Check that a model has the token types of its windows; without `match_length` any model will do.
 
     Raises:
-        ConfigError: it has not.
+        ConfigError: the model has too few token types.
     """
     if not match_length:
         return
-    needed, count = token_types_needed(tokenizer, match_length), token_types(config)
+    needed, count = required_token_types(tokenizer, match_length), count_token_types(config)
     if count < needed:
         raise ConfigError(
             f"windows.match_length {match_length} needs {needed} token types, and the model has {count} "
@@ -50,11 +54,12 @@ def check_token_types(config: Any, tokenizer: Any, match_length: int | None) -> 
 
 
 def token_type_embedding(model: Any) -> nn.Embedding:
-    """The module that embeds a model's token types.
+    """The embedding of a model's token types.
 
     Raises:
-        ConfigError: the model has none.
+        ConfigError: the model embeds no token types.
     """
+    # Transformers has no accessor for it; all encoders with token types keep it under these names.
     embedding = getattr(getattr(model.base_model, "embeddings", None), "token_type_embeddings", None)
     if not isinstance(embedding, nn.Embedding):
         raise ConfigError(
@@ -64,17 +69,20 @@ def token_type_embedding(model: Any) -> nn.Embedding:
 
 
 def add_token_types(model: Any, tokenizer: Any, match_length: int, *, known: int = 0) -> None:
-    """Give a trained model the token types of `match_length`; at first they do what it did without them.
+    """Add the token types of `match_length` to a trained model, without changing its outputs yet.
 
-    The type of each new length is a copy of the type that such tokens had before: that of the paragraph or, where the
-    model was trained to tell `known` lengths apart, that of the longest of these. A model that has as many types
-    without having learnt them for this (ERNIE has four) gets the copies in their place.
+    Each new type is a copy of the type that such tokens had before.
+
+    Args:
+        known: the `match_length` that the model was trained with; 0 for none.
 
     Raises:
-        ConfigError: it embeds no token types, or not that of a paragraph.
+        ConfigError: the model embeds no token types, or not the one of a paragraph.
     """
     embedding = token_type_embedding(model)
-    needed = token_types_needed(tokenizer, match_length)
+    needed = required_token_types(tokenizer, match_length)
+    # Tokens of new, longer matches had the paragraph's type before or, in a model trained with `known` lengths, the
+    # type of the longest of these: from there the copies start as what the model already computes.
     source = needed - 1 - match_length + min(known, match_length)
     count, width = embedding.weight.shape
     if source >= count:
@@ -82,6 +90,7 @@ def add_token_types(model: Any, tokenizer: Any, match_length: int, *, known: int
             f"windows.match_length needs a model that embeds token type {source}, and {type(model).__name__} embeds "
             f"{count}; set it to 0"
         )
+    # A model may have more types than it learnt for this purpose (ERNIE has four): the copies replace them.
     weight = embedding.weight.new_empty(max(count, needed), width)
     with torch.no_grad():
         weight[:count] = embedding.weight

@@ -1,4 +1,4 @@
-"""What a recurrent model starts from: a vocabulary of whole words, and vectors for them that others have trained."""
+"""Word vocabularies and pretrained word vectors (GloVe, word2vec, fastText) for recurrent models."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,27 +12,29 @@ from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import file_error
 
 RECURRENT = ("lstm", "gru")
-"""Model types whose vocabulary is made from the training data where no other is named."""
+"""Model types that get a vocabulary of the training data's words by default."""
 WORDS = "words"
-"""The name of a tokenizer that is made from the training data, for any model from random weights."""
+"""Name of the tokenizer that is made from the training data, for any model with random weights."""
 
+# In this order: ids 0 and 1 are what `RecurrentConfig` has for padding and unknown words.
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[SEP]", "[CLS]")
 
 
-def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = (), begin: bool = False) -> Any:
-    """A tokenizer of lower-cased words and punctuation marks, in transformers' form.
+def build_word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = (), begin: bool = False) -> Any:
+    """A transformers tokenizer of lower-cased words and punctuation marks.
 
     Args:
-        texts: those it is to know the words of, the commonest first.
-        size: entries at most, the four special tokens among them.
-        known: words that follow those of the texts, as far as there is room: those that have a vector, for instance.
-            They are lower-cased, too; those that the tokenizer would split, such as `don't`, are left out.
-        begin: put `[CLS]` before each text, as encoders that read a text off its first token need it.
+        texts: texts whose words make the vocabulary, the most frequent first.
+        size: largest number of entries, including the four special tokens.
+        known: further words, such as those with a vector, as long as there is room. They are lower-cased; words that
+            the tokenizer would split, such as `don't`, are left out.
+        begin: put `[CLS]` before each text, for encoders that classify a text by its first token.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     split, lower = pre_tokenizers.BertPreTokenizer(), _lower()
+    # Counted here, not by the tokenizers package's trainer: that one sorts ties by the alphabet, this one by first use.
     counts = Counter(word for text in texts for word, _ in split.pre_tokenize_str(lower.normalize_str(text)))
     words = dict.fromkeys(list(dict.fromkeys([*_SPECIAL_TOKENS, *(word for word, _ in counts.most_common())]))[:size])
     for word in known:
@@ -61,28 +63,26 @@ def word_tokenizer(texts: Iterable[str], size: int, *, known: Iterable[str] = ()
 
 
 def _lower() -> Any:
-    """How the words of a text are written alike."""
+    """The normaliser of words: NFC, lower case."""
     from tokenizers import normalizers
 
     return normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
 
 
 def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Word vectors from a text file: a word and its numbers a line, as GloVe has them; in the order of the file.
-
-    A first line of two whole numbers, as word2vec and fastText write it, is passed over. Behind the first vector, words
-    may have spaces in them, as some of GloVe's have.
+    """Word vectors from a text file with a word and its numbers per line, in the order of the file.
 
     Raises:
-        DataError: no such file, no vector in it, or lines that are no vectors of one length; the first 20 are named.
+        DataError: the file is missing or has no vector, or lines are no vectors of the same length.
     """
     vectors: dict[str, NDArray[np.float32]] = {}
     problems: list[Problem] = []
     for number, line in _lines(path):
         length = len(next(iter(vectors.values()), ()))
         fields = line.rstrip("\n").rstrip(" ").split(" ")
-        if number == 1 and _is_header(fields):
+        if number == 1 and _is_header(fields):  # of word2vec and fastText: words, dimensions
             continue
+        # Some of GloVe's words contain spaces. After the first vector its length tells where the word ends.
         border = max(1, len(fields) - length) if length else 1
         word, numbers = " ".join(fields[:border]), fields[border:]
         fault = ""
@@ -102,12 +102,12 @@ def read_vectors(path: Path) -> dict[str, NDArray[np.float32]]:
     if problems:
         raise DataError(problems)
     if not vectors:
-        raise file_error(path, "vectors", "has none; expected a word and its numbers a line")
+        raise file_error(path, "vectors", "has none; expected a word and its numbers on each line")
     return vectors
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    """Whether the fields of a line tell how many vectors there are, and of how many numbers."""
+    """Whether a line has two whole numbers: how many vectors the file has, and their length."""
     return len(fields) == 2 and all(field.isascii() and field.isdecimal() for field in fields)
 
 
@@ -122,14 +122,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def vector_fields(vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, int]:
-    """What vectors decide of the config of their model."""
+    """Config fields that follow from word vectors."""
     return {"embedding_size": len(next(iter(vectors.values())))} if vectors else {}
 
 
-def vectors_of(words: Iterable[str], vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """The vectors of those words that have one: of the word itself, of its lower-cased form, or of another case."""
+def find_vectors(words: Iterable[str], vectors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """The vector of each word that has one: of the word itself, of its lower-cased form, or of another case."""
     lower = _lower()
-    forms: dict[str, str] = {}
+    forms: dict[str, str] = {}  # lower-cased form -> first word in the file with this form
     for word in vectors:
         forms.setdefault(lower.normalize_str(word), word)
     found = {}
@@ -141,11 +141,11 @@ def vectors_of(words: Iterable[str], vectors: Mapping[str, NDArray[np.float32]])
     return found
 
 
-def note_on_vectors(source: Path, tokenizer: Any, texts: Iterable[str], found: Collection[str]) -> str:
-    """A sentence on how many words of the training data are among those that a vector was found of.
+def vector_coverage(source: Path, tokenizer: Any, texts: Iterable[str], found: Collection[str]) -> str:
+    """A sentence for the user on how many words of the training data have a vector.
 
     Raises:
-        ConfigError: none of them.
+        ConfigError: no word has one.
     """
     ids = tokenizer(list(dict.fromkeys(texts)), add_special_tokens=False, verbose=False)["input_ids"]
     words = set(tokenizer.convert_ids_to_tokens(list({one for row in ids for one in row})))
@@ -154,13 +154,13 @@ def note_on_vectors(source: Path, tokenizer: Any, texts: Iterable[str], found: C
     if not known:
         raise ConfigError(
             f"model.embeddings {source}: has a vector for none of the {len(words)} words of the training data; "
-            "give one of their language, with a word at the beginning of each line"
+            "use vectors of their language, with a word at the beginning of each line"
         )
     return f"{known} of {len(words)} words of the training data have a vector in {source.name}"
 
 
-def put_vectors(embeddings: Any, vocabulary: Mapping[str, int], vectors: Mapping[str, NDArray[np.float32]]) -> int:
-    """Write vectors into the rows of their words in a torch embedding; gives how many words had one."""
+def set_vectors(embeddings: Any, vocabulary: Mapping[str, int], vectors: Mapping[str, NDArray[np.float32]]) -> int:
+    """Write vectors into the rows of their words in a torch embedding; returns how many words had one."""
     import torch
 
     found = [(row, vectors[word]) for word, row in vocabulary.items() if word in vectors]

@@ -16,15 +16,16 @@ from qakit.runs.folder import RunFolder
 from qakit.runs.setup import Run, set_up
 from qakit.signals import StopSignals
 from qakit.tasks.base import Task
+from qakit.training.accelerator import make_accelerator
 from qakit.training.events import Listener, Note
-from qakit.training.learner import Learner, make_accelerator
+from qakit.training.learner import Learner
 from qakit.training.loop import TrainingSet
 from qakit.training.order import Plan
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a training would be.
+    """The plan of a training, measured.
 
     Attributes:
         parameters, trained: of the model, and how many of them are trained.

@@ -1,80 +1,40 @@
-"""Which members an ensemble is to have, and how often: greedy forward selection with replacement.
-
-From nothing, the member that helps most is added, again and again, and the best of the ensembles on that way is kept
-(Caruana, Niculescu-Mizil, Crew and Ksikes, ICML 2004). A member may be added many times: its count is its weight.
-
-Unlike there, a member that has all the weight is not added again, which would change nothing: two members that disagree
-often come to no more than the better one, and a third decides between them.
-"""
+"""Weights of an ensemble, and what each member adds on labelled records."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import gcd
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qakit.chunks import chunked
 from qakit.config import EnsembleConfig
+from qakit.config.training import DataSettings
 from qakit.data.records import AnyRecord
 from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, file_error
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined
-from qakit.spans.members import Members
+from qakit.spans.members import Members, open_members
+from qakit.tasks.base import EnsembleRequest, Task
 
+Weights = tuple[float, ...]
 Counts = tuple[int, ...]
 Score = tuple[float, ...]
+Scored = NDArray[np.float64]
+"""Scores of each record in percent, shape (Q, columns)."""
+Figures = dict[str, Interval]
+"""Scores by name, in percent, or differences of them in points, with 95 % intervals."""
+AnyMembers = Members[Any, Any]
 _PATIENCE = 5  # rounds without a better ensemble
 
 
-def forward_selection(size: int, score: Callable[[Counts], Score], *, rounds: int) -> Counts:
-    """How often each of `size` members is to count; none is better by itself.
-
-    Ties go to the earlier member, then to the ensemble of fewer rounds. The search ends early when five rounds
-    brought nothing.
-
-    Args:
-        score: of an ensemble, larger is better; it is asked for counts without a common divisor, some of them again.
-        rounds: members that are added at most.
-
-    Returns:
-        The counts without their common divisor.
-    """
-    counts: Counts = (0,) * size
-    best, reached, since = counts, None, 0
-    for _ in range(rounds):
-        added = [(*counts[:member], counts[member] + 1, *counts[member + 1 :]) for member in range(size)]
-        added = [option for option in added if _reduced(option) != _reduced(counts)]
-        if not added:
-            break
-        scored = [score(_reduced(option)) for option in added]
-        top = max(scored)
-        counts = added[scored.index(top)]
-        if reached is None or top > reached:
-            best, reached, since = counts, top, 0
-        else:
-            since += 1
-        if since == _PATIENCE:
-            break
-    return _reduced(best)
-
-
-def _reduced(counts: Counts) -> Counts:
-    divisor = gcd(*counts) or 1
-    return tuple(count // divisor for count in counts)
-
-
-Scored = NDArray[np.float64]
-"""Scores of each record in percent, shape (Q, columns)."""
-Weights = tuple[float, ...]
-
-
 @dataclass(frozen=True)
-class Labelled:
+class ScoredMembers:
     """Members' scores of records whose labels are known.
 
     Attributes:
@@ -136,29 +96,6 @@ class Labelled:
         return np.array([part_of[record.id] for record in self.records])
 
 
-def shared_records(members: Members[Any, Any], records: Sequence[AnyRecord], files: Sequence[Path]) -> tuple[Any, ...]:
-    """The labelled records that scores files have too, in their order.
-
-    Args:
-        files: that the records are from, for the message.
-
-    Raises:
-        DataError: there is none.
-    """
-    known = {record.id: record for record in records}
-    shared = tuple(known[name] for name in members.ids if name in known)
-    if not shared:
-        some = next(iter(members.ids), None), next(iter(known), None)
-        file = ", ".join(map(str, files)) or "the data"
-        message = f"no record has a label in {file}: it has {some[0]!r}, the data {some[1]!r}"
-        raise file_error(Path(members.files[0].path), "id", message)
-    return shared
-
-
-Figures = dict[str, Interval]
-"""Scores by name, in percent, or differences of them in points, with 95 % intervals."""
-
-
 @dataclass(frozen=True)
 class MemberReport:
     """One member.
@@ -177,7 +114,7 @@ class MemberReport:
 
 @dataclass(frozen=True)
 class EnsembleReport:
-    """How an ensemble does on labelled records.
+    """Scores of an ensemble on labelled records.
 
     Attributes:
         records, texts: how many there are, and of how many paragraphs or texts.
@@ -207,15 +144,131 @@ class EnsembleReport:
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+def how_combined(config: EnsembleConfig) -> Combined:
+    """The method that combines members under given weights."""
+    return Combined("vote" if config.method == "vote" else "mean", config.average, config.nbest)
 
 
-def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
+def open_checked(
+    task: Task, request: EnsembleRequest, config: EnsembleConfig, outputs: Sequence[Path | None]
+) -> AnyMembers:
+    """Open the files that are combined.
+
+    Raises:
+        ConfigError: options that contradict each other, or an output that is an input.
+        DataError: files that cannot be combined.
+    """
+    _check(request, config)
+    check_outputs(outputs, request.inputs)
+    return open_members(request.scores, task.open_scores, task.check_members)
+
+
+def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
+    """Options that contradict each other."""
+    count = len(request.scores)
+    if config.weights is not None and len(config.weights) != count:
+        given = ",".join(f"{weight:g}" for weight in config.weights)
+        raise ConfigError(f"--weights {given}: {len(config.weights)} for {count} scores files; give one for each")
+    if config.method == "greedy" and not request.tune_on:
+        raise ConfigError("--method greedy: give --tune-on, labelled data on which it chooses the weights")
+    if config.method != "greedy" and (request.tune_on or request.tune_scores):
+        raise ConfigError(
+            f"--tune-on and --tune-scores are for --method greedy, not {config.method}; to score SCORES, give --data"
+        )
+    if request.tune_scores and len(request.tune_scores) != count:
+        raise ConfigError(
+            f"--tune-scores: {len(request.tune_scores)} files for {count} members; give the scores file of each member "
+            "on the questions of --tune-on, in the order of SCORES"
+        )
+    if request.gold and not request.data:
+        raise ConfigError("--gold: give --data too, the questions of SCORES whose answers these are")
+    if request.data and request.tune_on and not request.tune_scores:
+        raise ConfigError("--data: SCORES are those of --tune-on; give --tune-scores, the members' scores of --tune-on")
+
+
+def choose_weights(
+    task: Task, request: EnsembleRequest, config: EnsembleConfig, members: AnyMembers
+) -> tuple[tuple[float, ...], EnsembleReport | None]:
+    """The weights, and the report where labelled records are given: on `data`, else on those that chose them."""
+    weights = config.weights or (1.0,) * len(request.scores)
+    tuned = None
+    if request.tune_on:
+        tune_members = members
+        if request.tune_scores:
+            tune_members = open_members(request.tune_scores, task.open_scores, task.check_members)
+        _check_order(members, tune_members)
+        tuned = score_members(task, request, request.tune_on, None, tune_members, config)
+        weights = tuple(map(float, tuned.best_weights(config.rounds)))
+    if request.data:
+        return weights, report_fixed(score_members(task, request, request.data, request.gold, members, config), weights)
+    if tuned:
+        return weights, report_out_of_fold(tuned, weights, rounds=config.rounds, folds=config.folds)
+    return weights, None
+
+
+def _check_order(members: AnyMembers, tune_members: AnyMembers) -> None:
+    """The weight that a member gets must not go to another one."""
+    names, others = ([info.model for info in one.infos] for one in (members, tune_members))
+    if names != others and Counter(names) == Counter(others):
+        raise ConfigError(
+            f"--tune-scores are of {', '.join(others)}, SCORES of {', '.join(names)}: give both in the same order"
+        )
+
+
+def score_members(
+    task: Task, request: EnsembleRequest, data: Path, gold: Path | None, members: AnyMembers, config: EnsembleConfig
+) -> ScoredMembers:
+    """The members' scores of a dataset's labelled records, under any weights.
+
+    Raises:
+        DataError: no labelled record is among the members', or scores are of other texts.
+    """
+    dataset = task.read([data], DataSettings(train=(data,), context=request.context))
+    infos = task.configured(members.infos, config)
+    references = task.references(dataset, gold, config.metric).judged(infos)
+    records = shared_records(members, references.labelled, dataset.files)
+    ids = {record.id for record in records}
+    best_only = replace(how_combined(config), nbest=1)
+    combiners = []
+    for rows in chunked((row for row in members if row[0].id in ids), task.records_at_once):
+        task.check_same_texts([row[0] for row in rows], references, data, request.scores[0])
+        combiners.append(task.combine(rows, infos, best_only))
+
+    def score(weights: Weights) -> Scored:
+        found = [prediction for combiner in combiners for prediction in combiner.predictions(weights)]
+        return np.array([references.score(prediction) for prediction in found], dtype=np.float64)
+
+    return ScoredMembers(
+        names=tuple(map(str, request.scores)),
+        records=records,
+        metric=references.metric,
+        columns=references.columns,
+        texts=tuple(map(references.group, records)),
+        score=score,
+        unscored=references.total - len(records),
+    )
+
+
+def shared_records(members: AnyMembers, records: Sequence[AnyRecord], files: Sequence[Path]) -> tuple[Any, ...]:
+    """The labelled records that scores files have too, in their order.
+
+    Args:
+        files: that the records are from, for the message.
+
+    Raises:
+        DataError: there is none.
+    """
+    known = {record.id: record for record in records}
+    shared = tuple(known[name] for name in members.ids if name in known)
+    if not shared:
+        some = next(iter(members.ids), None), next(iter(known), None)
+        file = ", ".join(map(str, files)) or "the data"
+        message = f"no record has a label in {file}: it has {some[0]!r}, the data {some[1]!r}"
+        raise file_error(Path(members.files[0].path), "id", message)
+    return shared
+
+
+def report_fixed(pool: ScoredMembers, weights: Weights) -> EnsembleReport:
     """The report of weights that were not chosen on these records."""
 
     def scored(without: int | None) -> Scored | None:
@@ -225,7 +278,7 @@ def report_fixed(pool: Labelled, weights: Weights) -> EnsembleReport:
     return _report(pool, weights, scored, "fixed")
 
 
-def report_out_of_fold(pool: Labelled, weights: Weights, *, rounds: int, folds: int) -> EnsembleReport:
+def report_out_of_fold(pool: ScoredMembers, weights: Weights, *, rounds: int, folds: int) -> EnsembleReport:
     """The report of weights that these records chose: each part is scored with the choice of the others.
 
     Raises:
@@ -251,7 +304,7 @@ def _without(weights: Weights, member: int | None) -> Weights:
 
 
 def _report(
-    pool: Labelled, weights: Weights, scored: Callable[[int | None], Scored | None], how: str
+    pool: ScoredMembers, weights: Weights, scored: Callable[[int | None], Scored | None], how: str
 ) -> EnsembleReport:
     """The report.
 
@@ -283,118 +336,56 @@ def _report(
     )
 
 
-def _figures(scored: Scored, pool: Labelled) -> Figures:
+def _figures(scored: Scored, pool: ScoredMembers) -> Figures:
     columns = zip(pool.columns, scored.T.tolist(), strict=True)
     return {name: bootstrap(values, pool.texts) for name, values in columns}
 
 
-AnyMembers = TypeVar("AnyMembers", bound=Members[Any, Any])
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-@dataclass(frozen=True)
-class EnsembleRequest:
-    """What is combined, and on which labelled records weights are chosen and members reported.
+def forward_selection(size: int, score: Callable[[Counts], Score], *, rounds: int) -> Counts:
+    """Choose how often each of `size` members counts, by greedy forward selection with replacement.
 
-    Attributes:
-        scores: the files that are combined.
-        tune_on: labelled records on which `greedy` chooses the weights.
-        tune_scores: the same members' scores files of these records, in the order of `scores`; none where `scores` are
-            of them.
-        data: the records of `scores` with their labels, for the report.
-        gold: a file of answers for `data` without.
-        context: ADL's context.json of the data.
+    From nothing, the member that helps most is added, again and again, and the best of the ensembles on that way is
+    kept (Caruana, Niculescu-Mizil, Crew and Ksikes, ICML 2004). A member may be added many times: its count is its
+    weight. Unlike there, a member that has all the weight is not added again, which would change nothing: two members
+    that disagree often score no more than the better one, and a third decides between them.
+
+    Ties go to the earlier member, then to the ensemble of fewer rounds. The search ends early when five rounds
+    brought nothing.
+
+    Args:
+        score: of an ensemble, larger is better; it is asked for counts without a common divisor, some of them again.
+        rounds: members that are added at most.
+
+    Returns:
+        The counts without their common divisor.
     """
-
-    scores: tuple[Path, ...]
-    tune_on: Path | None = None
-    tune_scores: tuple[Path, ...] = ()
-    data: Path | None = None
-    gold: Path | None = None
-    context: Path | None = None
-
-    @property
-    def inputs(self) -> tuple[Path, ...]:
-        """The files that are read, but for the context."""
-        return tuple(filter(None, (*self.scores, *self.tune_scores, self.tune_on, self.data, self.gold)))
-
-
-@dataclass(frozen=True)
-class Kind(Generic[AnyMembers]):
-    """What members are of: questions, or texts with labels.
-
-    Attributes:
-        open: opens scores files.
-        labelled: the labelled records of a data file (with a file of answers, perhaps) that members have.
-    """
-
-    open: Callable[[Sequence[Path]], AnyMembers]
-    labelled: Callable[[Path, Path | None, AnyMembers], Labelled]
+    counts: Counts = (0,) * size
+    best, reached, since = counts, None, 0
+    for _ in range(rounds):
+        added = [(*counts[:member], counts[member] + 1, *counts[member + 1 :]) for member in range(size)]
+        added = [option for option in added if _reduced(option) != _reduced(counts)]
+        if not added:
+            break
+        scored = [score(_reduced(option)) for option in added]
+        top = max(scored)
+        counts = added[scored.index(top)]
+        if reached is None or top > reached:
+            best, reached, since = counts, top, 0
+        else:
+            since += 1
+        if since == _PATIENCE:
+            break
+    return _reduced(best)
 
 
-def how_combined(config: EnsembleConfig) -> Combined:
-    """How members are combined under given weights."""
-    return Combined("vote" if config.method == "vote" else "mean", config.average, config.nbest)
-
-
-def open_checked(
-    request: EnsembleRequest, config: EnsembleConfig, kind: Kind[AnyMembers], outputs: Sequence[Path | None]
-) -> AnyMembers:
-    """Open the files that are combined.
-
-    Raises:
-        ConfigError: options that contradict each other, or an output that is an input.
-        DataError: files that cannot be combined.
-    """
-    _check(request, config)
-    check_outputs(outputs, request.inputs)
-    return kind.open(request.scores)
-
-
-def choose_weights(
-    request: EnsembleRequest, config: EnsembleConfig, members: AnyMembers, kind: Kind[AnyMembers]
-) -> tuple[tuple[float, ...], EnsembleReport | None]:
-    """The weights, and the report where labelled records are given: on `data`, else on those that chose them."""
-    weights = config.weights or (1.0,) * len(request.scores)
-    tuned = None
-    if request.tune_on:
-        tune_members = kind.open(request.tune_scores) if request.tune_scores else members
-        _check_order(members, tune_members)
-        tuned = kind.labelled(request.tune_on, None, tune_members)
-        weights = tuple(map(float, tuned.best_weights(config.rounds)))
-    if request.data:
-        return weights, report_fixed(kind.labelled(request.data, request.gold, members), weights)
-    if tuned:
-        return weights, report_out_of_fold(tuned, weights, rounds=config.rounds, folds=config.folds)
-    return weights, None
-
-
-def _check(request: EnsembleRequest, config: EnsembleConfig) -> None:
-    """Options that contradict each other."""
-    count = len(request.scores)
-    if config.weights is not None and len(config.weights) != count:
-        given = ",".join(f"{weight:g}" for weight in config.weights)
-        raise ConfigError(f"--weights {given}: {len(config.weights)} for {count} scores files; give one for each")
-    if config.method == "greedy" and not request.tune_on:
-        raise ConfigError("--method greedy: give --tune-on, labelled data on which it chooses the weights")
-    if config.method != "greedy" and (request.tune_on or request.tune_scores):
-        raise ConfigError(
-            f"--tune-on and --tune-scores are for --method greedy, not {config.method}; to score SCORES, give --data"
-        )
-    if request.tune_scores and len(request.tune_scores) != count:
-        raise ConfigError(
-            f"--tune-scores: {len(request.tune_scores)} files for {count} members; give the scores file of each member "
-            "on the questions of --tune-on, in the order of SCORES"
-        )
-    if request.gold and not request.data:
-        raise ConfigError("--gold: give --data too, the questions of SCORES whose answers these are")
-    if request.data and request.tune_on and not request.tune_scores:
-        raise ConfigError("--data: SCORES are those of --tune-on; give --tune-scores, the members' scores of --tune-on")
-
-
-def _check_order(members: Members[Any, Any], tune_members: Members[Any, Any]) -> None:
-    """The weight that a member gets must not go to another one."""
-    names, others = ([info.model for info in one.infos] for one in (members, tune_members))
-    if names != others and Counter(names) == Counter(others):
-        raise ConfigError(
-            f"--tune-scores are of {', '.join(others)}, SCORES of {', '.join(names)}: give both in the same order"
-        )
+def _reduced(counts: Counts) -> Counts:
+    divisor = gcd(*counts) or 1
+    return tuple(count // divisor for count in counts)

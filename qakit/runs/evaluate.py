@@ -1,106 +1,92 @@
-"""`evaluate`: scores of predictions, of a scores file or of models. All but the last run without torch."""
+"""`evaluate`: scores of predictions, of a scores file or of models, for any task. Only models need torch."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.config import DataSettings, ReadConfig
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
-from qakit.io import check_details, check_outputs, write_details
-from qakit.metrics.presets import get_preset
-from qakit.tasks.questions.evaluation import (
-    EvaluateResult,
-    References,
-    check_compared,
-    compare_with,
-    evaluate_models,
-    evaluate_predictions,
-    evaluate_scores,
-    evaluate_selector,
-    evaluate_texts,
-    references_of,
-)
+from qakit.io import check_details, check_outputs, file_error, write_details
+from qakit.tasks.base import EvaluateRequest, Task, refuse_unused
 
-__all__ = [
-    "EvaluateRequest",
-    "EvaluateResult",
-    "References",
-    "evaluate",
-    "evaluate_models",
-    "evaluate_predictions",
-    "evaluate_scores",
-    "evaluate_texts",
-    "references_of",
-]
+__all__ = ["EvaluateRequest", "evaluate"]
 
 
-@dataclass(frozen=True)
-class EvaluateRequest:
-    """What to score (`pred`, `scores`, or `model` with `selector`) against what (`data`, `gold`).
-
-    `details` is the file for the rows of the result: `.csv`, `.json`, `.jsonl` or `.parquet`. `report` is the page to
-    write, `.html`. `compare` are predictions or scores files of the same questions. `tune` names settings of decoding
-    (`qakit.tasks.questions.tuning.SETTING`) that are to score best on `data`, and to be kept with the model.
-    """
-
-    pred: Path | None = None
-    scores: Path | None = None
-    model: str | None = None
-    selector: str | None = None
-    data: Path | None = None
-    gold: Path | None = None
-    context: Path | None = None
-    metric: str | None = None
-    details: Path | None = None
-    report: Path | None = None
-    compare: tuple[Path, ...] = ()
-    lenient: bool = False
-    tune: tuple[str, ...] = ()
-
-
-def evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
+def evaluate(task: Task, request: EvaluateRequest, config: ReadConfig) -> tuple[Any, tuple[Path, ...]]:
     """Score what is asked for, and write details and report where they are asked for.
 
+    Returns:
+        The `Evaluation`, and the files that were written.
+
     Raises:
-        ConfigError: not one thing to score, nothing to score it against, no such metric, or a file that cannot be what
-            its name says.
+        ConfigError: not one thing to score, nothing to score it against, no such metric, an option that means nothing
+            to the task, or a file that cannot be what its name says.
         DataError: a file that cannot be read.
     """
-    if request.metric:
-        get_preset(request.metric)
+    refuse_unused(task, "evaluate", request, config.decoding)
+    given = [request.pred, request.scores, request.model or request.selector]
+    if sum(thing is not None for thing in given) != 1:
+        raise ConfigError("give one thing to score: --pred, --scores, or --model and/or --selector")
     _check_files(request)
-    if request.tune:
-        from qakit.tasks.questions.tuning import check_tuning
-
-        check_tuning(request.tune, request.model, config.decoding)
-    result = _evaluate(request, config)
+    task.check_request(request, config.decoding)
+    result = _scored(task, request, config)
+    files: list[Path] = []
     if request.details:
         write_details(result.rows, request.details)
+        files.append(request.details)
     if request.report:
-        from qakit.tasks.questions.report import write_report
-
-        write_report(result, request.report, facts=_facts(request), model=request.model)
-    return result
+        files += task.write_report(result, request.report, _facts(request))
+    return result, tuple(files)
 
 
 def _check_files(request: EvaluateRequest) -> None:
+    """Whatever is wrong with files is told before any work."""
     if request.details:
         check_details(request.details)
-    if request.report:
-        from qakit.tasks.questions.report import check_report
-
-        check_report(request.report)
-        if request.selector and not request.model:
-            raise ConfigError("--report: a selector alone gives no answers to show; give --model too")
-    check_compared(request.compare)
+    if request.report and request.report.suffix not in (".html", ".htm"):
+        raise ConfigError(f"--report {request.report}: is one HTML file; give it a name that ends in .html")
+    for path in request.compare:
+        if not path.is_file():
+            raise file_error(path, "file", "No such file")
     inputs = (request.pred, request.scores, request.data, request.gold, request.context, *request.compare)
     check_outputs([request.details, request.report], filter(None, inputs))
 
 
-def _facts(request: EvaluateRequest) -> list[tuple[str, object]]:
-    """What was given, and the day, for the head of the report."""
+def _scored(task: Task, request: EvaluateRequest, config: ReadConfig) -> Any:
+    data = None
+    if request.data:
+        settings = DataSettings(train=(request.data,), context=request.context, lenient=request.lenient)
+        data = task.read([request.data], settings)
+    references = task.references_for(request, data)
+    if request.pred:
+        result = task.score_predictions(request.pred, references)
+    elif request.scores:
+        result = task.score_scores_file(request.scores, references)
+    else:
+        result = _score_models(task, request, _needed(data), references, config)
+    comparisons = tuple(task.compare(path, result, references) for path in request.compare)
+    return replace(result, comparisons=comparisons)
+
+
+def _score_models(task: Task, request: EvaluateRequest, data: Dataset[Any], references: Any, config: ReadConfig) -> Any:
+    models = task.load(request.model, request.selector, config)
+    if not request.tune:
+        return task.score_models(data, references, models, config)
+    models, tuned = task.tune(request.tune, data, references, models, config)
+    return replace(task.score_models(data, references, models, config), tuned=tuned)
+
+
+def _needed(data: Dataset[Any] | None) -> Dataset[Any]:
+    if data is None:
+        raise ConfigError("--data: a model needs the questions it is to answer")
+    return data
+
+
+def _facts(request: EvaluateRequest) -> Sequence[tuple[str, object]]:
+    """The inputs and the day, for the head of the report."""
     return [
         ("Model", request.model),
         ("Selector", request.selector),
@@ -110,47 +96,3 @@ def _facts(request: EvaluateRequest) -> list[tuple[str, object]]:
         ("Right answers", request.gold),
         ("Date", datetime.now().astimezone().date()),
     ]
-
-
-def _evaluate(request: EvaluateRequest, config: ReadConfig) -> EvaluateResult:
-    given = [request.pred, request.scores, request.model or request.selector]
-    if sum(thing is not None for thing in given) != 1:
-        raise ConfigError("give one thing to score: --pred, --scores, or --model and/or --selector")
-    data = read_dataset([request.data], context=request.context, lenient=request.lenient) if request.data else None
-    if request.selector and not request.model:
-        if request.compare:
-            raise ConfigError("--compare: a selector alone gives no answers to compare; give --model too")
-        return evaluate_selector(_needed(data), request.selector, config)
-    references = references_of(data, request.gold)
-    result = _answers(request, data, references, config)
-    if not (request.compare and result.analysis):
-        return result
-    compared = tuple(compare_with(path, result.analysis, references) for path in request.compare)
-    return replace(result, comparisons=compared)
-
-
-def _answers(
-    request: EvaluateRequest, data: Dataset | None, references: References, config: ReadConfig
-) -> EvaluateResult:
-    """The scores of what is given."""
-    if request.pred:
-        return evaluate_predictions(request.pred, references, metric=request.metric)
-    if request.scores:
-        return evaluate_scores(request.scores, references, metric=request.metric)
-    from qakit.tasks.questions.models import load_models
-
-    models = load_models(request.model, request.selector, inference=config.inference)
-    metric = request.metric or references.default_metric
-    if not request.tune:
-        return evaluate_models(_needed(data), references, models, config, metric=metric)
-    from qakit.tasks.questions.tuning import tune
-
-    models, tuned = tune(request.tune, _needed(data), references.golds, models, config, metric=metric)
-    result = evaluate_models(_needed(data), references, models, config, metric=metric)
-    return replace(result, tuned=tuple(tuned))
-
-
-def _needed(data: Dataset | None) -> Dataset:
-    if data is None:
-        raise ConfigError("--data: a model needs the questions it is to answer")
-    return data

@@ -1,4 +1,4 @@
-"""`export`: a trained model in a folder of its own, in the number format or for the engine asked for."""
+"""`export`: a trained model in a folder of its own, in another number format or for another engine, and its parity."""
 
 import shutil
 import tempfile
@@ -18,13 +18,14 @@ from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.info import INFO_FILE, read_info
 from qakit.modeling.loading import model_folder, positions_of
 from qakit.modeling.models import LoadedModel, load_trained, save_trained
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
 from qakit.tasks.registry import TASKS
+
+BACKENDS = ("torch", "onnx", "int8")
 
 
 class Parity(NamedTuple):
-    """What a conversion changed.
+    """Differences between a converted model and its original.
 
     Attributes:
         questions: that were compared.
@@ -38,17 +39,6 @@ class Parity(NamedTuple):
     same: float
     before: Mapping[str, float]
     after: Mapping[str, float]
-
-
-BACKENDS = ("torch", "onnx", "int8")
-_CARD, _PARITY = "README.md", "parity.json"
-_LONGEST = 2**16  # tokens, for models without a limit
-_SAMPLE = Record(
-    "sample",
-    "這所學校位於哪裡？",
-    (Paragraph("0", "這所學校位於臺北市，創立於1928年。"), Paragraph("1", "山上有一條河。" * 40)),
-    relevant=0,
-)
 
 
 class ExportResult(NamedTuple):
@@ -125,9 +115,9 @@ def _check(out: Path, to: str, precision: str, card: Path | None) -> None:
 
 
 def _as_stored(model: Any, precision: Precision) -> Any:
-    import torch
+    from qakit.modeling.precision import DTYPES
 
-    return model.to({"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision])
+    return model.to(DTYPES[precision])
 
 
 def _write_onnx(folder: Path, loaded: LoadedModel, to: str) -> None:
@@ -148,13 +138,13 @@ def _write_onnx(folder: Path, loaded: LoadedModel, to: str) -> None:
 
 def _inputs(loaded: LoadedModel) -> dict[str, Any]:
     """A batch of two windows, as the model is given it."""
-    from qakit.modeling.batching import window_batch
+    from qakit.modeling.batching import gather_batch
     from qakit.spans.windowing import covering_windows, encode_pairs
 
     texts = [(_SAMPLE.question, paragraph.text[:60]) for paragraph in _SAMPLE.paragraphs]
     pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(None))
     windows = covering_windows(pairs)
-    inputs = window_batch(pairs, windows, range(2), loaded.tokenizer.pad_token_id).inputs
+    inputs = gather_batch(pairs, windows, range(2), loaded.tokenizer.pad_token_id).inputs
     return {name: tensor.unsqueeze(1) if loaded.info.task == "select" else tensor for name, tensor in inputs.items()}
 
 
@@ -177,6 +167,16 @@ def compare(original: LoadedModel, converted: LoadedModel, dataset: Dataset, con
             found_scores = evaluate(texts, labelled, default_preset(dataset))
             scores[number] = {"em": found_scores.em, "f1": found_scores.f1}
     return Parity(len(dataset), difference, _share_of_equals(*places), *scores)
+
+
+_CARD, _PARITY = "README.md", "parity.json"
+_LONGEST = 2**16  # tokens, for models without a limit
+_SAMPLE = Record(
+    "sample",
+    "這所學校位於哪裡？",
+    (Paragraph("0", "這所學校位於臺北市，創立於1928年。"), Paragraph("1", "山上有一條河。" * 40)),
+    relevant=0,
+)
 
 
 def _compare_selectors(original: LoadedModel, converted: LoadedModel, dataset: Dataset, config: ReadConfig) -> Parity:

@@ -1,4 +1,4 @@
-"""What decides the weights of a training: a checkpoint of anything else must not be resumed."""
+"""Fingerprints of trainings: all that decides the weights, so that a checkpoint of another training is not resumed."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def _hashes(datasets: Mapping[str, Dataset[Any] | None]) -> dict[str, str]:
 
 
 def machine_of(accelerator: Any) -> dict[str, Any]:
-    """What resuming to the bit needs to be the same besides, as JSON: it is pointed out when it changed."""
+    """Versions and threads, as JSON; where they differ, resuming is exact no longer, and a note says so."""
     versions = {name: found for name, found in package_versions().items() if name in _OF_THE_MACHINE}
     own = {"qakit": __version__, "device": accelerator.device.type, "threads": torch.get_num_threads()}
     return {**own, **versions}

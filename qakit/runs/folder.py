@@ -1,4 +1,4 @@
-"""A run folder: what a training leaves on disk, each file whole or absent."""
+"""Run folders: the files of a training on disk, each whole or absent, and the lock of a folder."""
 
 import json
 import os
@@ -18,7 +18,13 @@ from qakit.config import TrainConfig
 from qakit.config.files import load_config, to_yaml
 from qakit.errors import ConfigError, ResourceError
 from qakit.io import parse_json, sha256_of, sync, write_json, write_jsonl, write_text
-from qakit.training.checkpoints import Checkpoint, explained_disk, prune_checkpoints, save_checkpoint, set_aside_after
+from qakit.training.checkpoints import (
+    Checkpoint,
+    explain_disk_errors,
+    prune_checkpoints,
+    save_checkpoint,
+    set_aside_after,
+)
 
 _ADVICE = "The run so far is unchanged; make room, then resume."
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors", "pandas", "pyarrow")
@@ -91,7 +97,7 @@ class RunFolder:
             yield
             return
         self.check(resume=resume, overwrite=overwrite)
-        with alone_in(self.path):
+        with lock_folder(self.path):
             yield
 
     def require_room(self, needed: int) -> None:
@@ -128,7 +134,7 @@ class RunFolder:
         if not self.writes:
             return
         settings = to_yaml(config)
-        with explained_disk(self.config, len(settings), _ADVICE):
+        with explain_disk_errors(self.config, len(settings), _ADVICE):
             write_text(self.config, settings)
             write_json(self.manifest, {"task": task, "qakit": __version__, "data": dict(data)})
             write_json(self.environment, environment())
@@ -139,7 +145,7 @@ class RunFolder:
             return
         line = json.dumps(entry) + "\n"
         with (
-            explained_disk(self.metrics, len(line), _ADVICE),
+            explain_disk_errors(self.metrics, len(line), _ADVICE),
             open(self.metrics, "a", encoding="utf-8") as file,
         ):
             file.write(line)
@@ -161,7 +167,7 @@ class RunFolder:
                 for entry in entries
                 if entry["step"] < step or (entry["step"] == step and (evaluated or entry["kind"] != "evaluation"))
             ]
-            with explained_disk(self.metrics, self.metrics.stat().st_size, _ADVICE):
+            with explain_disk_errors(self.metrics, self.metrics.stat().st_size, _ADVICE):
                 write_jsonl(self.metrics, kept)
 
     def save(self, checkpoint: Checkpoint, *, keep: int) -> None:
@@ -181,7 +187,7 @@ class RunFolder:
         for leftover in self.path.glob(".best.*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         new, old = self._hidden("new"), self._hidden("old")
-        with explained_disk(self.best, size, _ADVICE):
+        with explain_disk_errors(self.best, size, _ADVICE):
             try:
                 new.mkdir()
                 write(new)
@@ -227,41 +233,8 @@ class RunFolder:
         self.out_of_fold.unlink(missing_ok=True)
 
 
-def environment() -> dict[str, Any]:
-    """Versions, machine type and command line, as JSON."""
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "packages": {"qakit": __version__, **package_versions()},
-    }
-
-
-def package_versions() -> dict[str, str | None]:
-    """The installed versions of what a training builds on."""
-    return {name: _version(name) for name in _PACKAGES}
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def data_hashes(files: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of each file, by its path as given."""
-    return {str(file): sha256_of(file) for file in files}
-
-
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Have a folder, made where there is none, for this process alone; a new one is gone afterwards if left empty.
 
     Raises:
@@ -292,3 +265,36 @@ def _read_owner(file: Path) -> str:
         return file.read_text(encoding="utf-8") or "another process"
     except OSError:
         return "another process"
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine type and command line, as JSON."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "packages": {"qakit": __version__, **package_versions()},
+    }
+
+
+def package_versions() -> dict[str, str | None]:
+    """The installed versions of what a training builds on."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def data_hashes(files: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of each file, by its path as given."""
+    return {str(file): sha256_of(file) for file in files}
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)

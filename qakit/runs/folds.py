@@ -1,7 +1,7 @@
 """Cross-validation: a training for each part of the data, and scores of every question by a model that never saw it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,7 @@ from qakit.runs.folder import RunFolder
 from qakit.runs.predict import predict
 from qakit.runs.train import train
 from qakit.signals import StopSignals
-from qakit.spans.scores import QuestionScores, ScoresInfo, read_scores, write_scores
 from qakit.tasks.base import Task
-from qakit.tasks.questions.models import load_models
 from qakit.training.events import Listener, Note, TrainResult
 
 SCORES = "scores.parquet"
@@ -25,7 +23,7 @@ SCORES = "scores.parquet"
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """What the trainings came to, in the order of the folds; `scores_file` has every question once, out of its fold."""
+    """Results of the trainings, in the order of the folds; `scores_file` has every question once, out of its fold."""
 
     out: Path
     results: tuple[TrainResult, ...]
@@ -77,8 +75,8 @@ def train_fold(task: Task, config: TrainConfig, **options: Any) -> TrainResult:
         QakitError, Stopped: as `train`.
     """
     result = train(task, config, **options)
-    if _has_scores(task):
-        _score(task.read(config.data.train, config.data), config)
+    if task.merges_scores:
+        _score(task, task.read(config.data.train, config.data), config)
     return result
 
 
@@ -106,38 +104,22 @@ def _config_of(config: TrainConfig, fold: int) -> TrainConfig:
     return config.model_copy(update={"data": data, "out": config.out / f"fold-{fold}"})
 
 
-def _has_scores(task: Task) -> bool:
-    return task.name == "qa"
-
-
-def _score(data: Dataset[Any], config: TrainConfig) -> None:
+def _score(task: Task, data: Dataset[Any], config: TrainConfig) -> None:
     """Let a fold's model answer the part it never saw."""
     _, part = held_out(data, config.data.fold or 1, config.data.folds or 1)
     reading = ReadConfig(decoding=DecodingSettings(), inference=config.inference)
-    predict(part, load_models(str(config.out), None), reading, scores=config.out / SCORES)
+    models = task.load(str(config.out), None, reading)
+    predict(task, part, models, reading, scores=config.out / SCORES)
 
 
 def _merge(task: Task, config: TrainConfig, folder: RunFolder) -> Path | None:
     """All folds' scores in one file, in the order of the data."""
-    if not _has_scores(task):
+    if not task.merges_scores:
         return None
     out = folder.out_of_fold
     if not folder.writes:
         return out
     order = [record.id for record in task.read(config.data.train, config.data)]
-    members = [read_scores(_config_of(config, fold).out / SCORES) for fold in range(1, (config.data.folds or 1) + 1)]
-    questions = {question.id: question for question in _questions(members)}
-    infos = [info for _, info in members]
-    together = ScoresInfo(
-        schema=infos[0].schema,
-        model=str(folder.path),
-        max_answer_length=max(info.max_answer_length for info in infos),
-        null_threshold=infos[0].null_threshold,
-    )
-    write_scores(out, (questions[name] for name in order if name in questions), together)
+    files = [_config_of(config, fold).out / SCORES for fold in range(1, (config.data.folds or 1) + 1)]
+    task.merge_scores(out, order, files, model=str(folder.path))
     return out
-
-
-def _questions(members: list[tuple[list[QuestionScores], ScoresInfo]]) -> Iterator[QuestionScores]:
-    for questions, _ in members:
-        yield from questions

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats import read_dataset
-from qakit.data.lint.answers import DEFAULT_LONGEST, Asked, Rules, answer_findings, count_faults, id_findings
+from qakit.data.lint.answers import DEFAULT_LONGEST, Asked, Rules, answer_findings, id_findings
 from qakit.data.lint.files import read_loosely
 from qakit.data.lint.findings import KINDS, LEVELS, Finding, Level
-from qakit.data.predictions import CONTESTS, Prediction, chosen_format, read_predictions
+from qakit.data.predictions import CONTESTS, chosen_format, read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import get_preset
+from qakit.tasks.base import Task
 
 _STRICT = ("hw7", "adl2022")
 _FORM_OF_METRIC = {"hw7": "hw7", "adl": "adl2022", "adl2021": "adl2021"}
@@ -21,7 +22,7 @@ _FORM_OF_METRIC = {"hw7": "hw7", "adl": "adl2022", "adl2021": "adl2021"}
 
 @dataclass(frozen=True)
 class LintRequest:
-    """What to look at, and what it is to be.
+    """A prediction file to look at, and the form that it should have.
 
     Attributes:
         pred: the predictions; without them there is nothing to look at.
@@ -42,7 +43,7 @@ class LintRequest:
 
 @dataclass(frozen=True)
 class LintResult:
-    """What was found: errors first, each level in the order of `KINDS`, each kind in the order of the file.
+    """The findings: errors first, each level in the order of `KINDS`, each kind in the order of the file.
 
     Attributes:
         form: the prediction format that was asked for; None where any will do.
@@ -57,12 +58,12 @@ class LintResult:
     findings: tuple[Finding, ...]
 
     def level(self, finding: Finding) -> Level:
-        """How bad a finding is under the contest's rule."""
+        """The level of a finding under the contest's rule."""
         return finding.level(strict=self.form in _STRICT)
 
     @property
     def counts(self) -> Mapping[Level, int]:
-        """How many findings there are of each level."""
+        """The number of findings of each level."""
         found = Counter(map(self.level, self.findings))
         return {level: found[level] for level in LEVELS}
 
@@ -88,13 +89,15 @@ class LintResult:
         }
 
 
-def lint(request: LintRequest) -> LintResult:
+def lint(task: Task, request: LintRequest) -> LintResult:
     """Look at a prediction file, whatever is wrong with it.
 
     Raises:
         ConfigError: no predictions, neither data nor right answers, or no such format or metric.
         DataError: mistakes in the data, no prediction file, or an empty one.
     """
+    if not task.can_lint:
+        raise ConfigError("--lint: is for answers to questions; qakit evaluate --pred checks labels as it scores them")
     if request.metric:
         get_preset(request.metric)
     if request.pred is None:
@@ -145,19 +148,3 @@ def _rules(request: LintRequest, form: str | None, asked: Mapping[str, Asked], d
     may_be_empty = dataset is not None and (dataset.schema == "squad2" or any(record.impossible for record in dataset))
     longest = known if request.longest is None else request.longest
     return Rules(longest, without_commas=form == "hw7", may_be_empty=may_be_empty)
-
-
-def faults_of(predictions: Sequence[Prediction]) -> Counter[str]:
-    """How many of the answers that were just made have each kind of fault; empty ones are told of elsewhere."""
-    return count_faults([prediction.text for prediction in predictions], Rules(may_be_empty=True))
-
-
-def fault_note(faults: Counter[str]) -> str | None:
-    """A sentence on answers that look wrong, by their numbers of each kind."""
-    words = {
-        "brackets": "with half a pair of brackets or quotation marks",
-        "too long": f"longer than {DEFAULT_LONGEST} characters",
-        "punctuation": "with a comma or full stop at the edge",
-    }
-    told = [f"{faults[kind]} {text}" for kind, text in words.items() if faults[kind]]
-    return f"answers that may be wrong: {', '.join(told)}; see qakit evaluate --lint" if told else None

@@ -1,68 +1,36 @@
-"""`predict`: answers, n-best lists and scores files from one or two models."""
+"""`predict`: predictions, n-best lists and scores files of any task, and answers from a corpus."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qakit.config import DecodingSettings, InferenceSettings, ReadConfig
+from qakit.config import ReadConfig
 from qakit.data.corpus import Corpus, read_bare_questions
-from qakit.data.formats import read_dataset
-from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import Prediction, chosen_format, write_outputs
-from qakit.data.records import Dataset, Paragraph, Record
-from qakit.errors import ConfigError, DataError, Problem, RecordError
+from qakit.data.records import Dataset
+from qakit.errors import ConfigError
 from qakit.io import check_outputs, write_json
-from qakit.modeling.models import LoadedModel
 from qakit.modeling.processes import is_main_process
-from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
-from qakit.tasks.questions.models import Models, answer_dataset, checked_reader
+from qakit.tasks.base import Models, Predicted, Task
+from qakit.tasks.questions.base import read_questions
+from qakit.tasks.questions.models import checked_reader
 from qakit.tasks.questions.search import Found, search
-from qakit.tasks.questions.two_stage import Answered
-
-_DEFAULTS = InferenceSettings()
 
 
 @dataclass(frozen=True)
 class PredictResult:
     """The predictions, in the order of the data, the files that were written, and sentences on how they came about."""
 
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Any, ...]
     format: str
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
-def read_questions(
-    data: Path | None,
-    *,
-    question: str | None = None,
-    text: str | None = None,
-    context: Path | None = None,
-    lenient: bool = False,
-) -> Dataset:
-    """The questions of a file, or one question and its text.
-
-    Raises:
-        ConfigError: neither, or both.
-        DataError: mistakes in the file, or a question or text that is empty or was no UTF-8.
-    """
-    if data is not None and question is None and text is None:
-        return read_dataset([data], context=context, lenient=lenient)
-    if data is not None or question is None or text is None:
-        raise ConfigError("give --data FILE, or --question (-q) and --text (-c) together")
-    for field, given in (("question", question), ("text", text)):
-        if surrogate_fault(given):  # how Python passes bytes on that it cannot decode
-            raise DataError([Problem("command line", field, "encoding", "is not UTF-8; give it as UTF-8")])
-    try:
-        record = Record("question", question, (Paragraph("text", text),), relevant=0)
-    except RecordError as error:
-        raise DataError([Problem("command line", "question", error.field, error.message)]) from None
-    return Dataset((record,), "jsonl")
-
-
 def predict(
-    dataset: Dataset,
+    task: Task,
+    dataset: Dataset[Any],
     models: Models,
     config: ReadConfig,
     *,
@@ -70,62 +38,34 @@ def predict(
     format: str | None = None,
     scores: Path | None = None,
     nbest_out: Path | None = None,
-    progress: Callable[[Iterable[Answered]], Iterable[Answered]] = iter,
+    progress: Callable[[Iterable[Predicted]], Iterable[Predicted]] = iter,
 ) -> PredictResult:
-    """Answer a dataset and write what is asked for.
+    """Predict a dataset and write what is asked for.
 
     Args:
-        out: predictions, in `format` (by default what the data's contest takes).
+        out: predictions, in `format` (by default what the data and the file's name ask for).
         scores: a scores file, for `ensemble`.
         nbest_out: the n-best lists, one JSON object.
-        progress: wraps the answers on their way, for a progress bar.
+        progress: wraps the predictions on their way, for a progress bar.
 
     Raises:
-        ConfigError: an unknown format, before any question is answered; or what `answer_dataset` raises.
+        ConfigError: an unknown format, before any record is read; or the models cannot do what is asked for.
     """
-    chosen = chosen_format(format, dataset.schema, out)
+    chosen = task.prediction_format(format, dataset.schema, out, nbest_out)
     check_outputs([out, scores, nbest_out], dataset.files)
-    predictions: list[Prediction] = []
-    questions: list[QuestionScores] = []
-    for answered in progress(answer_dataset(dataset, models, config)):
-        predictions.append(answered.prediction)
+    predictions: list[Any] = []
+    rows: list[Any] = []
+    for predicted in progress(task.predict(dataset, models, config)):
+        predictions.append(predicted.prediction)
         if scores:
-            questions.append(question_scores(answered))
+            rows.append(task.scores_row(predicted))
     if not is_main_process():
         return PredictResult(tuple(predictions), chosen, (), ())
-    files = write_outputs(predictions, out=out, format=chosen, nbest_out=nbest_out)
-    if scores and models.reader:
-        write_scores(scores, questions, _scores_info(dataset, models.reader, config.decoding))
+    files = task.write_predictions(predictions, out=out, format=chosen, nbest_out=nbest_out)
+    if scores:
+        task.write_scores(scores, rows, dataset, models, config)
         files += (scores,)
-    return PredictResult(tuple(predictions), chosen, files, tuple(_notes(dataset, models, config)))
-
-
-def _notes(dataset: Dataset, models: Models, config: ReadConfig) -> Iterator[str]:
-    yield from dataset.notes
-    if dataset.skipped:
-        yield f"{dataset.skipped} bad records skipped"
-    if models.selector is None and any(len(record.paragraphs) > 1 for record in dataset):
-        yield "no --selector: the paragraphs that the data marks as relevant were read"
-    if models.reader:
-        yield f"read through {models.reader.windows_with(config.windows).description}"
-
-
-def question_scores(answered: Answered) -> QuestionScores:
-    """The scores of one question as a scores file holds them."""
-    record, candidate = answered.record, answered.prediction.candidate
-    return QuestionScores(record.id, record.paragraphs[candidate].text, candidate, answered.selection, answered.scores)
-
-
-def _scores_info(dataset: Dataset, reader: LoadedModel, decoding: DecodingSettings) -> ScoresInfo:
-    decoder = reader.info.decoder(decoding)
-    return ScoresInfo(
-        schema=dataset.schema,
-        model=reader.source,
-        max_answer_length=decoder.max_length,
-        null_threshold=decoder.null_threshold,
-        temperature=decoder.temperature,
-        length_bonus=decoder.bonus,
-    )
+    return PredictResult(tuple(predictions), chosen, files, tuple(task.notes_on_reading(dataset, models, config)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The bad records that a run in parts leaves out, in a file beside the parts."""
+"""`predict --part-size`: a table of any size, answered part by part into a folder; a stopped run goes on where it was."""
 
 import json
 import os
@@ -17,101 +17,19 @@ from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
-from qakit.modeling.precision import precision_of
+from qakit.modeling.precision import compute_precision
 from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
-from qakit.runs.folder import alone_in
-from qakit.tasks.questions.models import Models, answer_dataset
-from qakit.training.cpu import return_freed_memory
-
-SKIPPED_FILE = "skipped.jsonl"
-_KINDS: dict[str, type] = {"part": int, "file": str, "record": str, "fault": str}
-
-
-class SkippedRecords:
-    """`skipped.jsonl`: a line for each record left out, with its `part`, `file`, `record` and `fault`.
-
-    The lines of a part are written before the part, so that none is lost; those of a part that is not there after all
-    go when the next run begins, so that none stands twice.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / SKIPPED_FILE
-        self.count = 0
-
-    def keep(self, done: Collection[int]) -> None:
-        """Keep the lines of parts that are done, and no others."""
-        if not self.file.is_file():
-            return
-        kept = [row for row in read_skipped(self.file) if row["part"] in done]
-        self.count = len(kept)
-        if kept:
-            write_jsonl(self.file, kept)
-        else:
-            self.file.unlink()
-
-    def add(self, part: Part) -> None:
-        """Add those of a part that is about to be written."""
-        rows = list(_rows(part))
-        if not rows:
-            return
-        with open(self.file, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        self.count += len(rows)
-
-
-def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a `skipped.jsonl`, but for the last where a killed run left half of it.
-
-    Raises:
-        DataError: a line is no such row.
-    """
-    with open(file, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
-                continue
-            row = parse_json(line, file, f"line {number}")
-            fields = row if isinstance(row, dict) else {}
-            for name, kind in _KINDS.items():
-                value = fields.get(name)
-                if type(value) is not kind:
-                    raise _damaged(file, number, name, f"{value!r}: expected {'a number' if kind is int else 'text'}")
-                if isinstance(value, str) and surrogate_fault(value):
-                    raise _damaged(file, number, name, f"{value!r}: is no UTF-8 text")
-            yield {name: fields[name] for name in _KINDS}
-
-
-def _damaged(file: Path, number: int, field: str, fault: str) -> DataError:
-    return DataError([Problem(str(file), f"line {number}", field, f"{fault}; delete the damaged file")])
-
-
-def _rows(part: Part) -> Iterator[dict[str, Any]]:
-    faults: dict[tuple[str, str], list[str]] = {}
-    for problem in part.problems:
-        faults.setdefault((problem.file, problem.record), []).append(f"{problem.field}: {problem.message}")
-    for (file, record), found in faults.items():
-        texts = {"file": file, "record": record, "fault": "; ".join(found)}
-        yield {"part": part.number, **{name: _written_out(text) for name, text in texts.items()}}
-
-
-def _written_out(text: str) -> str:
-    """The text with what UTF-8 cannot hold, such as the bytes of a file's name that were none, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
+from qakit.runs.folder import lock_folder
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset
+from qakit.training.device import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
-_STATE = "parts.json"
-_PART = re.compile(r"part-(\d+)\.")
-_TRIM_EVERY = 512  # answers: a trim takes milliseconds
-_NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
-_WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
-_BESIDE = ("qakit.json", "config.json", "tokenizer*.json", "*vocab*", "*.model", "merges.txt", "*_tokens*.json")
 
 
-class BulkResult(NamedTuple):
-    """What a run did: parts answered now and before, questions answered now, and the folder.
+class PartsResult(NamedTuple):
+    """Result of a run: parts answered now and before, questions answered now, and the folder.
 
     `skipped` counts the records left out, now and before, which `skipped_file` lists where there are any.
     """
@@ -134,7 +52,7 @@ def predict_parts(
     format: str | None = None,
     lenient: bool = False,
     progress: Callable[[Sequence[Prediction]], None] = lambda answers: None,
-) -> BulkResult:
+) -> PartsResult:
     """Answer the questions of a file or a folder of files into `out`, `size` of them at a time.
 
     Each part becomes a file `part-00000.jsonl` (or parquet), whole or not at all, a line for each question in the order
@@ -155,7 +73,7 @@ def predict_parts(
     files, writes = filled_tables(data), is_main_process()
     state = _state(files, models, config, size, format or "jsonl")
     skipped = SkippedRecords(out)
-    with alone_in(out) if writes else nullcontext():
+    with lock_folder(out) if writes else nullcontext():
         done = _done(out, state)
         if writes:
             _begin(out, state)
@@ -171,7 +89,7 @@ def predict_parts(
         if writes:
             write_json(out / _STATE, {**state, "finished": True})
     listed = skipped.file if skipped.count else None
-    return BulkResult(out, parts + len(done), len(done), questions, skipped.count, listed)
+    return PartsResult(out, parts + len(done), len(done), questions, skipped.count, listed)
 
 
 def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int, format: str) -> dict[str, Any]:
@@ -188,13 +106,13 @@ def _state(files: Sequence[Path], models: Models, config: ReadConfig, size: int,
 
 
 def _identity(loaded: LoadedModel, precision: Precision | None) -> dict[str, str]:
-    """What decides a model's answers: what runs it, in which precision, and the hashes of its files.
+    """All that decides a model's answers: backend, precision, and the hashes of its files.
 
     Of the hub the name and the commit stand for the files.
     """
     computed = {"backend": loaded.backend}
     if loaded.backend == "torch":
-        computed["precision"] = precision_of(loaded.model, precision)
+        computed["precision"] = compute_precision(loaded.model, precision)
     folder = Path(model_folder(loaded.source))
     if not folder.is_dir():
         return {**computed, "name": loaded.source, "commit": str(getattr(loaded.model.config, "_commit_hash", None))}
@@ -272,3 +190,88 @@ def _write(file: Path, predictions: Sequence[Prediction], *, nbest: bool) -> Non
         write_parquet(file, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
     else:
         write_jsonl(file, rows)
+
+
+class SkippedRecords:
+    """`skipped.jsonl`: a line for each record left out, with its `part`, `file`, `record` and `fault`.
+
+    The lines of a part are written before the part, so that none is lost; those of a part that is not there after all
+    go when the next run begins, so that none stands twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / SKIPPED_FILE
+        self.count = 0
+
+    def keep(self, done: Collection[int]) -> None:
+        """Keep the lines of parts that are done, and no others."""
+        if not self.file.is_file():
+            return
+        kept = [row for row in read_skipped(self.file) if row["part"] in done]
+        self.count = len(kept)
+        if kept:
+            write_jsonl(self.file, kept)
+        else:
+            self.file.unlink()
+
+    def add(self, part: Part) -> None:
+        """Add those of a part that is about to be written."""
+        rows = list(_rows(part))
+        if not rows:
+            return
+        with open(self.file, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        self.count += len(rows)
+
+
+def read_skipped(file: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a `skipped.jsonl`, but for the last where a killed run left half of it.
+
+    Raises:
+        DataError: a line is no such row.
+    """
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith("\n"):
+                continue
+            row = parse_json(line, file, f"line {number}")
+            fields = row if isinstance(row, dict) else {}
+            for name, kind in _KINDS.items():
+                value = fields.get(name)
+                if type(value) is not kind:
+                    raise _damaged(file, number, name, f"{value!r}: expected {'a number' if kind is int else 'text'}")
+                if isinstance(value, str) and surrogate_fault(value):
+                    raise _damaged(file, number, name, f"{value!r}: is no UTF-8 text")
+            yield {name: fields[name] for name in _KINDS}
+
+
+SKIPPED_FILE = "skipped.jsonl"
+_KINDS: dict[str, type] = {"part": int, "file": str, "record": str, "fault": str}
+
+
+def _damaged(file: Path, number: int, field: str, fault: str) -> DataError:
+    return DataError([Problem(str(file), f"line {number}", field, f"{fault}; delete the damaged file")])
+
+
+def _rows(part: Part) -> Iterator[dict[str, Any]]:
+    faults: dict[tuple[str, str], list[str]] = {}
+    for problem in part.problems:
+        faults.setdefault((problem.file, problem.record), []).append(f"{problem.field}: {problem.message}")
+    for (file, record), found in faults.items():
+        texts = {"file": file, "record": record, "fault": "; ".join(found)}
+        yield {"part": part.number, **{name: _written_out(text) for name, text in texts.items()}}
+
+
+def _written_out(text: str) -> str:
+    """The text with what UTF-8 cannot hold, such as the bytes of a file's name that were none, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+_STATE = "parts.json"
+_PART = re.compile(r"part-(\d+)\.")
+_TRIM_EVERY = 512  # answers: a trim takes milliseconds
+_NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
+_WEIGHTS = {"torch": ("*.safetensors", "*.bin"), "onnx": ("model.onnx*",), "int8": ("model.int8.onnx*",)}
+_BESIDE = ("qakit.json", "config.json", "tokenizer*.json", "*vocab*", "*.model", "merges.txt", "*_tokens*.json")

@@ -30,7 +30,7 @@ from qakit.spans.window_coverage import Reach
 
 @dataclass(frozen=True)
 class PreprocessResult:
-    """What `preprocess` found and did.
+    """Result of `preprocess`.
 
     Attributes:
         report: numbers on each part of the data.
@@ -324,7 +324,7 @@ def window_report(records: Sequence[Record], tokenizer: str, settings: WindowSet
 
 
 def reach_of(parts: Mapping[str, Dataset], config: PreprocessConfig) -> dict[str, tuple[Reach, ...]]:
-    """What windows hold and cost, by part, if that is asked for; parts without anything to measure are left out.
+    """Coverage and cost of windows by part, if asked for; parts without anything to measure are left out.
 
     Raises:
         CheckpointError: no such tokenizer.

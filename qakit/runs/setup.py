@@ -1,4 +1,4 @@
-"""What a training needs before its first step: data, tokens, model, optimiser."""
+"""Set up a training before its first step: data, tokens, model, optimiser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.fingerprint import identity_of
 from qakit.runs.folder import RunFolder
 from qakit.signals import StopSignals
-from qakit.tasks.base import OfQuestions, Prepared, Task
+from qakit.tasks.base import Prepared, Task
 from qakit.training.events import Listener, Note
 from qakit.training.learner import Learner
 
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same during a training; `data_files` are all that were read for it."""
+    """The constants of a training; `data_files` are all that were read for it."""
 
     task: Task
     config: TrainConfig
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def bytes_to_write(self) -> int:
-        """What the folder holds at most: the checkpoints, one that is being written, and the best model twice."""
+        """Bytes in the folder at most: the checkpoints, one that is being written, and the best model twice."""
         kept = self.config.training.keep_checkpoints
         return (kept + 1) * self.learner.checkpoint_bytes + 2 * self.learner.model_bytes
 
@@ -86,7 +86,7 @@ def set_up(
         listen(Note(f"{rate} is low for a model from random weights; the recipes have 1e-3 (slots) and 2e-3 (intent)"))
     model, tokenizer, fresh = build(config, task.auto_class, task.classes(train_data), train_data, listen)
     if fresh:
-        listen(Note(f"weights that {config.model.name} has not, drawn at random: {', '.join(fresh)}"))
+        listen(Note(f"{config.model.name} has no weights for {', '.join(fresh)}: newly initialised."))
     model = adapt(model, config)
     set_seed(config.training.seed, device_specific=True)  # other dropout in each process
     prepared = task.prepare(train_data, tokenizer, config)
@@ -106,7 +106,7 @@ def _with_match_length(task: Task, config: TrainConfig, listen: Listener) -> Tra
     Only windows of questions have one.
     """
     given = config.windows.match_length
-    known = 0 if given or not isinstance(task, OfQuestions) else known_match_length(config.model)
+    known = 0 if given or not task.reads_pairs else known_match_length(config.model)
     if known and given is None:
         listen(Note(f"windows.match_length is {known}, as {config.model.name} was trained; 0 turns it off"))
     elif known:

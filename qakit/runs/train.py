@@ -12,7 +12,7 @@ from qakit.config import TrainConfig
 from qakit.errors import CheckpointError, ConfigError
 from qakit.io import write_text
 from qakit.metrics.presets import get_preset
-from qakit.modeling.adapting import merged
+from qakit.modeling.adapting import merge_lora
 from qakit.modeling.info import model_card
 from qakit.modeling.models import LoadedModel, save_trained
 from qakit.report.curves import draw_curves
@@ -22,16 +22,17 @@ from qakit.runs.folder import RunFolder, data_hashes
 from qakit.runs.setup import Run, set_up
 from qakit.signals import Stopped, StopSignals
 from qakit.tasks.base import Task
+from qakit.training.accelerator import make_accelerator, tracking
 from qakit.training.checkpoints import Checkpoint, latest_good_checkpoint, load_checkpoint
 from qakit.training.events import Evaluated, Event, Listener, Note, Started, TrainResult
-from qakit.training.learner import Learner, make_accelerator, tracking
+from qakit.training.learner import Learner
 from qakit.training.loop import StepEvent
 from qakit.training.order import Plan
 
 
 @dataclass(frozen=True)
 class _Progress:
-    """How far the choice of the best model has come.
+    """State of the search for the best model.
 
     `step` and `scores` are the best ones so far, `waited` counts the evaluations since then, and `evaluated` is False
     when the last step was to be evaluated and was not.
@@ -106,7 +107,7 @@ def _train(run: Run, progress: _Progress) -> _Progress:
         saved = _due(event.step, settings.save_every, plan) if settings.save_every else evaluate_now
         if saved:
             _save(run, progress)
-        if signal := run.learner.agreed(run.stop.received):
+        if signal := run.learner.agree_on_signal(run.stop.received):
             if not saved:
                 _save(run, progress)
             _draw(run)
@@ -120,7 +121,7 @@ def _train(run: Run, progress: _Progress) -> _Progress:
         progress = _Progress(learner.steps_done)
         _keep(run, progress)
     _draw(run)
-    if signal := learner.agreed(run.stop.received):  # all is kept, but whoever called must not go on
+    if signal := learner.agree_on_signal(run.stop.received):  # all is kept, but whoever called must not go on
         raise Stopped(signal)
     return progress
 
@@ -178,7 +179,9 @@ def _evaluate(run: Run, progress: _Progress) -> _Progress:
         return progress
     step, epoch = learner.steps_done, learner.plan.epochs_done(learner.steps_done)
     source = str(run.folder.path)
-    loaded = LoadedModel(learner.evaluated, run.tokenizer, run.prepared.info, source, is_sharded=learner.is_sharded)
+    loaded = LoadedModel(
+        learner.model_to_evaluate, run.tokenizer, run.prepared.info, source, is_sharded=learner.is_sharded
+    )
     try:
         with run.stop.immediate() if learner.accelerator.num_processes == 1 else nullcontext():
             scores = task.evaluate(loaded, run.dev_data, run.config)
@@ -207,7 +210,9 @@ def _keep(run: Run, progress: _Progress) -> None:
     weights = run.learner.weights() if run.learner.is_sharded else None
 
     def write(folder: Path) -> None:
-        save_trained(folder, merged(run.learner.evaluated), run.tokenizer, run.prepared.info, weights=weights)
+        save_trained(
+            folder, merge_lora(run.learner.model_to_evaluate), run.tokenizer, run.prepared.info, weights=weights
+        )
         write_text(folder / "README.md", card)
 
     run.folder.replace_best(write, size=run.learner.model_bytes)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from qakit.errors import ConfigError
 from qakit.io import file_error
-from qakit.spans.scores import HasId, HasModel, QuestionScores, ScoresInfo, ScoresSource, open_scores, read_ids
+from qakit.spans.scores import HasId, HasModel, ScoresSource, read_ids
 
 Row = TypeVar("Row", bound=HasId)
 Info = TypeVar("Info", bound=HasModel)
@@ -53,20 +53,7 @@ class Members(Generic[Row, Info]):
         return (found.pop(name) for name in self.ids)
 
 
-def open_members(paths: Sequence[Path]) -> Members[QuestionScores, ScoresInfo]:
-    """Open scores files of the same questions.
-
-    Their rows are refused where a file has another text as a paragraph than the first one that read it, or another
-    number of candidates.
-
-    Raises:
-        DataError: a file lacks questions of the first one, or has others.
-        ConfigError: the same file twice.
-    """
-    return open_files(paths, open_scores, _check_questions)
-
-
-def open_files(
+def open_members(
     paths: Sequence[Path],
     open_file: Callable[[Path], ScoresSource[Row, Info]],
     check: Callable[[Sequence[Path], Sequence[Row]], None],
@@ -98,22 +85,6 @@ def _distinct_ids(path: Path) -> list[str]:
         twice = next(name for name, times in Counter(ids).items() if times > 1)
         raise file_error(path, "id", f"{twice!r} stands twice; expected each record once")
     return ids
-
-
-def _check_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -> None:
-    texts: dict[int, tuple[str, Path]] = {}
-    counts: dict[int, Path] = {}
-    for path, scores in zip(paths, row, strict=True):
-        text, first = texts.setdefault(scores.candidate, (scores.context, path))
-        if scores.context != text:
-            message = f"paragraph {scores.candidate} of {scores.id} is another text than in {first}"
-            raise file_error(path, "context", f"{message}: not the same data")
-        if scores.selection:
-            counts.setdefault(len(scores.selection), path)
-    if len(counts) > 1:
-        (count, first), (other, path) = list(counts.items())[:2]
-        message = f"{other} candidates of {row[0].id}, where {first} has {count}: not the same data"
-        raise file_error(path, "selection", message)
 
 
 def _check_same_records(expected: Sequence[str], found: Sequence[str], first: Path, other: Path) -> None:

@@ -7,7 +7,7 @@ by character. Read and written without torch.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -338,3 +338,25 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.errno:
         return file_error(path, "file", os.strerror(error.errno))
     return file_error(path, "file", f"is not a readable parquet file, which `qakit predict --scores` writes: {error}")
+
+
+def check_same_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -> None:
+    """Make sure that the scores of one question, one a file, are of the same paragraphs.
+
+    Raises:
+        DataError: a file has another text as a paragraph than the first one that read it, or another number of
+            candidates: two files that number their records from 0 may have the same ids.
+    """
+    texts: dict[int, tuple[str, Path]] = {}
+    counts: dict[int, Path] = {}
+    for path, scores in zip(paths, row, strict=True):
+        text, first = texts.setdefault(scores.candidate, (scores.context, path))
+        if scores.context != text:
+            message = f"paragraph {scores.candidate} of {scores.id} is another text than in {first}"
+            raise file_error(path, "context", f"{message}: not the same data")
+        if scores.selection:
+            counts.setdefault(len(scores.selection), path)
+    if len(counts) > 1:
+        (count, first), (other, path) = list(counts.items())[:2]
+        message = f"{other} candidates of {row[0].id}, where {first} has {count}: not the same data"
+        raise file_error(path, "selection", message)

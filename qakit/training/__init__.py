@@ -1,1 +1,4 @@
-"""Training without a task: optimiser, schedules, checkpoints and the loop; they take callables and know no records."""
+"""Training, for any task: in come a model, a training set and settings.
+
+Out come steps (events with loss and learning rate), trained weights and checkpoints.
+"""

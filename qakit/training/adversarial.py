@@ -1,8 +1,4 @@
-"""Adversarial training: a second pass on inputs or weights that were moved to where the loss is higher.
-
-The perturbation is of the embedded tokens of each window, not of the embedding matrix, as in the papers: so it does not
-depend on which windows share a pass.
-"""
+"""Adversarial training (FGM, PGD, AWP): a second pass on inputs or weights that are perturbed to raise the loss."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +9,14 @@ from torch import Tensor, nn
 
 from qakit.config import TrickSettings
 
-_SMALL = 1e-12
+_SMALL = 1e-12  # so that a window without gradient is not divided by 0
 _EPSILON = {"fgm": 1.0, "pgd": 1.0, "awp": 0.005}
-_STEP_SHARE = 1.5  # a step of PGD is this many times epsilon / steps, so that the border can be reached
+# A step of PGD is this many times epsilon / steps: with exactly 1, only a straight path would reach the border.
+_STEP_SHARE = 1.5
 
 
 def build_adversary(model: nn.Module, tricks: TrickSettings) -> "EmbeddingAdversary | WeightAdversary | None":
-    """What `tricks.adversarial` asks for."""
+    """The adversary that `tricks.adversarial` names; None without one."""
     if tricks.adversarial is None:
         return None
     epsilon = tricks.adversarial_epsilon or _EPSILON[tricks.adversarial]
@@ -29,11 +26,14 @@ def build_adversary(model: nn.Module, tricks: TrickSettings) -> "EmbeddingAdvers
 
 
 class EmbeddingAdversary:
-    """Moves embedded tokens along the gradient of the loss, each window within a ball of radius `epsilon` (L2).
+    """Perturbs embedded tokens along the gradient of the loss, each window within an L2 ball of radius `epsilon`.
 
-    One step is the fast gradient method (Miyato et al., 2017), several are projected gradient descent (Madry et al.,
-    2018; projected as in Zhu et al., 2020).
+    One step is the fast gradient method (Miyato et al., 2017); several steps are projected gradient descent (Madry et
+    al., 2018; projected as in Zhu et al., 2020).
     """
+
+    # The perturbation is added to the embedded tokens, as in the papers, not to the embedding matrix as in much public
+    # code: so a window's perturbation does not depend on the windows beside it.
 
     def __init__(self, model: Any, epsilon: float, *, steps: int) -> None:
         self._epsilon = epsilon
@@ -45,7 +45,7 @@ class EmbeddingAdversary:
 
     def _move(self, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         if self._watches:
-            if not output.requires_grad:  # frozen embeddings
+            if not output.requires_grad:  # with frozen embeddings there would be no gradient to follow
                 output = output.detach().requires_grad_()
             output.register_hook(self._keep)  # type: ignore[no-untyped-call]
         return output if self._delta is None else output + self._delta
@@ -55,7 +55,7 @@ class EmbeddingAdversary:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """The pass on the unchanged input, from whose gradient the perturbation starts."""
+        """Inside the block: the pass on the unchanged input, whose gradient gives the first perturbation."""
         self._watches = True
         try:
             yield
@@ -64,12 +64,12 @@ class EmbeddingAdversary:
 
     @contextmanager
     def perturbed(self, loss: Callable[[], Tensor]) -> Iterator[None]:
-        """Inside, the model sees perturbed embeddings.
+        """Inside the block, the model sees perturbed embeddings.
 
         Args:
-            loss: the loss of the batch that was watched, through the bare model.
+            loss: computes the loss of the watched batch through the bare model.
         """
-        if self._gradient is None:
+        if self._gradient is None:  # nothing was watched
             yield
             return
         step = self._epsilon if self._steps == 1 else _STEP_SHARE * self._epsilon / self._steps
@@ -77,6 +77,7 @@ class EmbeddingAdversary:
         try:
             for _ in range(self._steps - 1):
                 self._delta.requires_grad_()
+                # Only with respect to the perturbation: weights must not gather gradients of inner steps.
                 (gradient,) = torch.autograd.grad(loss(), self._delta)
                 self._delta = _projected(self._delta.detach() + _scaled(gradient, step), self._epsilon)
             self._delta = self._delta.detach()
@@ -86,12 +87,13 @@ class EmbeddingAdversary:
 
 
 class WeightAdversary:
-    """Moves each weight matrix along its gradient by `epsilon` times its own norm (Wu et al., 2020).
+    """Perturbs each weight matrix along its gradient by `epsilon` times its own norm (AWP, Wu et al., 2020).
 
-    The direction is that of the gradient which the step has gathered so far.
+    The gradient is the one that the step has added up so far.
     """
 
     def __init__(self, model: nn.Module, epsilon: float) -> None:
+        # Matrices only, as in the paper: biases and norms are few and small.
         self._weights = [
             parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1
         ]
@@ -99,12 +101,13 @@ class WeightAdversary:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """The pass on the unchanged weights."""
+        """Inside the block: the pass on the unchanged weights."""
         yield
 
     @contextmanager
     def perturbed(self, loss: Callable[[], Tensor]) -> Iterator[None]:
-        """Inside, the model has perturbed weights; afterwards they are, to the bit, what they were."""
+        """Inside the block, the model has perturbed weights; afterwards they are restored."""
+        # Copies, since subtracting the perturbation again would not restore every bit.
         kept = [weight.detach().clone() for weight in self._weights]
         with torch.no_grad():
             for weight in self._weights:
@@ -120,7 +123,8 @@ class WeightAdversary:
 
 
 def _norms(tensor: Tensor) -> Tensor:
-    """The norm of each window's perturbation, shape (B, 1, 1)."""
+    """L2 norm of each window's perturbation, shape (B, 1, 1)."""
+    # (B, T, hidden) -> (B, 1, 1), in fp32: the squares of small fp16 gradients would vanish.
     norms: Tensor = torch.linalg.vector_norm(tensor.float(), dim=(1, 2), keepdim=True)
     return norms
 

@@ -1,4 +1,4 @@
-"""What a training tells its listener while it runs, and what it comes to."""
+"""Events of a running training for its listener, and its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins, at step `first_step` (from 0) of the plan; `unit` is what records are called."""
+    """Training begins at step `first_step` (from 0) of the plan.
+
+    `parameters` and `trained` count weights; `unit` is the name of the records, such as `questions`.
+    """
 
     plan: Plan
     first_step: int
@@ -31,7 +34,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The development scores, in percent, after a step; `is_best` when no earlier ones were as good."""
+    """Development scores, in percent, after a step (from 1); `is_best` if no earlier ones were as good."""
 
     step: int
     epoch: float
@@ -45,7 +48,7 @@ Listener = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training came to: `best_step` and `scores` (percent) are those of the model in `best`."""
+    """Result of a training; `best_step` and `scores` (percent) belong to the model in `best`."""
 
     out: Path
     steps: int

@@ -1,4 +1,4 @@
-"""Which parts of one of transformers' encoders lie how far from its head."""
+"""Layers and embeddings of a transformers encoder, and the distance of each parameter from the head."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,13 @@ from qakit.errors import ConfigError
 
 
 def layer_heights(model: nn.Module) -> dict[str, int]:
-    """How far each parameter is from the head: 0 there, -1 in the top layer, lowest in the embeddings.
-
-    Args:
-        model: one of transformers' models; its layers are the longest list of modules in it.
+    """Height of each parameter by name: 0 in the head, -1 in the top layer, lowest in the embeddings.
 
     Raises:
-        ConfigError: it has no such list.
+        ConfigError: the model has no list of layers.
     """
     layers = encoder_layers(model)
+    # Everything that is found in neither layers nor embeddings stands above them: poolers, norms, heads.
     heights = {
         id(parameter): number - len(layers) for number, layer in enumerate(layers) for parameter in layer.parameters()
     }
@@ -29,14 +27,17 @@ def encoder_layers(model: nn.Module) -> Sequence[nn.Module]:
     """The layers of an encoder, bottom first.
 
     Raises:
-        ConfigError: they cannot be told.
+        ConfigError: the model has no list of layers.
     """
+    # Architectures name their layers differently, but in all of them they are the longest `ModuleList`.
     lists = [list(module) for module in model.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
-        raise ConfigError(f"tricks that tell layers apart do not know those of {type(model).__name__}; leave them out")
+        raise ConfigError(
+            f"{type(model).__name__} has no list of layers, which tricks on single layers need; leave them out"
+        )
     return max(lists, key=len)
 
 
 def embedding_modules(model: nn.Module) -> list[nn.Module]:
-    """The modules that embed tokens, positions and token types, DeBERTa's relative positions among them."""
+    """The modules that embed tokens, positions and token types, including DeBERTa's relative positions."""
     return [module for name, module in model.named_modules() if "embed" in name.rpartition(".")[2]]

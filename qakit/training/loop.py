@@ -1,7 +1,7 @@
-"""The one training loop: a generator of steps that knows no task, prints nothing and saves nothing.
+"""The training loop: a generator of optimiser steps that knows no task, prints nothing and saves nothing.
 
-A step knows its records by index, so training resumes at any step by starting there. The loss of a step is a sum over
-all its records divided by their number, so eight passes over one record equal two passes over four.
+The records of a step are a pure function of its number, so resuming at a step is starting there. The loss of a step is
+the sum over all its records divided by their number, so eight passes over one record equal two passes over four.
 """
 
 import math
@@ -19,10 +19,10 @@ from torch import Tensor
 from qakit.config import TrickSettings
 from qakit.errors import QakitError
 from qakit.training.adversarial import EmbeddingAdversary, WeightAdversary
-from qakit.training.cpu import explained_memory
+from qakit.training.device import explain_out_of_memory
 from qakit.training.objective import Classification, batch_loss
 from qakit.training.optim import learning_rate_at, set_learning_rate
-from qakit.training.order import Plan, share_of
+from qakit.training.order import Plan, passes_of_process
 
 _MEMORY_ADVICE = (
     "lower training.batch_size and raise training.accumulation by the same factor, or set "
@@ -32,18 +32,25 @@ _MEMORY_ADVICE = (
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What one forward pass takes: the model's keyword arguments, the loss's, and how many items the loss sums over."""
+    """Tensors of one forward pass.
+
+    Attributes:
+        inputs: keyword arguments of the model.
+        targets: what the loss needs besides the output.
+        count: items that the loss sums over.
+    """
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
     count: int
 
     def to(self, device: torch.device) -> "TrainingBatch":
-        """The same batch on `device`; the copy of a pinned one to a GPU need not be waited for."""
+        """The same batch on `device`."""
+        # A copy from pinned memory runs beside the computation; from other memory `non_blocking` does nothing.
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> "TrainingBatch":
-        """The same batch in memory from which a CUDA device copies by itself."""
+        """The same batch in pinned memory, from which CUDA copies asynchronously."""
         return self._with(Tensor.pin_memory)
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
@@ -54,7 +61,7 @@ class TrainingBatch:
 
 
 class TrainingSet(Protocol):
-    """Records that became something to learn from; a batch is a pure function of its records and the epoch."""
+    """Training data of a task; a batch is a pure function of its record numbers and the epoch."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -67,19 +74,19 @@ class TrainingSet(Protocol):
         ...
 
     def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
-        """The records of numbers `index`, as they look in `epoch`, on the CPU."""
+        """The records with the numbers `index` as windows of `epoch`, on the CPU."""
         ...
 
     def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
-        """What the model's output says, and what is right.
+        """Logits and labels of each choice that the model makes.
 
-        The output may hold the batch several times over, one copy after the other.
+        The output may hold the batch several times, one copy after the other (R-Drop, sampled dropout).
         """
         ...
 
 
 class StepEvent(NamedTuple):
-    """What one step did: `step` counts from 1, `epoch` is the epochs done so far, `loss` the mean over its items."""
+    """Result of one step: `step` counts from 1, `epoch` is the epochs completed, `loss` the mean over the items."""
 
     step: int
     epoch: float
@@ -91,10 +98,11 @@ class StepEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes the steps.
+    """The parts that make a step.
 
     Attributes:
-        model, optimizer: prepared by `accelerator`; `bare` is the model without its wrapper.
+        model, optimizer: as prepared by `accelerator`.
+        bare: the model without the wrapper of a distributed run.
     """
 
     model: Any
@@ -106,21 +114,23 @@ class Engine:
 
 
 def train_steps(engine: Engine, training_set: TrainingSet, plan: Plan, *, first_step: int = 0) -> Iterator[StepEvent]:
-    """Train from step `first_step` (from 0) to the end, one event after each update of the weights.
+    """Train from step `first_step` (from 0) to the end; one event after each update of the weights.
 
     Raises:
-        QakitError: the loss or the gradient is no longer a number; the weights are still those before the step. A
-            gradient that overflows in fp16 is no error: that step is skipped, and the loss scale lowered.
+        QakitError: the loss or the gradient is not finite; the weights are still those before the step. A gradient that
+            overflows in fp16 is no error: accelerate skips that step and lowers the loss scale.
         ResourceError: the device is out of memory.
     """
     numbers = range(first_step, plan.total_steps)
-    work = _prefetched(lambda step: _load(training_set, plan, step, engine.accelerator), numbers)
+    # The next step's windows are gathered while the device computes this one.
+    work = _prefetch(lambda step: _load(training_set, plan, step, engine.accelerator), numbers)
     for step, (batches, records) in zip(numbers, work, strict=True):
-        rate = _rate(plan, step)
+        rate = _learning_rate(plan, step)
         set_learning_rate(engine.optimizer, rate)
-        with explained_memory(_MEMORY_ADVICE):
+        with explain_out_of_memory(_MEMORY_ADVICE):
             loss = _accumulate(engine, training_set, batches)
         norm = _clip(engine.model, engine.accelerator, plan.settings.max_gradient_norm)
+        # Before the update: the weights of the last good step are still there to be saved.
         _check_finite(engine.accelerator, plan, step, loss, norm)
         engine.optimizer.step()
         engine.optimizer.zero_grad(set_to_none=True)
@@ -128,17 +138,20 @@ def train_steps(engine: Engine, training_set: TrainingSet, plan: Plan, *, first_
 
 
 def _check_finite(accelerator: Any, plan: Plan, step: int, loss: float, norm: float) -> None:
+    """Raise `QakitError` where the loss or the norm of the gradient of a step (from 0) is not finite."""
     advice = f"lower training.learning_rate ({plan.settings.learning_rate:g})"
     if accelerator.mixed_precision == "fp16":
         advice += ", or train in fp32 or bf16 instead of fp16"
+    # With a loss scaler an infinite gradient is routine: the scaler finds it and skips the step.
     for name, value in (("loss", loss), ("gradient's norm", 0.0 if accelerator.scaler else norm)):
         if not math.isfinite(value):
             raise QakitError(f"the {name} of step {step + 1} is {value}; {advice}")
 
 
-def _prefetched(load: Callable[[int], Any], numbers: range) -> Iterator[Any]:
-    """What `load` gives for each number, made by another thread while the one before is in use."""
+def _prefetch(load: Callable[[int], Any], numbers: range) -> Iterator[Any]:
+    """The results of `load` for each number; a thread computes the next one while the current one is in use."""
     with ThreadPoolExecutor(1) as thread:
+        # One ahead and no more: a queue would hold batches in memory that a stopped training never uses.
         ahead = [thread.submit(load, number) for number in numbers[:1]]
         for number in numbers:
             value = ahead.pop().result()
@@ -150,13 +163,11 @@ def _prefetched(load: Callable[[int], Any], numbers: range) -> Iterator[Any]:
 def _load(
     training_set: TrainingSet, plan: Plan, step: int, accelerator: Any
 ) -> tuple[list[tuple[TrainingBatch, float]], int]:
-    """This process's batches of a step with the weight of each, and how many records all processes take.
-
-    A process whose share of the last pass is empty runs one record with weight 0: all processes must take part in the
-    exchange of gradients, and no record may count twice.
-    """
+    """This process' batches of a step (from 0) with the weight of each, and the number of records of all processes."""
     epoch, passes = plan.step(step)
-    shares = share_of(passes, process=accelerator.process_index, processes=accelerator.num_processes)
+    shares = passes_of_process(passes, process=accelerator.process_index, processes=accelerator.num_processes)
+    # A process whose share of the last pass is empty runs one record with weight 0: all processes must take part in the
+    # exchange of gradients, and no record may count twice.
     batches = [
         (training_set.batch((share if len(share) else passes[0][:1]).tolist(), epoch), float(len(share) > 0))
         for share in shares
@@ -166,7 +177,7 @@ def _load(
     return batches, sum(map(len, passes))
 
 
-def _rate(plan: Plan, step: int) -> float:
+def _learning_rate(plan: Plan, step: int) -> float:
     return learning_rate_at(
         step,
         peak=plan.settings.learning_rate,
@@ -177,23 +188,24 @@ def _rate(plan: Plan, step: int) -> float:
 
 
 def _accumulate(engine: Engine, training_set: TrainingSet, batches: list[tuple[TrainingBatch, float]]) -> float:
-    """Gradients of one step's mean loss, and that loss."""
+    """Add up the gradients of one step's mean loss; returns the loss."""
     accelerator = engine.accelerator
     count = _sum_over_processes(accelerator, sum(batch.count * weight for batch, weight in batches))
-    # Gradients are averaged over processes: times their number makes it the sum that `count` divides.
+    # DDP averages gradients over processes; times their number, the average is the sum that `count` divides.
     scale = accelerator.num_processes / count
     losses = []
     for number, (batch, weight) in enumerate(batches):
-        is_last = number == len(batches) - 1
+        is_last = number == len(batches) - 1  # one exchange of gradients a step, not one a pass
         losses.append(_run_pass(engine, training_set, batch, scale * weight, synchronise=is_last))
-    summed = sum(weight * float(loss) for loss, (_, weight) in zip(losses, batches, strict=True))  # waits for a GPU
+    # Only here is a loss read, which waits for a GPU; until then the passes queue up behind each other.
+    summed = sum(weight * float(loss) for loss, (_, weight) in zip(losses, batches, strict=True))
     return _sum_over_processes(accelerator, summed) / count
 
 
 def _run_pass(
     engine: Engine, training_set: TrainingSet, batch: TrainingBatch, scale: float, *, synchronise: bool
 ) -> Tensor:
-    """Add up the gradients of one pass, and of the adversarial one after it; gives the loss of the first."""
+    """Add up the gradients of one pass, and of the adversarial pass after it; returns the loss of the first."""
     accelerator, adversary = engine.accelerator, engine.adversary
     moved = batch.to(accelerator.device)
     inputs = _twice(moved.inputs) if engine.tricks.r_drop else moved.inputs
@@ -202,7 +214,7 @@ def _run_pass(
         return batch_loss(training_set.classify(model(**inputs), moved.targets), engine.tricks)
 
     def backward(synchronise: bool) -> Tensor:
-        accelerator.sync_gradients = synchronise  # DeepSpeed makes the update in the pass that does
+        accelerator.sync_gradients = synchronise  # DeepSpeed makes its update in this backward pass
         with nullcontext() if synchronise else accelerator.no_sync(engine.model):
             loss = loss_of(engine.model)
             accelerator.backward(loss * scale)
@@ -212,24 +224,27 @@ def _run_pass(
         return backward(synchronise)
     with adversary.watching():
         loss = backward(False)
+    # The bare model: DDP does not support `autograd.grad`, with which PGD makes its inner steps.
     with adversary.perturbed(lambda: loss_of(engine.bare)):
         backward(synchronise)
     return loss
 
 
 def _twice(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every window twice, to be seen with two dropout masks."""
+    """Every window twice, shape (2 * B, ...): R-Drop compares two dropout masks on the same input."""
     return {name: torch.cat([tensor, tensor]) for name, tensor in inputs.items()}
 
 
 def _sum_over_processes(accelerator: Any, value: float) -> float:
     if accelerator.num_processes == 1:
         return value
+    # float64: a sum of counts must stay an exact integer.
     tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
     return float(accelerator.reduce(tensor, reduction="sum"))
 
 
 def _clip(model: Any, accelerator: Any, max_norm: float) -> float:
-    """Scale the gradients down to `max_norm` (0: leave them) and give the norm they had."""
+    """Scale the gradients down to the norm `max_norm` (0: no limit); returns the norm they had."""
+    # An infinite limit changes nothing but still measures the norm, which events report.
     norm = accelerator.clip_grad_norm_(model.parameters(), max_norm or math.inf)
-    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)  # of weights that FSDP has spread
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)  # under FSDP the norm is sharded too

@@ -244,7 +244,7 @@ def test_one_question_is_answered_for_people_for_scripts_and_for_programs(reader
     assert predict(*command, "-c", "-", "--quiet", stdin=CONTEXT.encode()) == (f"{answer}\n", "")
     out, err = predict(*command, "-c", CONTEXT, "--json")
     assert json.loads(out)["answers"]["question"][0]["text"] == answer
-    assert err.endswith("1 questions answered\n")
+    assert err.endswith("1 question answered\n")
     out, _ = predict(*command, "-c", CONTEXT, "--format", "squad")
     assert json.loads(out) == {"question": answer}
 

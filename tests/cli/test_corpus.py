@@ -96,7 +96,7 @@ def test_questions_of_a_file_need_no_texts_and_predictions_are_as_ever(reader: s
     assert written[0]["answer"]
     assert written[1]["answer"] == ""  # nothing is near
     assert "4 passages of 2 files" in err
-    assert "2 questions answered, 1 of them with nothing" in err
+    assert "2 questions answered; 1 answer is empty" in err
     shown, _ = predict(*asked(reader, "-q", "何處？", "--corpus", notes, "--shortlist", 2))
     assert shown == "no answer\n\nno passage shares two characters in a row with the question\n"
 

@@ -66,18 +66,33 @@ def test_from_data_to_scores(tmp_path: Path, task: str, column: str, score: str)
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("evaluate --pred p.csv --data dev.json --metric hw7", "--metric: is for questions"),
-        ("evaluate --pred p.csv --data dev.json --tune null", "--tune null: is for questions"),
-        ("evaluate --pred p.csv --data dev.json --tune oos", "--tune oos: is for a --model"),
+        ("evaluate --pred p.csv --data dev.json --metric hw7", "--metric: does not apply to texts"),
+        (
+            "evaluate --pred p.csv --data dev.json --tune null",
+            "--tune null: does not apply to texts; texts have --tune oos",
+        ),
+        ("evaluate --pred p.csv --data dev.json --tune oos", "--tune oos: give --model"),
         ("predict --data dev.json", "--model: give a model that was trained with train-intent"),
-        ("predict --data dev.json --model m --format hw7", "--format: is for questions"),
-        ("predict --data dev.json --model m --part-size 5", "--part-size: is for questions"),
+        ("predict --data dev.json --model m --format hw7", "--format: does not apply to texts"),
+        ("predict --data dev.json --model m --part-size 5", "--part-size: does not apply to texts"),
         ("evaluate --lint --pred p.csv --data dev.json", "--lint: is for answers to questions"),
-        ("predict --data dev.json --model m --null-threshold 0", "--null-threshold: is for questions"),
-        ("predict --data dev.json --model m --max-answer-length 5", "--max-answer-length: is for questions"),
-        ("predict --data dev.json --model m --set decoding.distinct=true", "decoding.distinct: is for questions"),
-        ("evaluate --model m --data dev.json --joint-paragraphs 2", "--joint-paragraphs: is for questions"),
-        ("evaluate --model m --data dev.json --set decoding.temperature=2", "decoding.temperature: is for questions"),
+        ("predict --data dev.json --model m --null-threshold 0", "decoding.null_threshold: does not apply to texts"),
+        (
+            "predict --data dev.json --model m --max-answer-length 5",
+            "decoding.max_answer_length: does not apply to texts",
+        ),
+        (
+            "predict --data dev.json --model m --set decoding.distinct=true",
+            "decoding.distinct: does not apply to texts",
+        ),
+        (
+            "evaluate --model m --data dev.json --joint-paragraphs 2",
+            "decoding.joint_paragraphs: does not apply to texts",
+        ),
+        (
+            "evaluate --model m --data dev.json --set decoding.temperature=2",
+            "decoding.temperature: does not apply to texts",
+        ),
         ("evaluate --pred p.csv --data dev.json --set decoding.oos_threshold=0", "oos_threshold: is for a --model"),
         ("train-intent --train dev.json --out run --model lstm --metric hw7", "metric: is for tasks on questions"),
         (

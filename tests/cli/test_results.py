@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qakit.cli.printing import _duration, _size, show_folds, show_predictions
+from qakit.cli.printing import Output, _duration, _size, show_folds, show_predictions
 from qakit.cli.progress import training_progress
 from qakit.config import TrainingSettings
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.runs.ensemble import EnsembleResult
 from qakit.runs.folds import FoldsResult
+from qakit.tasks.registry import QUESTIONS
 from qakit.training.events import Started, TrainResult
 from qakit.training.loop import StepEvent
 from qakit.training.order import make_plan
@@ -96,11 +97,12 @@ def test_sizes_are_told_in_fitting_units(count: int, shown: str):
 def test_answers_that_may_be_wrong_are_told_of_unless_quiet(quiet: bool, capsys: pytest.CaptureFixture[str]):
     answer = PredictedAnswer("「甲", 0, 2, 1.0, 0.5)
     predictions = (Prediction("1", 0, (answer,)), Prediction("2", 0, ()))
-    show_predictions(EnsembleResult(predictions, "jsonl", (), (Path("p.jsonl"),)), json=False, quiet=quiet)
+    result = EnsembleResult(predictions, "jsonl", (), (Path("p.jsonl"),))
+    show_predictions(QUESTIONS, result, Output(quiet=quiet))
     out, err = capsys.readouterr()
     assert out == ""
     expected = [
-        "2 questions answered, 1 of them with nothing",
+        "2 questions answered; 1 answer is empty",
         "answers that may be wrong: 1 with half a pair of brackets or quotation marks; see qakit evaluate --lint",
         "wrote p.jsonl",
     ]

@@ -2,7 +2,7 @@
 
 from rich.cells import cell_len
 
-from qakit.cli.printing import aligned
+from qakit.report.text_tables import aligned
 
 
 def test_columns_line_up_with_chinese_in_them():

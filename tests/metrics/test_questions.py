@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.metrics.analysis import Analysis
 from qakit.metrics.presets import PRESETS, evaluate
-from qakit.metrics.questions import Choice, QuestionResult, Reading, question_result
+from qakit.metrics.questions import QuestionResult, Reading, question_result
 from qakit.metrics.verdicts import VERDICTS
 
 FIRST, SECOND = Paragraph("p", "甲在山上，乙在河邊。", "山河"), Paragraph("q", "丙在山下，甲也在。")
@@ -23,7 +24,7 @@ def result(prediction: str | None, record: Record | None = RECORD, **more: objec
 def read(candidate: int, start: int, end: int, *, probability: float = 0.5) -> Reading:
     context = RECORD.paragraphs[candidate].text
     return Reading(
-        candidate, context, (Choice(context[start:end], start, end, 1.0, probability),), ((0, len(context)),)
+        candidate, context, (PredictedAnswer(context[start:end], start, end, 1.0, probability),), ((0, len(context)),)
     )
 
 
@@ -67,7 +68,7 @@ def test_verdicts_of_readings(reading: Reading, reachable: bool, verdict: str):
 
 
 def test_no_answer_has_no_probability_and_no_place():
-    found = result("", reading=Reading(1, FIRST.text, (Choice("", 0, 0, 2.0, 0.0),), ((0, 10),)))
+    found = result("", reading=Reading(1, FIRST.text, (PredictedAnswer("", 0, 0, 2.0, 0.0),), ((0, 10),)))
     assert (found.verdict, found.probability, found.span) == ("empty", None, None)
 
 
@@ -92,7 +93,9 @@ def test_a_file_of_right_answers_is_found_in_the_texts_of_unlabelled_data():
     record = Record("1", "誰在山下？", (FIRST, SECOND))
     found = result("乙", record, references=["丙"])
     assert (found.relevant, found.gold_spans, found.read, found.verdict) == (1, ((0, 1),), 0, "selection")
-    twice = result("丙", record, references=["甲"], reading=Reading(1, SECOND.text, (Choice("丙", 0, 1, 1, 1),), ()))
+    twice = result(
+        "丙", record, references=["甲"], reading=Reading(1, SECOND.text, (PredictedAnswer("丙", 0, 1, 1, 1),), ())
+    )
     assert (twice.relevant, twice.gold_spans, twice.verdict) == (1, ((5, 6),), "wrong span")
 
 

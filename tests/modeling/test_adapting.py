@@ -9,7 +9,7 @@ import transformers
 
 from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ConfigError
-from qakit.modeling.adapting import adapt, head_modules, merged
+from qakit.modeling.adapting import adapt, head_modules, merge_lora
 from qakit.modeling.building import build_for_training
 from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
@@ -237,9 +237,9 @@ def test_a_merged_model_is_plain_and_says_the_same(family, auto_class, tmp_path)
     task = "qa" if auto_class == QA else "select"
     learner = learner_of(task, family=family, tricks={"lora_rank": 2, "lora_alpha": 64})
     take(learner)
-    model = learner.evaluated.eval()
+    model = learner.model_to_evaluate.eval()
     before = weights(model)
-    save_trained(tmp_path / "best", merged(model), tokenizer(), ModelInfo(task=task, windows={"max_length": 64}))
+    save_trained(tmp_path / "best", merge_lora(model), tokenizer(), ModelInfo(task=task, windows={"max_length": 64}))
     assert_equal_weights(weights(model), before)
     loaded = load_trained(str(tmp_path / "best"), task=task, auto_class=auto_class).model
     plain = tiny_model(family, auto_class)
@@ -253,7 +253,7 @@ def test_a_merged_model_is_plain_and_says_the_same(family, auto_class, tmp_path)
 
 def test_a_model_without_lora_is_kept_as_it_is():
     model = tiny_bert()
-    assert merged(model) is model
+    assert merge_lora(model) is model
 
 
 def test_lora_updates_the_layers_that_are_named():
@@ -289,8 +289,8 @@ def test_layers_that_are_drawn_anew_are_trained_whole_beside_lora(family, ways, 
     assert any(".layer.0." in name for name in trained)
     assert not any(".layer.1." in name and ".lora_" in name for name in trained)
     assert any(".attention." in name for name in moved(learner) & whole)
-    model = learner.evaluated.eval()
-    save_trained(tmp_path, merged(model), tokenizer(), ModelInfo(task="qa", windows={"max_length": 64}))
+    model = learner.model_to_evaluate.eval()
+    save_trained(tmp_path, merge_lora(model), tokenizer(), ModelInfo(task="qa", windows={"max_length": 64}))
     loaded = load_trained(str(tmp_path), task="qa", auto_class=QA).model
     assert weights(loaded).keys() == weights(tiny_model(family)).keys()
     for one, other in zip(outputs_of(loaded), outputs_of(model), strict=True):
@@ -298,7 +298,7 @@ def test_layers_that_are_drawn_anew_are_trained_whole_beside_lora(family, ways, 
 
 
 def test_lora_with_nothing_left_to_update_is_refused():
-    with pytest.raises(ConfigError, match=r"tricks.lora_rank: every layer is frozen or drawn anew"):
+    with pytest.raises(ConfigError, match=r"tricks.lora_rank: every layer is frozen or reinitialised"):
         adapted(tiny_bert(), lora_rank=2, freeze_layers=1, reinitialize_layers=1)
 
 
@@ -337,7 +337,7 @@ def test_a_model_with_gradient_checkpointing_can_be_read_with_between_steps():
     pairs = encode_pairs(tokenizer(), [("河山", "城湖海風")], WindowSettings(max_length=64))
     for _ in learner.steps():
         ((_, output),) = run_windows(
-            learner.evaluated, pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings()
+            learner.model_to_evaluate, pairs, covering_windows(pairs), pad_id=0, settings=InferenceSettings()
         )
         assert torch.isfinite(output.start_logits).all()
 
@@ -366,7 +366,7 @@ def test_a_model_whose_layers_cannot_be_told_is_refused():
     config = transformers.FNetConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, intermediate_size=8)
     model = transformers.FNetForQuestionAnswering(config)
     model.fnet.encoder.layer = torch.nn.Sequential(*model.fnet.encoder.layer)
-    with pytest.raises(ConfigError, match="do not know those of FNetForQuestionAnswering; leave them out"):
+    with pytest.raises(ConfigError, match="FNetForQuestionAnswering has no list of layers, which"):
         adapted(model, freeze_layers=1)
 
 

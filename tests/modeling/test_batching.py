@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qakit.config import InferenceSettings, ReadConfig, WindowSettings
-from qakit.modeling.batching import EpochWindows, batches_by_length, window_batch
+from qakit.modeling.batching import EpochWindows, batches_by_length, gather_batch
 from qakit.modeling.inference import run_windows
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows, training_windows
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
 from tests.modeling.tiny import CHOICE, QA, qa_records, select_records, text_of, tiny_bert, tokenizer
 
 WINDOWS = WindowSettings(max_length=48, overlap=10)
@@ -44,7 +43,7 @@ def test_every_window_goes_through_once_and_batches_keep_to_the_budget(lengths, 
     pairs, windows = encode(lengths)
     batches = list(batches_by_length(pairs, windows, batch_tokens))
     assert sorted(number for batch in batches for number in batch) == list(range(len(windows)))
-    sizes = [window_batch(pairs, windows, batch, 0).inputs["input_ids"].shape for batch in batches]
+    sizes = [gather_batch(pairs, windows, batch, 0).inputs["input_ids"].shape for batch in batches]
     assert all(count * length <= batch_tokens or count == 1 for count, length in sizes)
     longest = [length for _, length in sizes]
     assert longest == sorted(longest, reverse=True)
@@ -53,7 +52,7 @@ def test_every_window_goes_through_once_and_batches_keep_to_the_budget(lengths, 
 
 def test_a_batch_tells_where_its_paragraph_tokens_are():
     pairs, windows = encode([90, 5])
-    batch = window_batch(pairs, windows, [2, len(windows) - 1], tokenizer().pad_token_id)
+    batch = gather_batch(pairs, windows, [2, len(windows) - 1], tokenizer().pad_token_id)
     paragraph = pairs.paragraphs
     for row, number in enumerate(batch.index):
         offset, length, first = batch.paragraph_offset[row], batch.paragraph_length[row], batch.first_token[row]
@@ -84,7 +83,7 @@ def test_batches_of_any_size_give_the_same_logits(choices, batch_tokens):
     model = tiny_bert(CHOICE if choices else QA).eval()
     found = _all_logits(model, pairs, windows, batch_tokens, choices)
     for number, logits in enumerate(found):
-        inputs = window_batch(pairs, windows, [number], 0).inputs
+        inputs = gather_batch(pairs, windows, [number], 0).inputs
         with torch.no_grad():
             alone = model(**{name: tensor.unsqueeze(1) if choices else tensor for name, tensor in inputs.items()})
         expected = alone.logits[0] if choices else torch.stack([alone.start_logits[0], alone.end_logits[0]])

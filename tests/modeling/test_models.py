@@ -115,7 +115,7 @@ def test_an_unknown_field_is_refused_with_a_suggestion(field, hint):
 )
 def test_windows_longer_than_the_positions_are_refused(changes):
     asked = changes.pop("windows", 61)
-    with pytest.raises(ConfigError, match=rf"windows.max_length {asked} is more than the {asked - 1} positions"):
+    with pytest.raises(ConfigError, match=rf"windows.max_length is {asked}, but the model has {asked - 1} positions"):
         build_for_training(settings(**{**SIZES, **changes}), QA, WindowSettings(max_length=asked))
 
 
@@ -294,7 +294,7 @@ def test_an_overlap_too_long_for_shorter_windows_is_not_kept():
 def test_given_windows_are_held_against_the_models_positions(folder):
     loaded = load(folder)
     assert loaded.windows_with(WindowSettings(max_length=512)).max_length == 512
-    with pytest.raises(ConfigError, match="max_length 513 is more than the 512 positions"):
+    with pytest.raises(ConfigError, match="max_length is 513, but the model has 512 positions"):
         loaded.windows_with(WindowSettings(max_length=513))
 
 

@@ -1,11 +1,15 @@
 """Windows fit a model's positions as its family counts them, and fields that follow from others come out right."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from transformers import XLNetConfig
 
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError
 from qakit.modeling.building import build_for_training
+from qakit.modeling.loading import positions_of
 
 CLASS = "AutoModelForQuestionAnswering"
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -22,8 +26,14 @@ def test_the_longest_window_is_what_the_model_can_run_and_no_more(name: str, lim
     model, tokenizer, _ = build_for_training(chosen, CLASS, WindowSettings(max_length=limit))
     assert tokenizer.pad_token_id == 0
     model(input_ids=torch.full((1, limit), 5), attention_mask=torch.ones((1, limit), dtype=torch.long))
-    with pytest.raises(ConfigError, match=f"more than the {limit} positions"):
+    with pytest.raises(ConfigError, match=f"has {limit} positions: use {limit} or less"):
         build_for_training(chosen, CLASS, WindowSettings(max_length=limit + 1))
+
+
+def test_relative_positions_set_no_limit():
+    """XLNet's config has -1 positions."""
+    model, tokenizer = SimpleNamespace(config=XLNetConfig()), SimpleNamespace(model_max_length=4096)
+    assert positions_of(model, tokenizer) == 4096
 
 
 def test_a_field_that_others_follow_from_can_be_set(sample_data):

@@ -7,8 +7,7 @@ from qakit.config import InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.records import Paragraph, Record
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
 from tests.modeling.tiny import CHOICE, FAMILIES, QA, tiny_model, tokenizer
 
 WINDOWS = WindowSettings(max_length=32, overlap=8)

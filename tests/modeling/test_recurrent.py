@@ -16,7 +16,7 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.loading import load_tokenizer
 from qakit.modeling.models import load_trained, save_trained
 from qakit.modeling.recurrent import conditional_logits
-from qakit.modeling.word_vocabulary import put_vectors, read_vectors, vectors_of, word_tokenizer
+from qakit.modeling.word_vocabulary import build_word_tokenizer, find_vectors, read_vectors, set_vectors
 from qakit.training.layers import embedding_modules, encoder_layers, layer_heights
 from tests.modeling.labels import intent_records, labelled_set, words
 
@@ -79,11 +79,11 @@ def test_tricks_find_layers_and_embeddings():
 
 
 def test_the_vocabulary_is_that_of_the_training_data():
-    tokenizer = word_tokenizer(["Book a table, please", "book A taxi"], 9)
+    tokenizer = build_word_tokenizer(["Book a table, please", "book A taxi"], 9)
     assert list(tokenizer.get_vocab()) and len(tokenizer) == 9
     assert tokenizer.tokenize("BOOK a unicorn") == ["book", "a", "[UNK]"]
     assert tokenizer("book a")["input_ids"] == [4, 5, 2]
-    assert word_tokenizer(["a"], 6, known=["zebra", "a", "b"]).get_vocab().keys() == {
+    assert build_word_tokenizer(["a"], 6, known=["zebra", "a", "b"]).get_vocab().keys() == {
         "[PAD]",
         "[UNK]",
         "[SEP]",
@@ -111,7 +111,7 @@ def test_vectors_are_where_their_words_are(tmp_path: Path):
     assert weight.shape == (len(vocabulary), 3)
     assert weight[vocabulary["book"]].tolist() == [1, 2, 3]
     assert weight[vocabulary["zebra"]].tolist() == [4, 5, 6]
-    assert put_vectors(model.get_input_embeddings(), vocabulary, {"unicorn": np.ones(3, np.float32)}) == 0
+    assert set_vectors(model.get_input_embeddings(), vocabulary, {"unicorn": np.ones(3, np.float32)}) == 0
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_vectors_of_cased_words_are_those_of_the_words_as_the_tokenizer_writes_t
 
 def test_a_cased_word_falls_back_to_the_vector_of_its_lower_cased_form():
     one, other = np.ones(2, np.float32), np.zeros(2, np.float32)
-    found = vectors_of(["Paris", "ROME", "oslo"], {"paris": one, "Rome": one, "rome": other, "ROME": one})
+    found = find_vectors(["Paris", "ROME", "oslo"], {"paris": one, "Rome": one, "rome": other, "ROME": one})
     assert {word: vector.tolist() for word, vector in found.items()} == {"Paris": [1, 1], "ROME": [1, 1]}
-    assert vectors_of(["ROME"], {"Rome": one, "rome": other})["ROME"] is other
+    assert find_vectors(["ROME"], {"Rome": one, "rome": other})["ROME"] is other
 
 
 def test_vectors_of_other_words_are_refused(tmp_path: Path):

@@ -6,8 +6,8 @@ import transformers
 
 from qakit.config import ModelSettings, WindowSettings
 from qakit.errors import ConfigError
-from qakit.modeling.adapting import adapt, merged
-from qakit.modeling.batching import window_batch
+from qakit.modeling.adapting import adapt, merge_lora
+from qakit.modeling.batching import gather_batch
 from qakit.modeling.building import build_for_training
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
@@ -45,7 +45,7 @@ def saved(folder, model, match_length=0, task="qa"):
 
 def inputs_of(match_length):
     pairs = encode_pairs(tokenizer(), PAIRS, windows(match_length))
-    return window_batch(pairs, covering_windows(pairs), range(len(PAIRS)), 0).inputs
+    return gather_batch(pairs, covering_windows(pairs), range(len(PAIRS)), 0).inputs
 
 
 def outputs_of(model, match_length, auto_class=QA):
@@ -246,7 +246,7 @@ def test_token_types_learn_beside_lora_and_are_merged(tricks, tmp_path):
         model.get_parameter(name)[2:] += 1
     expected = outputs_of(model, 2)
     assert not torch.equal(expected[0], outputs_of(tiny_bert(type_vocab_size=4), 2)[0])
-    saved(tmp_path, merged(model), 2)
+    saved(tmp_path, merge_lora(model), 2)
     loaded = load_trained(str(tmp_path), task="qa", auto_class=QA).model
     assert weights(loaded).keys() == weights(tiny_bert()).keys()
     for one, other in zip(outputs_of(loaded, 2), expected, strict=True):

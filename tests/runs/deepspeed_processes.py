@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import qakit.runs.train
-from qakit.modeling.processes import leave
+from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
 from tests.runs.trainings import config_of, run
 from tests.runs.two_processes import CHANGES, PLAIN, stop
@@ -32,4 +32,4 @@ def main(data, out, begun):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()

@@ -9,7 +9,7 @@ from pathlib import Path
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 import qakit.runs.train
-from qakit.modeling.processes import leave
+from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
 from tests.runs.trainings import config_of, run
 from tests.runs.two_processes import CHANGES, PLAIN, stop
@@ -38,4 +38,4 @@ def main(data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()

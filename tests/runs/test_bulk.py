@@ -14,7 +14,8 @@ from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
 from qakit.runs import predict_parts as bulk
 from qakit.runs.predict_parts import predict_parts
-from qakit.tasks.questions.models import Models, answer_dataset, load_models
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset, load_models
 from tests.modeling.tiny import qa_records
 from tests.runs.models import save_reader
 
@@ -283,7 +284,7 @@ def test_data_without_a_question_is_a_mistake(models: Models, tmp_path: Path, co
 
 
 def test_one_run_at_a_time(models: Models, data: Path, tmp_path: Path):
-    with bulk.alone_in(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
+    with bulk.lock_folder(tmp_path / "out"), pytest.raises(ConfigError, match="is in use"):
         predict_parts(data, models, CONFIG, out=tmp_path / "out", size=5)
 
 

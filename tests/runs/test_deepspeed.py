@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.runs.predict import predict
 from qakit.tasks.questions.models import load_models
 from tests.modeling.tiny import largest_difference
+from tests.runs.questions import predict
 from tests.runs.test_processes import evaluations, losses, start_two
 from tests.runs.trainings import content, write_data
 

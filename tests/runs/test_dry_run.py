@@ -226,7 +226,7 @@ def test_a_config_without_weights_is_enough(data: Path, tmp_path: Path):
     folder = config_only(tmp_path / "model")
     model = {"name": str(folder), "tokenizer": str(TOKENIZER)}
     result, notes = told(config_of(data, tmp_path / "run", {"model": model}), steps=1)
-    assert f"random weights in the shape of {folder} take the place of its own" in notes
+    assert f"random weights in the shape of {folder} replace its own" in notes
     assert not any(note.startswith("a tokenizer") for note in notes)
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
     assert result.parameters > vocabulary * SIZES["hidden_size"]
@@ -235,8 +235,8 @@ def test_a_config_without_weights_is_enough(data: Path, tmp_path: Path):
 def test_a_known_model_has_its_own_shape_and_vocabulary(data: Path, tmp_path: Path):
     model = {"name": "bert-base-chinese", **SIZES, "num_hidden_layers": 1}
     result, notes = told(config_of(data, tmp_path / "run", {"model": model}), steps=1)
-    assert "random weights in the shape of bert-base-chinese take the place of its own" in notes
-    assert sum(note.startswith("a tokenizer made from the training data takes the place") for note in notes) == 1
+    assert "random weights in the shape of bert-base-chinese replace its own" in notes
+    assert sum(note.startswith("a tokenizer made from the training data replaces") for note in notes) == 1
     embeddings = (21128 + SIZES["max_position_embeddings"] + 2) * SIZES["hidden_size"]
     assert embeddings < result.parameters < embeddings + 5000
     # One token type is all that some have.

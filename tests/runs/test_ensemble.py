@@ -9,9 +9,10 @@ import pytest
 from qakit.config import EnsembleConfig
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
-from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
+from qakit.tasks.base import EnsembleRequest
+from tests.runs.questions import ensemble
 
 CONTEXT = "甲乙丙丁"
 
@@ -90,7 +91,7 @@ def test_a_file_named_twice_and_an_unknown_format_are_refused_before_anything_is
     with pytest.raises(ConfigError, match="named twice"):
         ensemble(EnsembleRequest((three[0], three[0])), EnsembleConfig(), out=tmp_path / "out.csv")
     with pytest.raises(ConfigError, match="did you mean adl2022"):
-        ensemble(EnsembleRequest(tuple(three)), EnsembleConfig(), out=tmp_path / "out.csv", format="adl202")
+        ensemble(EnsembleRequest(tuple(three), format="adl202"), EnsembleConfig(), out=tmp_path / "out.csv")
     assert sorted(tmp_path.iterdir()) == before
 
 

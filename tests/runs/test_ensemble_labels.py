@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qakit.config import EnsembleConfig, ReadConfig
-from qakit.data.labels import read_labelled
+from qakit.config import EnsembleConfig
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_json
-from qakit.runs.ensemble_labels import ensemble_labels
-from qakit.runs.ensemble_weights import EnsembleRequest
-from qakit.tasks.labels.base import load_labeller, predict_labels
-from qakit.tasks.labels.evaluation import LabelRequest, evaluate_labels
+from qakit.tasks.base import EnsembleRequest
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
+from tests.runs.labels import ensemble_labels, evaluate_labels, load_labeller, predict_labels, read
 from tests.runs.test_labelled import NAMES, data, trained
 
 __all__ = ["data", "trained"]  # fixtures
@@ -52,17 +49,17 @@ def three(tmp_path: Path) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize("task", NAMES)
 def test_one_file_says_what_its_model_predicted(data, trained, tmp_path, task):
-    dev = read_labelled([data[task] / "dev.json"], task)
-    loaded = load_labeller(str(trained[task]), task, ReadConfig())
+    dev = read(data[task] / "dev.json", task)
+    loaded = load_labeller(trained[task], task)
     files = {"out": tmp_path / "p.csv", "scores": tmp_path / "s.parquet"}
-    predicted = predict_labels(dev, loaded, ReadConfig(), **files)
+    predicted = predict_labels(dev, loaded, **files)
     assert predicted.files == tuple(files.values())
     result = ensemble_labels(EnsembleRequest((tmp_path / "s.parquet",)), EnsembleConfig(), out=tmp_path / "e.csv")
     assert result.predictions == predicted.predictions
     assert (tmp_path / "e.csv").read_bytes() == (tmp_path / "p.csv").read_bytes()
     request = EnsembleRequest((tmp_path / "s.parquet",), data=dev.files[0])
     report = ensemble_labels(request, EnsembleConfig()).report
-    scored = evaluate_labels(LabelRequest(dev.files[0], task, model=str(trained[task])), ReadConfig())
+    scored = evaluate_labels(dev.files[0], task, model=str(trained[task]))
     (name,) = report.ensemble
     assert report.ensemble[name].mean == pytest.approx(scored.scores[name])
     assert (report.metric, report.records) == (name, len(dev))
@@ -121,9 +118,9 @@ def test_files_are_written_and_what_only_questions_have_is_refused(three, tmp_pa
     assert result.files == (tmp_path / "o.csv", tmp_path / "n.json")
     assert (tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()[:2] == ["id,intent", "0,a"]
     assert json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))["0"][0]["intent"] == "a"
-    with pytest.raises(ConfigError, match="--metric: is for questions"):
+    with pytest.raises(ConfigError, match="--metric: texts are scored by accuracy"):
         ensemble_labels(EnsembleRequest(three), EnsembleConfig(metric="hw7"))
-    with pytest.raises(ConfigError, match="--gold: is for questions"):
+    with pytest.raises(ConfigError, match="--gold: does not apply to texts"):
         ensemble_labels(EnsembleRequest(three, data=three[0], gold=three[1]), EnsembleConfig())
     with pytest.raises(ConfigError, match=r"ends in \.csv"):
         ensemble_labels(EnsembleRequest(three), EnsembleConfig(), out=tmp_path / "o.json")

@@ -10,9 +10,11 @@ import pytest
 from qakit.config import EnsembleConfig
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_jsonl
-from qakit.runs.ensemble import EnsembleRequest, EnsembleResult, ensemble
+from qakit.runs.ensemble import EnsembleResult
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
+from qakit.tasks.base import EnsembleRequest
+from tests.runs.questions import ensemble
 
 QUESTIONS, ARTICLES = 60, 12
 TEXT = "甲乙丙丁戊己庚辛"

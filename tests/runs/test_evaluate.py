@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import qakit.runs.predict
+import qakit.tasks.questions.evaluation
 import qakit.tasks.questions.models
 from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
@@ -22,18 +23,13 @@ from qakit.io import write_details
 from qakit.metrics.intervals import Interval
 from qakit.metrics.presets import DEFAULT_PRESET
 from qakit.modeling.info import ModelInfo
-from qakit.runs.evaluate import (
-    EvaluateRequest,
-    evaluate,
-    evaluate_models,
-    evaluate_predictions,
-    references_of,
-)
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.questions.models import Models
+from qakit.tasks.base import EvaluateRequest, Models
+from qakit.tasks.questions.evaluation import evaluate_models, evaluate_predictions, references_of
 from qakit.tasks.questions.two_stage import Answered
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
+from tests.runs.questions import evaluate, predict
 
 CONFIG = ReadConfig()
 SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
@@ -114,10 +110,10 @@ def test_a_gold_file_stands_in_place_of_the_answers_of_the_data(tmp_path: Path):
     gold = predictions_file(tmp_path / "gold.csv", {"1": "山上", "3": "山上"})
     alone, beside = references_of(None, gold), references_of(DATASET, gold)
     assert alone.golds == beside.golds == {"1": ["山上"], "3": ["山上"]}
-    assert (alone.default_metric, alone.records) == ("adl", {})
+    assert (alone.metric, alone.records) == ("adl", {})
     assert beside.records["1"] is RECORDS[0]
     write_predictions({"1": "山上"}, hw7 := tmp_path / "hw7.csv", "hw7")
-    assert references_of(None, hw7).default_metric == "hw7"
+    assert references_of(None, hw7).metric == "hw7"
     path = predictions_file(tmp_path / "p.csv", {"1": "山上", "3": "甲"})
     assert evaluate(EvaluateRequest(pred=path, gold=gold), CONFIG).scores.em == 50
 
@@ -136,15 +132,15 @@ def test_the_data_decide_the_metric_when_nobody_names_one(schema: str, tmp_path:
     (written, *_) = write_dataset([question], tmp_path / f"data{SUFFIXES.get(schema, '.json')}", schema)
     references = references_of(read_dataset([written]), None)
     expected = "cmrc" if schema == "squad" else DEFAULT_PRESET[schema]  # the question is Chinese
-    assert references.default_metric == expected
+    assert references.metric == expected
     path = predictions_file(tmp_path / "p.csv", {next(iter(references.golds)): "甲"})
     assert evaluate_predictions(path, references).metric == expected
-    assert evaluate_predictions(path, references, metric="squad2").metric == "squad2"
+    assert evaluate_predictions(path, replace(references, metric="squad2")).metric == "squad2"
 
 
 def test_questions_marked_impossible_make_squad2_the_metric():
     records = (*RECORDS, Record("5", "丙在哪？", PARAGRAPHS[:1], 0, impossible=True))
-    assert references_of(Dataset(records, "jsonl"), None).default_metric == "squad2"
+    assert references_of(Dataset(records, "jsonl"), None).metric == "squad2"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +187,7 @@ def fake_model() -> Any:
 def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.MonkeyPatch):
     chosen = {"1": (0, "甲"), "2": (0, "甲"), "3": (0, "山"), "4": (1, "河邊")}
     from_gold = {"1": "甲", "2": "乙", "3": "山", "4": "河邊"}
-    monkeypatch.setattr(qakit.tasks.questions.models, "answer_dataset", fake_answers(chosen, from_gold))
+    monkeypatch.setattr(qakit.tasks.questions.evaluation, "answer_dataset", fake_answers(chosen, from_gold))
     both = Models(reader=fake_model(), selector=object())
     result = evaluate_models(DATASET, references_of(DATASET, None), both, CONFIG)
     assert (result.source, result.scores.em, result.gold_paragraph.em) == ("end-to-end", 50, 75)
@@ -215,7 +211,7 @@ def test_end_to_end_and_gold_paragraph_scores_stand_apart(monkeypatch: pytest.Mo
 def test_only_labelled_questions_are_answered(monkeypatch: pytest.MonkeyPatch):
     dataset = Dataset((*RECORDS, Record("5", "誰？", PARAGRAPHS)), "jsonl")
     from_gold = {record.id: record.context[0] for record in RECORDS}
-    monkeypatch.setattr(qakit.tasks.questions.models, "answer_dataset", fake_answers({}, from_gold))
+    monkeypatch.setattr(qakit.tasks.questions.evaluation, "answer_dataset", fake_answers({}, from_gold))
     result = evaluate_models(dataset, references_of(dataset, None), Models(reader=fake_model()), CONFIG)
     assert [row["id"] for row in result.rows] == ["1", "2", "3", "4"]
 
@@ -227,9 +223,7 @@ def test_models_are_scored_as_their_predictions_would_be(sample_data: Path, tmp_
     result = evaluate(EvaluateRequest(model=reader, selector=selector, data=data), CONFIG)
     models = qakit.tasks.questions.models.load_models(reader, selector)
     for some, scores in ((models, result.scores), (Models(reader=models.reader), result.gold_paragraph)):
-        predicted = qakit.runs.predict.predict(
-            dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet"
-        )
+        predicted = predict(dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet")
         assert evaluate(EvaluateRequest(pred=tmp_path / "p.csv", data=data), CONFIG).scores == scores
         right = sum(p.candidate == record.relevant for p, record in zip(predicted.predictions, dataset, strict=True))
         assert (
@@ -290,4 +284,4 @@ def test_details_as_csv_have_a_row_a_question(tmp_path: Path):
 def test_chinese_in_squads_layout_is_not_scored_by_words(question: str, impossible: bool, metric: str):
     answers = () if impossible else (Answer("甲", 0),)
     record = Record("1", question, (Paragraph("p", "甲在河邊。"),), 0, answers, impossible)
-    assert references_of(Dataset((record,), "squad"), None).default_metric == metric
+    assert references_of(Dataset((record,), "squad"), None).metric == metric

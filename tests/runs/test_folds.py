@@ -11,13 +11,13 @@ from qakit.data.formats import read_dataset
 from qakit.data.splits import held_out
 from qakit.errors import CheckpointError, ConfigError, ResourceError
 from qakit.runs.folds import train_fold, train_folds
-from qakit.runs.predict import predict
 from qakit.runs.train import train
 from qakit.signals import Stopped
 from qakit.spans.scores import read_scores
 from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
+from tests.runs.questions import predict
 from tests.runs.trainings import config_of, content, write_data
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

@@ -8,7 +8,8 @@ import pytest
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
-from qakit.tasks.questions.models import Models, answer_dataset, load_models
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset, load_models
 from qakit.tasks.questions.two_stage import Answered
 from tests.runs.models import save_reader, save_selector
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from qakit.data.formats import read_dataset
+from qakit.data.lint.answers import fault_note, faults_of
 from qakit.data.predictions import PredictedAnswer, Prediction, read_predictions, write_predictions
 from qakit.errors import ConfigError
-from qakit.runs.lint import LintRequest, LintResult, fault_note, faults_of, lint
+from qakit.runs.lint import LintRequest, LintResult
 from tests.data.samples import save
+from tests.runs.questions import lint
 
 REAL = {
     "hw7/hw7_dev.json": "hw7",
@@ -153,8 +155,8 @@ def made(*texts: str) -> list[Prediction]:
 
 
 def test_answers_just_made_are_told_of_in_a_sentence():
-    assert fault_note(faults_of(made("甲", "「乙」", ""))) is None
-    assert fault_note(faults_of(made("「甲", "乙。", "丙" * 31, "丁」"))) == (
+    assert fault_note(faults_of(["甲", "「乙」", ""])) is None
+    assert fault_note(faults_of(["「甲", "乙。", "丙" * 31, "丁」"])) == (
         "answers that may be wrong: 2 with half a pair of brackets or quotation marks, 1 longer than 30 characters, "
         "1 with a comma or full stop at the edge; see qakit evaluate --lint"
     )

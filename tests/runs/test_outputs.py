@@ -12,8 +12,8 @@ from qakit.data.predictions import (
     Prediction,
     chosen_format,
     default_format,
-    document,
     read_predictions,
+    render_texts,
     write_outputs,
 )
 from qakit.errors import ConfigError
@@ -84,7 +84,7 @@ def test_every_form_holds_every_id_once_in_order(form: str, tmp_path: Path):
 def test_the_document_is_what_the_file_would_hold(tmp_path: Path):
     write_outputs(PREDICTIONS, out=tmp_path / "a.csv", format="hw7", nbest_out=None)
     assert (
-        document(PREDICTIONS, "hw7").encode()
+        render_texts(PREDICTIONS, "hw7").encode()
         == (tmp_path / "a.csv").read_bytes()
         == b"ID,Answer\n7,1350\xe5\x85\xac\xe5\xb0\xba\n3,\n"
     )

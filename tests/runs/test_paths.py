@@ -9,8 +9,9 @@ from qakit.config import EnsembleConfig, PreprocessConfig
 from qakit.data.formats import read_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import atomic_write, check_outputs
-from qakit.runs.ensemble import EnsembleRequest, ensemble
 from qakit.runs.preprocess import preprocess
+from qakit.tasks.base import EnsembleRequest
+from tests.runs.questions import ensemble
 
 
 def test_an_output_that_is_an_input_is_refused_by_whatever_name(tmp_path: Path):

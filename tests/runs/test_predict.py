@@ -11,10 +11,12 @@ from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, DataError
-from qakit.runs.predict import predict, read_questions
 from qakit.spans.scores import read_scores
-from qakit.tasks.questions.models import Models, answer_dataset, load_models
+from qakit.tasks.base import Models
+from qakit.tasks.questions.base import read_questions
+from qakit.tasks.questions.models import answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector
+from tests.runs.questions import predict
 
 CONFIG = ReadConfig()
 
@@ -98,7 +100,7 @@ def test_windows_longer_than_the_model_are_refused(models: Models, test_part: Da
     config = ReadConfig(windows=WindowSettings(max_length=600))
     for some in (models, replace(models, selector=None)):
         known = tuple(replace(record, relevant=0) for record in test_part)
-        with pytest.raises(ConfigError, match="max_length 600 is more than the 512 positions"):
+        with pytest.raises(ConfigError, match="max_length is 600, but the model has 512 positions"):
             list(answer_dataset(replace(test_part, records=known), some, config))
 
 

@@ -13,10 +13,10 @@ import pytest
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.models import load_trained
-from qakit.runs.predict import predict
 from qakit.spans.scores import read_scores
 from qakit.tasks.questions.models import load_models
 from tests.modeling.tiny import QA, largest_difference, weights
+from tests.runs.questions import predict
 from tests.runs.trainings import config_of, content, run, write_data
 from tests.runs.two_processes import CHANGES, PLAIN, STOPPED_AT
 

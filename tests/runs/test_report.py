@@ -14,10 +14,9 @@ from typer.testing import CliRunner
 from qakit import __version__
 from qakit.cli import app
 from qakit.data.formats import write_dataset
-from qakit.data.predictions import write_predictions
+from qakit.data.predictions import PredictedAnswer, write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
-from qakit.metrics.questions import Choice
 from qakit.report.error_report import Candidate, Other, Page, Ranked
 from qakit.spans.scores import write_scores
 from qakit.tasks.questions.report import _ranked, page_of
@@ -133,9 +132,9 @@ def test_candidates_have_their_ids_and_what_the_selector_gave_them(tmp_path: Pat
 
 
 def test_an_answer_that_is_not_its_span_keeps_its_text():
-    assert _ranked(Choice("甲", 0, 1, 1.0, 0.5), "甲乙") == Ranked(0, 1, 0.5)
-    assert _ranked(Choice("", 0, 0, 1.0, 0.0), "甲乙") == Ranked(0, 0, 0.0)
-    assert _ranked(Choice("丙", 0, 1, 1.0, 0.1234567), "甲乙") == Ranked(0, 1, 0.123457, "丙")
+    assert _ranked(PredictedAnswer("甲", 0, 1, 1.0, 0.5), "甲乙") == Ranked(0, 1, 0.5)
+    assert _ranked(PredictedAnswer("", 0, 0, 1.0, 0.0), "甲乙") == Ranked(0, 0, 0.0)
+    assert _ranked(PredictedAnswer("丙", 0, 1, 1.0, 0.1234567), "甲乙") == Ranked(0, 1, 0.123457, "丙")
 
 
 @pytest.mark.parametrize("model", ["run", "run/best"])
@@ -173,7 +172,7 @@ def test_what_cannot_be_a_report_is_refused_before_any_work(files: dict[str, Pat
     files["data"].rename(data)
     with pytest.raises(ConfigError, match="is an input"):
         run(pred=files["pred"], data=data, report=data)
-    with pytest.raises(ConfigError, match="a selector alone gives no answers to show"):
+    with pytest.raises(ConfigError, match="--report: a selector alone gives no answers"):
         run(selector="no such model", data=data, report=files["report"])
 
 
@@ -181,7 +180,9 @@ def test_a_report_of_predictions_loads_no_torch(files: dict[str, Path]):
     code = (
         "import sys; from pathlib import Path; from qakit.config import ReadConfig; from qakit.runs.evaluate import *; "
         "pred, data, report = map(Path, sys.argv[1:]); "
-        "evaluate(EvaluateRequest(pred=pred, data=data, report=report), ReadConfig()); sys.exit('torch' in sys.modules)"
+        "from qakit.tasks.registry import QUESTIONS; "
+        "evaluate(QUESTIONS, EvaluateRequest(pred=pred, data=data, report=report), ReadConfig()); "
+        "sys.exit('torch' in sys.modules)"
     )
     given = [str(files[name]) for name in ("pred", "data", "report")]
     assert subprocess.run([sys.executable, "-c", code, *given], check=False).returncode == 0

@@ -201,7 +201,9 @@ def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_anew(data, tmp_p
     for file in (tmp_path / "run" / "checkpoints").glob("*/model.safetensors"):
         file.write_bytes(file.read_bytes() + b"\0")
     before = content(tmp_path / "run")
-    with pytest.raises(CheckpointError, match="no checkpoint is whole, so the training cannot go on; --overwrite"):
+    with pytest.raises(
+        CheckpointError, match="every checkpoint is damaged, so the training cannot resume; --overwrite"
+    ):
         run(config, resume="auto")
     assert content(tmp_path / "run") == before
 

@@ -14,9 +14,11 @@ from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError, DataError
-from qakit.runs.evaluate import EvaluateRequest, EvaluateResult, evaluate
 from qakit.spans.scores import QuestionScores, ScoresInfo, is_scores_file, write_scores
 from qakit.spans.token_scores import TokenScores
+from qakit.tasks.base import EvaluateRequest
+from qakit.tasks.questions.evaluation import QuestionEvaluation
+from tests.runs.questions import evaluate
 
 FIRST, SECOND = Paragraph("p", "甲在山上，乙在河邊。"), Paragraph("q", "丙在山下。")
 RECORDS = (
@@ -48,7 +50,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def run(**request: object) -> EvaluateResult:
+def run(**request: object) -> QuestionEvaluation:
     return evaluate(EvaluateRequest(**request), ReadConfig())
 
 

@@ -14,7 +14,8 @@ from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained
 from qakit.runs.train import _train_entry, train
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers
 from qakit.training.checkpoints import load_checkpoint
 from qakit.training.events import Evaluated, Note, Started
 from qakit.training.loop import StepEvent
@@ -218,7 +219,7 @@ def test_an_empty_folder_is_taken_and_resume_starts_there(data, tmp_path):
 MISTAKES = {
     "fp16 without a GPU": ({"training.precision": "fp16"}, ConfigError, "fp16 needs a GPU"),
     "an unknown metric": ({"metric": "hw8"}, ConfigError, "hw8"),
-    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length 600 is more than the 512"),
+    "windows that no model has": ({"windows.max_length": 600}, ConfigError, "max_length is 600, but the model has 512"),
     "an unknown model setting": ({"model.hiden_size": 8}, ConfigError, "did you mean hidden_size"),
     "no such tokenizer": ({"model.tokenizer": "nowhere/at-all"}, CheckpointError, "nowhere/at-all"),
 }
@@ -264,7 +265,7 @@ def test_a_tracker_is_told_steps_and_evaluations(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("tensorbored", "tensorbored is none of"), ("wandb", "wandb is not installed")]
+    ("name", "message"), [("tensorbored", "tensorbored is unknown"), ("wandb", "wandb is not installed")]
 )
 def test_a_tracker_that_would_hear_nothing_is_refused(data, tmp_path, name, message):
     with pytest.raises(ConfigError, match=f"training.trackers: {message}"):

@@ -10,20 +10,19 @@ from typing import Any
 import pytest
 
 from qakit import Reader, pipeline
-from qakit.cli.printing import tuning_lines
 from qakit.config import DecodingSettings, EnsembleConfig, ReadConfig
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.metrics.presets import evaluate as score
 from qakit.modeling.info import ModelInfo, read_info
-from qakit.runs.ensemble import EnsembleRequest, ensemble
-from qakit.runs.evaluate import EvaluateRequest, evaluate
-from qakit.runs.predict import predict
 from qakit.spans.scores import read_scores
+from qakit.tasks.base import EnsembleRequest, EvaluateRequest
+from qakit.tasks.questions.evaluation import _tuning_lines
 from qakit.tasks.questions.models import answer_dataset, load_models
 from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS, Trial, Tuned, tune
 from tests.runs.models import save_reader, save_selector
+from tests.runs.questions import ensemble, evaluate, predict
 
 PRIOR = (-6.0, -4.0, -0.5, -3.0, -6.0)  # answers of three tokens
 
@@ -211,7 +210,7 @@ def test_a_setting_overrides_what_is_kept(hw7: Path, tmp_path: Path):
     assert answers(tuned, length_weight=0.0, temperature=1.0) == answers(plain)
     assert answers(tuned, temperature=1.0) != answers(tuned)
     assert answers(tuned, length_weight=0.1) != answers(tuned)
-    with pytest.raises(ConfigError, match=r"knows no lengths.*--tune length"):
+    with pytest.raises(ConfigError, match=r"has no prior of answer lengths.*--tune length"):
         answers(plain, length_weight=0.5)
 
 
@@ -280,7 +279,7 @@ def test_nothing_is_kept_where_something_cannot_be_tuned(hw7: Path, tmp_path: Pa
 
 def test_the_table_has_a_row_for_each_value_and_a_star_at_the_one_kept():
     trials = (Trial(0.5, 1.0, 2.0, {"right_paragraph": 3.0}), Trial(inf, 4.0, 5.0, {"right_paragraph": 6.0}))
-    lines = list(tuning_lines([Tuned("joint", trials, trials[1], {})]))
+    lines = list(_tuning_lines(Tuned("joint", trials, trials[1], {})))
     assert [line.split() for line in lines] == [
         ["weight", "of", "the", "selector", "EM", "F1", "right", "paragraph"],
         ["0.5", "1.000", "2.000", "3.000"],

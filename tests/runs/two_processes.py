@@ -8,11 +8,11 @@ from pathlib import Path
 import qakit.runs.train
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.modeling.processes import leave
-from qakit.runs.predict import predict
+from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
 from qakit.tasks.questions.models import load_models
 from qakit.training.loop import StepEvent
+from tests.runs.questions import predict
 from tests.runs.trainings import config_of, run
 
 CHANGES = {
@@ -49,4 +49,4 @@ def main(data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()

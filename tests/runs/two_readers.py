@@ -10,11 +10,11 @@ from pathlib import Path
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.modeling.processes import leave
+from qakit.modeling.processes import leave_process_group
 from qakit.reader import Reader
-from qakit.runs.predict import predict
 from qakit.tasks.questions import qa
 from qakit.tasks.questions.models import load_models
+from tests.runs.questions import predict
 
 
 def main(model, data, out):
@@ -36,4 +36,4 @@ def main(model, data, out):
 
 if __name__ == "__main__":
     main(*map(Path, sys.argv[1:]))
-    leave()
+    leave_process_group()

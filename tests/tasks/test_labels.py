@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig
-from qakit.data.labels import IntentRecord, SlotRecord
+from qakit.data.labels import TextRecord, WordsRecord
 from qakit.errors import ConfigError
 from qakit.modeling.building import build_for_training
 from qakit.modeling.models import LoadedModel
-from qakit.tasks.labels.base import decoded, scores_info
+from qakit.tasks.base import Models
+from qakit.tasks.labels.base import scores_info
 from qakit.tasks.labels.decoding import LabelDecoder
-from qakit.tasks.labels.intent import IntentClassification, score_texts
-from qakit.tasks.labels.slots import SlotTagging, score_words
+from qakit.tasks.labels.intent import IntentClassification
+from qakit.tasks.labels.slots import SlotTagging
 from qakit.tasks.registry import TASKS
 from qakit.training.learner import Learner
 from tests.modeling.labels import intent_records, labelled_set, slot_records, words
@@ -41,18 +42,22 @@ def learnt(task, records, config):
     return LoadedModel(learner.model.eval(), tokenizer, prepared.info, "model")
 
 
+def predictions(task, loaded, records, config):
+    return [one.prediction for one in task.predict(labelled_set(records), Models(loaded), config)]
+
+
 def classify_texts(loaded, records, config):
-    return decoded(loaded, score_texts(loaded, records, config))
+    return predictions(IntentClassification(), loaded, records, config)
 
 
 def tag_words(loaded, records, config):
-    return decoded(loaded, score_words(loaded, records, config))
+    return predictions(SlotTagging(), loaded, records, config)
 
 
 def class_probabilities(loaded, records, config):
     """Shape (records, L)."""
     decoder = LabelDecoder(scores_info(loaded))
-    return np.concatenate([decoder.probabilities(row) for row in score_texts(loaded, records, config)])
+    return np.concatenate([decoder.probabilities(row) for row in IntentClassification().score(loaded, records, config)])
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +89,7 @@ def test_slots_are_learnt(slots):
 
 
 def test_ranked_intents_have_the_probabilities_of_the_model(intents):
-    record = IntentRecord("x", "book a table please")
+    record = TextRecord("x", "book a table please")
     (one,) = classify_texts(intents, [record], ReadConfig())
     with torch.inference_mode():
         logits = intents.model(**intents.tokenizer(record.text, return_tensors="pt")).logits[0]
@@ -97,7 +102,7 @@ def test_ranked_intents_have_the_probabilities_of_the_model(intents):
 
 
 def test_a_text_that_reaches_no_threshold_is_out_of_scope(intents):
-    record = IntentRecord("x", "book a table please")
+    record = TextRecord("x", "book a table please")
     (one,) = classify_texts(intents, [record], ReadConfig())
     for threshold, label in ((one.ranked[0][1] - 1e-9, "book"), (one.ranked[0][1] + 1e-9, "oos")):
         info = intents.info.model_copy(update={"oos_threshold": threshold})
@@ -127,14 +132,14 @@ def test_every_word_has_one_tag_also_behind_the_end_of_a_window(slots):
 
 
 def test_words_that_the_tokenizer_drops_are_outside(slots):
-    record = SlotRecord("x", ("at", "\u00ad", "nine"))
+    record = WordsRecord("x", ("at", "\u00ad", "nine"))
     (one,) = tag_words(slots, [record], ReadConfig())
     assert len(one.label.split(" ")) == 3
 
 
 def test_a_batch_of_slots_names_the_first_token_of_each_word():
     task, config = SlotTagging(), config_of()
-    records = [SlotRecord("a", ("at", "one-two"), ("O", "B-time")), SlotRecord("b", ("or",), ("O",))]
+    records = [WordsRecord("a", ("at", "one-two"), ("O", "B-time")), WordsRecord("b", ("or",), ("O",))]
     prepared = task.prepare(labelled_set(records), words(), config)
     batch = prepared.training_set.batch([1, 0], 0)
     assert batch.count == 3
@@ -182,7 +187,7 @@ def test_what_only_questions_have_is_refused(changes, message):
 
 
 def test_records_without_labels_are_left_out_and_told_of():
-    records = [*intent_records(4), IntentRecord("x", "book")]
+    records = [*intent_records(4), TextRecord("x", "book")]
     prepared = IntentClassification().prepare(labelled_set(records), words(), config_of())
     assert len(prepared.training_set.lengths) == 4
     assert prepared.notes[1].startswith("1 records left out")
@@ -192,7 +197,7 @@ def test_records_without_labels_are_left_out_and_told_of():
 
 def test_a_long_text_has_the_mean_of_its_windows(intents):
     text = "book a table please " * 30
-    row = class_probabilities(intents, [IntentRecord("x", text)], ReadConfig(decoding=DecodingSettings()))
+    row = class_probabilities(intents, [TextRecord("x", text)], ReadConfig(decoding=DecodingSettings()))
     assert row.shape == (1, 3)
     assert row.sum() == pytest.approx(1.0)
     assert row.argmax() == 0

@@ -15,7 +15,8 @@ from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.spans.windowing import encode_pairs
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers
 from tests.modeling.tiny import QA, dataset, loss_of, qa_records, text_of, tiny_bert, tokenizer, train_config
 
 TASK = QuestionAnswering()

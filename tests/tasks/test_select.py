@@ -12,7 +12,8 @@ from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
-from qakit.tasks.questions.select import ParagraphSelection, choices, score_candidates
+from qakit.tasks.questions.reading import score_candidates
+from qakit.tasks.questions.select import ParagraphSelection, choices
 from qakit.training.objective import batch_loss
 from tests.modeling.tiny import (
     CHOICE,

@@ -12,8 +12,9 @@ from qakit.errors import ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
-from qakit.tasks.questions.qa import QuestionAnswering, read_answers
-from qakit.tasks.questions.select import ParagraphSelection, score_candidates
+from qakit.tasks.questions.qa import QuestionAnswering
+from qakit.tasks.questions.reading import read_answers, score_candidates
+from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.order import epoch_passes
 from tests.modeling.tiny import (
     CHOICE,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import get_linear_schedule_with_warmup
 
 from qakit.config import TrainConfig
-from qakit.training.cpu import fast_dropout
+from qakit.training.device import fast_dropout
 from qakit.training.learner import Learner
 from qakit.training.loop import TrainingBatch, TrainingSet
 from qakit.training.order import Plan

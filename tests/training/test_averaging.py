@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from qakit.config import TrickSettings
-from qakit.training.averaging import WeightAverage, build_average
+from qakit.training.optim import WeightAverage, build_average
 from tests.modeling.tiny import assert_equal_weights, weights
 from tests.training.learning import learner_of
 
@@ -20,7 +20,7 @@ def history(learner):
     averages = []
     for _ in learner.steps():
         found.append(_arrays(learner.model))
-        averages.append(_arrays(learner.evaluated))
+        averages.append(_arrays(learner.model_to_evaluate))
     assert len(averages) == STEPS
     return found, averages
 
@@ -64,10 +64,12 @@ def test_swa_is_the_plain_mean_of_the_weights_after_each_step_that_counts(share,
 def test_what_is_evaluated_is_a_model_of_its_own(tricks):
     learner = learner_with(**tricks)
     list(learner.steps())
-    assert type(learner.evaluated) is type(learner.model)
+    assert type(learner.model_to_evaluate) is type(learner.model)
     own = {tensor.data_ptr() for tensor in learner.model.state_dict().values()}
-    assert own.isdisjoint(tensor.data_ptr() for tensor in learner.evaluated.state_dict().values())
-    assert any(not torch.equal(learner.evaluated.state_dict()[name], t) for name, t in weights(learner.model).items())
+    assert own.isdisjoint(tensor.data_ptr() for tensor in learner.model_to_evaluate.state_dict().values())
+    assert any(
+        not torch.equal(learner.model_to_evaluate.state_dict()[name], t) for name, t in weights(learner.model).items()
+    )
 
 
 def test_averaging_does_not_change_the_training():
@@ -83,7 +85,7 @@ def test_averaging_does_not_change_the_training():
 
 def test_without_an_average_the_model_itself_is_evaluated():
     learner = learner_with()
-    assert learner.evaluated is learner.model
+    assert learner.model_to_evaluate is learner.model
     assert build_average(learner.model, TrickSettings(), 10) is None
 
 

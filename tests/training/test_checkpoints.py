@@ -264,7 +264,7 @@ def test_file_of_another_step_and_renamed_directory(tmp_path):
     with pytest.raises(CheckpointError, match=r"model\.safetensors: its SHA-256"):
         verify_checkpoint(new)
     shutil.copy(old / MANIFEST, new / MANIFEST)
-    with pytest.raises(CheckpointError, match="is of step 100; expected step 200"):
+    with pytest.raises(CheckpointError, match="belongs to step 100; expected step 200"):
         verify_checkpoint(new)
 
 

@@ -13,8 +13,9 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import save_trained
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
+from qakit.training.accelerator import make_accelerator, tracking
 from qakit.training.checkpoints import load_checkpoint, save_checkpoint
-from qakit.training.learner import Learner, make_accelerator, tracking
+from qakit.training.learner import Learner
 from tests.modeling.tiny import (
     CHOICE,
     SIZES,
@@ -191,7 +192,7 @@ def test_tricks_that_find_no_whole_weights_or_gradients_are_refused(accelerator,
 @pytest.mark.usefixtures("on_the_cpu")
 def test_what_is_wrong_with_accelerate_is_not_blamed_on_the_precision(monkeypatch):
     monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "NONSENSE")
-    with pytest.raises(ConfigError, match=r"^the set-up of accelerate: .*NONSENSE"):
+    with pytest.raises(ConfigError, match=r"^the configuration of accelerate: .*NONSENSE"):
         make_accelerator(TrainingSettings(precision="bf16"))
 
 
@@ -216,7 +217,7 @@ def test_a_compiled_model_trains_and_is_saved_plain(tmp_path):
     assert learner.model._compiled_call_impl is not None
     before = weights(learner.model)
     assert len(_steps(learner, None)) == 2
-    save_trained(tmp_path, learner.evaluated, tokenizer(), ModelInfo(task="qa", windows=config.windows))
+    save_trained(tmp_path, learner.model_to_evaluate, tokenizer(), ModelInfo(task="qa", windows=config.windows))
     plain, loading = BertForQuestionAnswering.from_pretrained(tmp_path, output_loading_info=True)
     assert not loading["missing_keys"] and not loading["unexpected_keys"]
     assert_equal_weights(weights(plain), weights(learner.model))

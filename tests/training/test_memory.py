@@ -13,16 +13,16 @@ from qakit.config import InferenceSettings, WindowSettings
 from qakit.errors import ResourceError
 from qakit.modeling.inference import run_windows
 from qakit.spans.windowing import covering_windows, encode_pairs
-from qakit.training.cpu import explained_memory
+from qakit.training.device import explain_out_of_memory
 
 
 def test_the_message_ends_with_the_advice_and_other_errors_pass():
-    with pytest.raises(ResourceError) as caught, explained_memory("lower it"):
+    with pytest.raises(ResourceError) as caught, explain_out_of_memory("lower it"):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has ...")
     assert "Tried to allocate 2 GiB" in str(caught.value)
     assert str(caught.value).endswith("; lower it")
     assert caught.value.exit_code == 5
-    with pytest.raises(RuntimeError, match="shape"), explained_memory("lower it"):
+    with pytest.raises(RuntimeError, match="shape"), explain_out_of_memory("lower it"):
         raise RuntimeError("shape mismatch")
 
 
@@ -52,7 +52,7 @@ def test_prediction_names_the_setting_that_needs_less(sample_data):
 def test_freed_memory_is_kept_until_it_is_given_back():
     script = """
         import torch
-        from qakit.training.cpu import keep_freed_memory, return_freed_memory
+        from qakit.training.device import keep_freed_memory, return_freed_memory
         def held():
             return int(open("/proc/self/statm").read().split()[1]) * 4096 // 2**20
         keep_freed_memory()

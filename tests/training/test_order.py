@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from qakit.training.order import epoch_passes, make_plan, share_of
+from qakit.training.order import epoch_passes, make_plan, passes_of_process
 from tests.modeling.tiny import settings
 
 BUDGET = 200
@@ -174,7 +174,7 @@ def test_the_shares_of_the_processes_partition_a_step(lengths, batch_size, proce
     plan = make_plan(lengths, given, processes=processes)
     for number in (0, plan.total_steps - 1):
         _, passes = plan.step(number)
-        shares = [share_of(passes, process=process, processes=processes) for process in range(processes)]
+        shares = [passes_of_process(passes, process=process, processes=processes) for process in range(processes)]
         assert {len(share) for share in shares} == {math.ceil(len(passes) / processes)}, (
             "processes that differ in passes wait for each other for ever"
         )

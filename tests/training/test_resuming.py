@@ -64,16 +64,16 @@ def test_after_a_checkpoint_the_same_steps_are_made_bit_for_bit(task, given, tmp
     before = weights(first.model)
     take(first, 3)  # of at least six
     path = save_checkpoint(tmp_path, first.checkpoint({}))
-    middle = weights(first.evaluated)
+    middle = weights(first.model_to_evaluate)
     expected = take(first)
     assert len(expected) >= 3
     torch.manual_seed(99)
     second = make(seed=7)
     second.restore(load_checkpoint(path))
-    assert_equal_weights(weights(second.evaluated), middle)
+    assert_equal_weights(weights(second.model_to_evaluate), middle)
     assert take(second) == expected
     assert_equal_weights(weights(second.model), weights(first.model))
-    assert_equal_weights(weights(second.evaluated), weights(first.evaluated))
+    assert_equal_weights(weights(second.model_to_evaluate), weights(first.model_to_evaluate))
     ends = [learner.checkpoint({}) for learner in (first, second)]
     assert ends[0].tensors.keys() == ends[1].tensors.keys()
     for stem, tensors in ends[0].tensors.items():
@@ -89,5 +89,5 @@ def test_each_trick_changes_what_is_learnt(name):
     for learner in (plain, tricked):
         torch.manual_seed(1)
         take(learner)
-    found, expected = weights(tricked.evaluated), weights(plain.evaluated)
+    found, expected = weights(tricked.model_to_evaluate), weights(plain.model_to_evaluate)
     assert found.keys() != expected.keys() or any(not torch.equal(found[key], expected[key]) for key in expected)

@@ -199,3 +199,19 @@ def folded(text: str, ways: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
         characters.append(new)
         places += [place] * len(new)
     return "".join(characters), tuple(places)
+
+
+def faults_of(answers: Collection[str]) -> Counter[str]:
+    """The number of answers with each kind of fault; empty ones are no fault here."""
+    return count_faults(answers, Rules(may_be_empty=True))
+
+
+def fault_note(faults: Counter[str]) -> str | None:
+    """A sentence on answers that look wrong, by the number of each kind; None without any."""
+    words = {
+        "brackets": "with half a pair of brackets or quotation marks",
+        "too long": f"longer than {DEFAULT_LONGEST} characters",
+        "punctuation": "with a comma or full stop at the edge",
+    }
+    told = [f"{faults[kind]} {text}" for kind, text in words.items() if faults[kind]]
+    return f"answers that may be wrong: {', '.join(told)}; see qakit evaluate --lint" if told else None

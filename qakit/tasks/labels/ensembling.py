@@ -1,4 +1,4 @@
-"""Combining what several models say of intents or tags, whatever their tokenizers, through the one decoder.
+"""Ensembles of models for labels, whatever their tokenizers, through the one decoder.
 
 `mean` averages log-probabilities (a geometric mean, of whole sequences where a conditional random field weighs them)
 or probabilities (in a sequence those of each tag by itself). `vote` counts whole labels: an intent, or all tags of a
@@ -22,24 +22,32 @@ Doubles = NDArray[np.float64]
 
 
 class LabelEnsemble:
-    """What members say of some records, to be combined with any weights."""
+    """The members' scores of some records, to be combined with any weights."""
 
-    def __init__(self, rows: Sequence[Sequence[LabelScores]], infos: Sequence[LabelScoresInfo], how: Combined) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Sequence[LabelScores]],
+        infos: Sequence[LabelScoresInfo],
+        how: Combined,
+        decoder: type[LabelDecoder],
+    ) -> None:
         """Take in the scores.
 
         Args:
             rows: for each record its scores of every member.
             infos: what each member's file says of itself.
+            decoder: reads labels off scores.
         """
+        self._decoder = decoder
         self._rows, self._infos, self._how = rows, tuple(infos), how
         # A vote has to know what each member thinks of every intent.
-        self._decoders = [LabelDecoder(info, len(info.names) if how.method == "vote" else how.nbest) for info in infos]
+        self._decoders = [decoder(info, len(info.names) if how.method == "vote" else how.nbest) for info in infos]
         self._own: dict[int, list[LabelPrediction]] = {}
         self._bounds = np.append(0, np.cumsum([len(row[0].logs) for row in rows]))
         self._values = [self._values_of(member) for member in range(len(infos))] if how.method == "mean" else []
 
     def alone(self, member: int) -> list[LabelPrediction]:
-        """What one member predicted."""
+        """The predictions of one member."""
         if member not in self._own:
             self._own[member] = [self._decoders[member].predict(row[member]) for row in self._rows]
         return self._own[member]
@@ -56,16 +64,8 @@ class LabelEnsemble:
         if self._how.method == "vote":
             ballots = zip(*map(self.alone, members), strict=True)
             return [self._shortened(vote_on_labels(row, counting)) for row in ballots]
-        decoder = LabelDecoder(_together(self._of(members), counting, self._how.average), self._how.nbest)
+        decoder = self._decoder(_together(self._of(members), counting, self._how.average), self._how.nbest)
         return list(map(decoder.predict, self._means(members, counting, decoder.info.names)))
-
-    @property
-    def info(self) -> LabelScoresInfo:
-        """What all members say of themselves together, whatever their weights; it tells what is out of their scope."""
-        infos = self._infos
-        together = _together(infos, [1.0] * len(infos), self._how.average)
-        thresholds = [info.oos_threshold for info in infos if info.oos_threshold is not None]
-        return replace(together, oos_threshold=max(thresholds, default=None))
 
     def _shortened(self, one: LabelPrediction) -> LabelPrediction:
         """The prediction with as many intents as are asked for."""
@@ -75,7 +75,7 @@ class LabelEnsemble:
         return [self._infos[member] for member in members]
 
     def _values_of(self, member: int) -> Doubles:
-        """What is averaged of a member: logarithms or probabilities of the places of all records, shape (P, L)."""
+        """The numbers of a member that are averaged, logs or probabilities of all places, shape (P, L)."""
         values = np.concatenate([row[member].logs for row in self._rows]).astype(np.float64)
         if self._how.average == "probability":
             decoder = self._decoders[member]
@@ -102,7 +102,7 @@ def _counting(weights: Weights) -> tuple[list[int], list[float]]:
 
 
 def _together(infos: Sequence[LabelScoresInfo], weights: Weights, average: Average) -> LabelScoresInfo:
-    """What a mean of members says of itself.
+    """The head of the scores that a mean of members has.
 
     Classes are those of all; a threshold is the mean of theirs, if all have one; sequences are well-formed if those
     of one member are; and transitions are averaged where log-probabilities are.

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from qakit.data.labels import Schema
 from qakit.io import file_error, write_parquet
-from qakit.spans.members import Members, open_files
 from qakit.spans.scores import ROWS, has_metadata, read_info, read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 1
-_METADATA_KEY = "qakit_labels"
+METADATA_KEY = "qakit_labels"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class LabelScoresInfo:
-    """What the whole file has in common.
+    """The head of a scores file.
 
     Attributes:
         model: where the scores came from, for messages.
@@ -53,7 +51,7 @@ class LabelScoresInfo:
             the first tag and one for the last, shape (L + 2, L); empty where there is none.
     """
 
-    task: Schema
+    task: str
     model: str
     names: tuple[str, ...]
     follows_bio: bool = False
@@ -75,7 +73,7 @@ def write_label_scores(path: Path, records: Iterable[LabelScores], info: LabelSc
     write_parquet(
         path,
         columns,
-        metadata={_METADATA_KEY: json.dumps(asdict(info))},
+        metadata={METADATA_KEY: json.dumps(asdict(info))},
         row_group_size=ROWS,
         use_dictionary=False,
         column_encoding={"logs.list.element": "BYTE_STREAM_SPLIT"},
@@ -84,10 +82,11 @@ def write_label_scores(path: Path, records: Iterable[LabelScores], info: LabelSc
 
 @dataclass(frozen=True)
 class LabelScoresFile:
-    """A scores file of which nothing is held in memory but what all its records have in common."""
+    """A scores file of which only the common part is in memory; with `one_place` each record has one place alone."""
 
     path: Path
     info: LabelScoresInfo
+    one_place: bool = False
 
     def rows(self) -> Iterator[LabelScores]:
         """The records in the order of the file.
@@ -103,47 +102,37 @@ class LabelScoresFile:
             values = logs.values.to_numpy(zero_copy_only=False).reshape(-1, len(self.info.names))
             known = np.isfinite(values).all(axis=1)
             is_whole = len(values) and (known | np.isnan(values).all(axis=1)).all()
-            if not is_whole or (self.info.task == "intent" and (len(values), known.sum()) != (1, 1)):
+            if not is_whole or (self.one_place and (len(values), known.sum()) != (1, 1)):
                 raise ValueError(f"those of {name} are not a number for each class")
             yield LabelScores(name, text, values)
 
 
-def open_label_scores(path: Path) -> LabelScoresFile:
+def open_label_scores(path: Path, *, one_place: bool = False) -> LabelScoresFile:
     """Read what a scores file of intents or slots says of itself.
 
     Raises:
         DataError: the file is missing, is no such file, or was written by a newer qakit.
     """
-    info = read_info(path, _METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "intents or slots")
+    info = read_info(path, METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "intents or slots")
     shape = (len(info.names) + 2, len(info.names))
     if not info.names or len(set(info.names)) < len(info.names):
         raise file_error(path, "metadata.names", "is empty, or has a class twice; the file is damaged")
     if info.transitions and np.shape(info.transitions) != shape:
         raise file_error(path, "metadata.transitions", f"is no table of {shape[0]} by {shape[1]}; the file is damaged")
-    return LabelScoresFile(path, info)
+    return LabelScoresFile(path, info, one_place)
 
 
 def is_label_scores_file(path: Path) -> bool:
     """Whether a file is a scores file of intents or slots."""
-    return has_metadata(path, _METADATA_KEY)
+    return has_metadata(path, METADATA_KEY)
 
 
-def open_label_members(paths: Sequence[Path]) -> Members[LabelScores, LabelScoresInfo]:
-    """Open scores files of the same texts; their rows are refused where one has another text, or number of words.
+def check_same_texts(paths: Sequence[Path], row: Sequence[LabelScores]) -> None:
+    """Make sure that the scores of one record, one a file, are of one text in as many places.
 
     Raises:
-        DataError: a file lacks records of the first one, or has others, or is of another task.
-        ConfigError: the same file twice.
+        DataError: naming the first file of another text.
     """
-    members = open_files(paths, open_label_scores, _check_texts)
-    task = members.infos[0].task
-    for file in members.files:
-        if file.info.task != task:
-            raise file_error(file.path, "task", f"is {file.info.task}, that of {paths[0]} {task}: not the same data")
-    return members
-
-
-def _check_texts(paths: Sequence[Path], row: Sequence[LabelScores]) -> None:
     for path, scores in zip(paths, row, strict=True):
         if scores.text != row[0].text or len(scores.logs) != len(row[0].logs):
             message = f"that of {scores.id} is another text than in {paths[0]}: not the same data"

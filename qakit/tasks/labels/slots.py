@@ -1,42 +1,54 @@
 """Slot tagging: a tag for each word of a sentence, read at the word's first token, so that no word falls apart."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from rich.cells import cell_len
 
-from qakit.config import DataSettings, ReadConfig, TrainConfig
-from qakit.data.labels import SlotRecord, read_labelled
+from qakit.config import ReadConfig, TrainConfig
+from qakit.data.formats.shapes import FilledText, Id, Shape, parse
+from qakit.data.labels import LabelPrediction, LabelSchema, WordsRecord
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
-from qakit.metrics.slots import slot_scores
-from qakit.modeling.batching import EpochWindows
-from qakit.modeling.inference import run_windows
-from qakit.modeling.models import LoadedModel
-from qakit.modeling.recurrent import conditional_logits
+from qakit.metrics.slots import slot_scores, tagged_spans
 from qakit.spans.tokenizing import Ints, token_span
 from qakit.spans.viterbi import follows_bio, is_bio
 from qakit.spans.windowing import EncodedPairs, covering_windows, encode_texts
 from qakit.tasks.base import OneWindowEach, Prepared
 from qakit.tasks.labels.base import (
+    LabelTask,
     check_settings,
-    class_names,
-    decoded,
-    in_chunks,
     model_info,
     notes_on,
-    notes_on_dev,
+    padded,
+    score_in_chunks,
     with_labels,
 )
+from qakit.tasks.labels.decoding import TagDecoder
 from qakit.tasks.labels.scores import LabelScores
-from qakit.training.loop import TrainingBatch
-from qakit.training.objective import Classification
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from qakit.modeling.batching import EpochWindows
+    from qakit.modeling.models import LoadedModel
+    from qakit.training.loop import TrainingBatch
+    from qakit.training.objective import Classification
+
+
+class _Slots(Shape):
+    id: Id
+    tokens: list[FilledText]
+    tags: list[FilledText] | None = None
+
+
+def _parse(value: Any, required: Collection[str]) -> WordsRecord:
+    shape = parse(_Slots, value, required=required)
+    return WordsRecord(shape.id, tuple(shape.tokens), None if shape.tags is None else tuple(shape.tags))
 
 
 @dataclass(frozen=True)
@@ -63,18 +75,22 @@ class FirstTokens:
 class SlotTrainingSet(OneWindowEach):
     """Sentences with the numbers of their words' tags; one longer than a window shows another part in each epoch."""
 
-    def __init__(self, windows: EpochWindows, words: FirstTokens, labels: NDArray[np.int64]) -> None:
+    def __init__(self, windows: "EpochWindows", words: FirstTokens, labels: NDArray[np.int64]) -> None:
         """`labels` are the classes of all words, shape (words,)."""
         super().__init__(windows)
         self._words = words
         self._labels = labels
 
-    def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
+    def batch(self, index: Sequence[int], epoch: int) -> "TrainingBatch":
         """The sentences of numbers `index`; the loss sums over their W words.
 
         Targets: `counts`, the words of each sentence, shape (B,); and of each word, sentence by sentence, the place in
         its window of its first token and its class, `places` and `labels`, shape (W,).
         """
+        import torch
+
+        from qakit.training.loop import TrainingBatch
+
         batch = self._windows.batch(index, epoch)
         columns = (batch.pairs, batch.first_token, batch.paragraph_length, batch.paragraph_offset)
         found = [
@@ -90,8 +106,12 @@ class SlotTrainingSet(OneWindowEach):
         }
         return TrainingBatch(batch.inputs, targets, len(words))
 
-    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
+    def classify(self, output: Any, targets: "dict[str, Tensor]") -> "Sequence[Classification]":
         """The tag of each word; under a CRF given the tag before it."""
+        import torch
+
+        from qakit.training.objective import Classification
+
         counts, labels = targets["counts"], targets["labels"]
         sentences = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
         logits = output.logits.float()
@@ -102,8 +122,12 @@ class SlotTrainingSet(OneWindowEach):
         return [Classification(logits.flatten(0, 1), labels)]
 
 
-def _given_the_one_before(logits: Tensor, labels: Tensor, counts: Tensor, transitions: Tensor) -> Tensor:
+def _given_the_one_before(logits: "Tensor", labels: "Tensor", counts: "Tensor", transitions: "Tensor") -> "Tensor":
     """The logits of the choices that a CRF comes down to, of the words of all sentences, shape (W, L)."""
+    import torch
+
+    from qakit.modeling.recurrent import conditional_logits
+
     sizes = counts.tolist()
     scores, classes = (
         torch.nn.utils.rnn.pad_sequence(list(torch.split(flat, sizes)), batch_first=True) for flat in (logits, labels)
@@ -112,28 +136,47 @@ def _given_the_one_before(logits: Tensor, labels: Tensor, counts: Tensor, transi
     return conditional_logits(scores, classes, mask, transitions)[mask]
 
 
-class SlotTagging:
+class SlotTagging(LabelTask):
     """The slot task; models are `AutoModelForTokenClassification`."""
 
     name = "slots"
     unit = "sentences"
+    title = "Slots"
     auto_class = "AutoModelForTokenClassification"
     best_scores: tuple[str, ...] = ("joint_accuracy", "token_accuracy")
+    schema = LabelSchema(
+        "slots", "tokens", "tags", "a tag", _parse, lambda text: WordsRecord("text", tuple(text.split()))
+    )
+    decoder = TagDecoder
+    one_place = False
 
-    def read(self, paths: Sequence[Path], settings: DataSettings) -> Dataset[SlotRecord]:
-        """Sentences with the tags of their words."""
-        return read_labelled(paths, "slots", lenient=settings.lenient)
+    def classes_of(self, label: str) -> list[str]:
+        """The tags."""
+        return label.split(" ")
 
-    def classes(self, dataset: Dataset[SlotRecord]) -> tuple[str, ...]:
-        """The tags, sorted."""
-        return tuple(sorted({tag for record in with_labels(dataset) for tag in record.tags or ()}))
+    def scores(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
+        """Joint accuracy, token accuracy, and precision, recall and F1 of spans."""
+        tags = [None if one is None else one.label.split(" ") for one in found]
+        return slot_scores([gold.split(" ") for gold in golds], tags)
 
-    def notes_on_dev(self, dataset: Dataset[SlotRecord], classes: Sequence[str]) -> Sequence[str]:
-        """A sentence on tags that the training data lack."""
-        return notes_on_dev(dataset, classes)
+    def describe(self, one: LabelPrediction, record: WordsRecord | None) -> dict[str, Any]:
+        """The prediction as JSON, with words and spans where the words are known."""
+        row = super().describe(one, record)
+        if record is None:
+            return row
+        return row | {"words": list(record.words), "spans": tagged_spans(one.label.split(" "), record.words)}
 
-    def prepare(self, dataset: Dataset[SlotRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
+    def lines(self, one: LabelPrediction, record: WordsRecord) -> Iterator[str]:
+        """The words of a sentence, each with its tag."""
+        width = max(map(cell_len, record.words))
+        for word, tag in zip(record.words, one.label.split(" "), strict=True):
+            yield f"{padded(word, width)}  {tag}"
+        yield f"  probability of all these tags:  {one.probability:.4f}"
+
+    def prepare(self, dataset: Dataset[WordsRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the sentences whose tags are known, and find the first token of each word."""
+        from qakit.modeling.batching import EpochWindows
+
         check_settings(config)
         records, classes = with_labels(dataset), self.classes(dataset)
         pairs = encode_texts(tokenizer, [record.text for record in records], config.windows)
@@ -142,7 +185,7 @@ class SlotTagging:
             raise ConfigError("the tokenizer makes no token of any word: it is not one for this language")
         records = [record for record, keep in zip(records, usable, strict=True) if keep]
         pairs = pairs.take(usable)
-        nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)
+        nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)  # no answer that each window would have to hold
         windows = EpochWindows(pairs, nowhere, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
         words = first_tokens(pairs, (record.word_spans for record in records))
         number = {name: position for position, name in enumerate(classes)}
@@ -154,38 +197,29 @@ class SlotTagging:
         info = model_info(self.name, config, follows_bio=are_bio)
         return Prepared(SlotTrainingSet(windows, words, labels), info, tuple(notes))
 
-    def can_score(self, record: SlotRecord) -> bool:
-        """Whether the tags are known."""
-        return record.tags is not None
+    def score(self, loaded: "LoadedModel", records: Sequence[WordsRecord], config: ReadConfig) -> Iterator[LabelScores]:
+        """Log-probabilities of all tags for each word; a word of several windows has the mean of theirs.
 
-    def evaluate(self, loaded: LoadedModel, dataset: Dataset[SlotRecord], config: TrainConfig) -> Mapping[str, float]:
-        """Joint accuracy, token accuracy, and precision, recall and F1 of spans, in percent."""
-        records = [record for record in dataset if record.tags is not None]
-        found = decoded(loaded, score_words(loaded, records, ReadConfig(inference=config.inference)))
-        return slot_scores([record.tags or () for record in records], [one.label.split(" ") for one in found])
+        A conditional random field's transitions are not in them.
+        """
 
+        def scored(share: Sequence[WordsRecord]) -> Iterator[LabelScores]:
+            words, logs = _word_scores(loaded, share, config)
+            for record, (first, end) in zip(share, pairwise(words.bounds.tolist()), strict=True):
+                yield LabelScores(record.id, record.text, logs[first:end])
 
-def score_words(loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig) -> Iterator[LabelScores]:
-    """The scores of all tags for each word of each sentence, in order.
-
-    A word of several windows has the mean of theirs. What a conditional random field says of neighbours is not in them.
-    """
-
-    def scored(share: Sequence[SlotRecord]) -> Iterator[LabelScores]:
-        words, logs = _word_scores(loaded, share, config)
-        for record, (first, end) in zip(share, pairwise(words.bounds.tolist()), strict=True):
-            yield LabelScores(record.id, record.text, logs[first:end])
-
-    return in_chunks(loaded, records, scored)
+        return score_in_chunks(loaded, records, scored)
 
 
 def _word_scores(
-    loaded: LoadedModel, records: Sequence[SlotRecord], config: ReadConfig
+    loaded: "LoadedModel", records: Sequence[WordsRecord], config: ReadConfig
 ) -> tuple[FirstTokens, NDArray[np.float32]]:
     """The words of sentences, and the scores of each, shape (words, L); NaN where there is no token."""
+    from qakit.modeling.inference import run_windows
+
     pairs = encode_texts(loaded.tokenizer, [record.text for record in records], loaded.windows_with(config.windows))
     words = first_tokens(pairs, (record.word_spans for record in records))
-    sums, seen = np.zeros((len(words.tokens), len(class_names(loaded)))), np.zeros(len(words.tokens))
+    sums, seen = np.zeros((len(words.tokens), loaded.model.config.num_labels)), np.zeros(len(words.tokens))
     runs = run_windows(
         loaded.model, pairs, covering_windows(pairs), pad_id=loaded.tokenizer.pad_token_id, settings=config.inference
     )

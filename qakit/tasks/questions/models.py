@@ -1,29 +1,20 @@
 """The models that answer questions: a reader and, where paragraphs have to be chosen, a selector."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from qakit.config import ReadConfig
-from qakit.config.reading import InferenceSettings
+from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
-from qakit.modeling.models import LoadedModel, load_trained
-from qakit.modeling.processes import processes
-from qakit.tasks.base import Task
-from qakit.tasks.questions.qa import QuestionAnswering
-from qakit.tasks.questions.select import ParagraphSelection
+from qakit.tasks.base import Models
 from qakit.tasks.questions.two_stage import Answered, answer_records
-from qakit.training.cpu import keep_freed_memory
 
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
+
+QA = "qa", "AutoModelForQuestionAnswering"
+SELECT = "select", "AutoModelForMultipleChoice"
 _DEFAULTS = InferenceSettings()
-
-
-@dataclass(frozen=True)
-class Models:
-    """The reader, and the selector where paragraphs have to be chosen; either may be absent."""
-
-    reader: LoadedModel | None = None
-    selector: LoadedModel | None = None
 
 
 def load_models(
@@ -42,16 +33,22 @@ def load_models(
         CheckpointError: nothing usable there, or a model of another task.
         ConfigError: an unknown backend, or its package is not installed.
     """
+    from qakit.training.device import keep_freed_memory
+
     keep_freed_memory()
     return Models(
-        reader=_load(model, QuestionAnswering(), backend, inference) if model else None,
-        selector=_load(selector, ParagraphSelection(), backend, inference) if selector else None,
+        reader=_load(model, QA, backend, inference) if model else None,
+        selector=_load(selector, SELECT, backend, inference) if selector else None,
     )
 
 
-def _load(source: str, task: Task, backend: str | None, inference: InferenceSettings) -> LoadedModel:
-    loaded = load_trained(source, task=task.name, auto_class=task.auto_class, backend=backend, inference=inference)
-    loaded.model.to(processes().device)
+def _load(source: str, kind: tuple[str, str], backend: str | None, inference: InferenceSettings) -> "LoadedModel":
+    from qakit.modeling.models import load_trained
+    from qakit.modeling.processes import process_state
+
+    task, auto_class = kind
+    loaded = load_trained(source, task=task, auto_class=auto_class, backend=backend, inference=inference)
+    loaded.model.to(process_state().device)
     return loaded
 
 
@@ -65,7 +62,7 @@ def answer_dataset(dataset: Dataset, models: Models, config: ReadConfig) -> Iter
     yield from answer_records(dataset.records, checked_reader(models, config), models.selector, config)
 
 
-def checked_reader(models: Models, config: ReadConfig) -> LoadedModel:
+def checked_reader(models: Models, config: ReadConfig) -> "LoadedModel":
     """The reader.
 
     Raises:

@@ -1,20 +1,21 @@
-"""`evaluate --report`: what an evaluation found, as a page to look at."""
+"""`evaluate --report`: an evaluation as a page to look at."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from qakit import __version__
+from qakit.data.predictions import PredictedAnswer
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_text
 from qakit.metrics.analysis import Analysis
 from qakit.metrics.calibration import BINS
 from qakit.metrics.comparison import Comparison, shown_name
 from qakit.metrics.intervals import Interval
-from qakit.metrics.questions import Choice, QuestionResult
+from qakit.metrics.questions import QuestionResult
 from qakit.report import error_report as shown
 from qakit.report.curves import curves_of_run
 from qakit.report.error_report import render
-from qakit.tasks.questions.evaluation import EvaluateResult
+from qakit.tasks.questions.evaluation import QuestionEvaluation
 
 Facts = Sequence[tuple[str, object]]
 
@@ -24,17 +25,7 @@ _INTERVALS = (
 )
 
 
-def check_report(path: Path) -> None:
-    """Make sure that the name says what the file will be.
-
-    Raises:
-        ConfigError: it does not.
-    """
-    if path.suffix not in (".html", ".htm"):
-        raise ConfigError(f"--report {path}: is one HTML file; give it a name that ends in .html")
-
-
-def write_report(result: EvaluateResult, path: Path, *, facts: Facts = (), model: str | None = None) -> None:
+def write_report(result: QuestionEvaluation, path: Path, *, facts: Facts = (), model: str | None = None) -> None:
     """Write the page of an evaluation of answers.
 
     Args:
@@ -44,7 +35,7 @@ def write_report(result: EvaluateResult, path: Path, *, facts: Facts = (), model
     write_text(path, render(page_of(result, facts=facts, model=model)))
 
 
-def page_of(result: EvaluateResult, *, facts: Facts = (), model: str | None = None) -> shown.Page:
+def page_of(result: QuestionEvaluation, *, facts: Facts = (), model: str | None = None) -> shown.Page:
     """The page of an evaluation of answers; `write_report` tells the arguments.
 
     Raises:
@@ -77,7 +68,7 @@ def page_of(result: EvaluateResult, *, facts: Facts = (), model: str | None = No
 
 
 class _Places:
-    """Where the page holds what several questions share: paragraphs and slices."""
+    """Places on the page of what several questions share: paragraphs and slices."""
 
     def __init__(self, analysis: Analysis) -> None:
         paragraphs = [paragraph for question in analysis.questions for paragraph in question.paragraphs]
@@ -116,7 +107,7 @@ class _Places:
         )
 
     def _candidates(self, question: QuestionResult) -> tuple[shown.Candidate, ...]:
-        """Where there are several, with what tells them apart."""
+        """The candidate paragraphs; of several also the selector's probability and the id."""
         paragraphs = question.paragraphs
         contexts = [self._context_of[paragraph.text, paragraph.title] for paragraph in paragraphs]
         if len(paragraphs) == 1:
@@ -127,7 +118,7 @@ class _Places:
         return tuple(map(shown.Candidate, contexts, shares, names))
 
 
-def _ranked(answer: Choice, context: str) -> shown.Ranked:
+def _ranked(answer: PredictedAnswer, context: str) -> shown.Ranked:
     text = None if answer.text == context[answer.start : answer.end] else answer.text
     return shown.Ranked(answer.start, answer.end, _rounded(answer.probability), text)
 
@@ -136,7 +127,7 @@ def _other(id_: str, comparison: Comparison) -> shown.Other:
     return shown.Other(comparison.predictions.get(id_), 100.0 * comparison.per_question[id_].em)
 
 
-def _cards(result: EvaluateResult, analysis: Analysis) -> list[shown.Card]:
+def _cards(result: QuestionEvaluation, analysis: Analysis) -> list[shown.Card]:
     em, f1 = map(_estimate, analysis.intervals)
     note = "" if result.source == "predictions" else _worded(result.source).lower()
     cards = [shown.Card("EM", em, note), shown.Card("F1", f1, note)]

@@ -1,17 +1,20 @@
-"""Answers from a whole corpus: BM25 makes a shortlist, a selector may weigh it, the reader answers."""
+"""Open-corpus question answering: BM25 shortlist, selector if there is one, then read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qakit.chunks import chunked
 from qakit.config import ReadConfig
 from qakit.data.corpus import Corpus, Passage
 from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Record
-from qakit.modeling.models import LoadedModel
 from qakit.tasks.questions.two_stage import Selection, choose_paragraphs, ranked_jointly, read_paragraphs
+
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
 
 BM25_WEIGHT = 2.0
 """What a passage's log-probability, a softmax over the BM25 scores of the shortlist, weighs beside a span's score."""
@@ -30,10 +33,10 @@ class Found:
 def search(
     records: Iterable[Record],
     corpus: Corpus,
-    reader: LoadedModel,
+    reader: "LoadedModel",
     config: ReadConfig,
     *,
-    selector: LoadedModel | None = None,
+    selector: "LoadedModel | None" = None,
 ) -> Iterator[tuple[Found, ...]]:
     """The best answers to each record's question, best first, from the corpus: its own paragraphs are not looked at.
 
@@ -44,13 +47,12 @@ def search(
         At most `nbest` answers, beside a first one with an empty text where the reader sees none; nothing at all where
         no passage shares two characters in a row with the question.
     """
-    todo = iter(records)
-    while chunk := list(islice(todo, _CHUNK)):
+    for chunk in chunked(records, _CHUNK):
         yield from _search_chunk(chunk, corpus, reader, config, selector)
 
 
 def _search_chunk(
-    chunk: Sequence[Record], corpus: Corpus, reader: LoadedModel, config: ReadConfig, selector: LoadedModel | None
+    chunk: Sequence[Record], corpus: Corpus, reader: "LoadedModel", config: ReadConfig, selector: "LoadedModel | None"
 ) -> Iterator[tuple[Found, ...]]:
     decoding = config.decoding
     shortlists = [corpus.shortlist(record.question, decoding.shortlist) for record in chunk]

@@ -1,45 +1,44 @@
-"""Paragraph selection: which of a question's candidate paragraphs holds the answer, as multiple choice.
+"""Paragraph selection as multiple choice: the candidate paragraph that holds the answer.
 
 A paragraph longer than a window is never cut: its score is the highest of its windows. A record may have any number of
 candidates; each window goes through the model as a question of one choice, and the choice is made over all of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from qakit import __version__
 from qakit.config import ReadConfig, TrainConfig
 from qakit.data.negatives import with_candidates
 from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
-from qakit.modeling.batching import EpochWindows
-from qakit.modeling.inference import run_windows
-from qakit.modeling.info import ModelInfo
-from qakit.modeling.models import LoadedModel
-from qakit.modeling.processes import shared_out
 from qakit.spans.distillation import candidate_teacher
-from qakit.spans.windowing import EncodedPairs, answer_spans, covering_windows, describe_windows, encode_pairs
-from qakit.tasks.base import OfQuestions, Prepared
-from qakit.training.loop import TrainingBatch
-from qakit.training.objective import Classification
+from qakit.spans.windowing import EncodedPairs, answer_spans, describe_windows, encode_pairs
+from qakit.tasks.base import Prepared
+from qakit.tasks.questions.base import QuestionTask
+from qakit.tasks.questions.models import SELECT
+from qakit.tasks.questions.reading import candidate_bounds, question_candidate_pairs, score_candidates
 
-_CHUNK = 512  # questions, of several paragraphs each, that are in memory at once
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from qakit.modeling.batching import EpochWindows
+    from qakit.modeling.models import LoadedModel
+    from qakit.training.loop import TrainingBatch
+    from qakit.training.objective import Classification
 
 
 class SelectTrainingSet:
     """Records whose candidates each show one window: the relevant one's holds the answer, the others' are any."""
 
     def __init__(
-        self, windows: EpochWindows, records: Sequence[Record], teacher: Sequence[NDArray[np.float32]] | None = None
+        self, windows: "EpochWindows", records: Sequence[Record], teacher: Sequence[NDArray[np.float32]] | None = None
     ) -> None:
         self._windows = windows
-        self._bounds = _candidate_bounds(records)
+        self._bounds = candidate_bounds(records)
         self._relevant = np.array([record.relevant for record in records], dtype=np.int64)
         self._teacher = teacher
 
@@ -53,8 +52,12 @@ class SelectTrainingSet:
         """Candidates of each record."""
         return np.diff(self._bounds)
 
-    def batch(self, index: Sequence[int], epoch: int) -> TrainingBatch:
+    def batch(self, index: Sequence[int], epoch: int) -> "TrainingBatch":
         """The records of numbers `index`: the windows of all their candidates in turn, shape (windows, 1, T)."""
+        import torch
+
+        from qakit.training.loop import TrainingBatch
+
         owned = [np.arange(*self._bounds[number : number + 2]) for number in index]
         batch = self._windows.batch(np.concatenate(owned).tolist(), epoch)
         targets = {
@@ -66,33 +69,39 @@ class SelectTrainingSet:
         inputs = {name: tensor.unsqueeze(1) for name, tensor in batch.inputs.items()}
         return TrainingBatch(inputs, targets, len(index))
 
-    def classify(self, output: Any, targets: dict[str, Tensor]) -> Sequence[Classification]:
-        """Which of each record's candidates is the relevant one."""
+    def classify(self, output: Any, targets: "dict[str, Tensor]") -> "Sequence[Classification]":
+        """The relevant one of each record's candidates."""
+        from qakit.training.objective import Classification
+
         counts = targets["candidates"].tolist()
         scores = output.logits.float().flatten()
         choices_of = scores.split(counts * (len(scores) // sum(counts)))
         return [Classification(_padded(choices_of), targets["relevant"], targets.get("teacher"))]
 
 
-def _padded(rows: Sequence[Tensor]) -> Tensor:
+def _padded(rows: "Sequence[Tensor]") -> "Tensor":
     """Rows of different lengths, shape (N, longest), -inf behind each one's end."""
+    import torch
+
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-torch.inf)
 
 
-class ParagraphSelection(OfQuestions):
+class ParagraphSelection(QuestionTask):
     """The selection task; models are `AutoModelForMultipleChoice`."""
 
-    name = "select"
-    auto_class = "AutoModelForMultipleChoice"
+    name, auto_class = SELECT
     best_scores: tuple[str, ...] = ("accuracy",)
 
     def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
         """Encode the candidates of the records whose relevant paragraph is known; add some where there is but one."""
+        from qakit.modeling.batching import EpochWindows
+        from qakit.modeling.info import ModelInfo
+
         records = choices(dataset, config)
         if not records:
             raise ConfigError(f"{', '.join(map(str, dataset.files))}: no record tells its relevant paragraph")
-        pairs = encode_pairs(tokenizer, _texts(records), config.windows)
-        bounds = _candidate_bounds(records)
+        pairs = encode_pairs(tokenizer, question_candidate_pairs(records), config.windows)
+        bounds = candidate_bounds(records)
         spans = np.full((len(pairs), 2), -1, dtype=np.int32)
         relevant = bounds[:-1] + np.array([record.relevant for record in records])
         spans[relevant] = answer_spans(pairs, relevant, records)
@@ -108,7 +117,7 @@ class ParagraphSelection(OfQuestions):
         """Whether the answer is in a known paragraph."""
         return record.relevant is not None and not record.impossible
 
-    def evaluate(self, loaded: LoadedModel, dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
+    def evaluate(self, loaded: "LoadedModel", dataset: Dataset, config: TrainConfig) -> Mapping[str, float]:
         """Accuracy in percent: how often the relevant paragraph is chosen."""
         records = choices(dataset, config)
         scored = score_candidates(loaded, records, ReadConfig(inference=config.inference))
@@ -132,34 +141,3 @@ def _notes(dataset: Dataset, records: Sequence[Record], pairs: EncodedPairs, con
     if len(records) < len(dataset):
         yield f"{len(dataset) - len(records)} questions left out: no answer, or no paragraph marked as relevant"
     yield from describe_windows(pairs)
-
-
-def _texts(records: Sequence[Record]) -> list[tuple[str, str]]:
-    return [(record.question, paragraph.text) for record in records for paragraph in record.paragraphs]
-
-
-def _candidate_bounds(records: Sequence[Record]) -> NDArray[np.int64]:
-    """First candidate of each record among the candidates of all, and their number at the end, shape (records + 1,)."""
-    return np.concatenate([[0], np.cumsum([len(record.paragraphs) for record in records])]).astype(np.int64)
-
-
-def score_candidates(
-    loaded: LoadedModel, records: Sequence[Record], config: ReadConfig
-) -> Iterator[NDArray[np.float64]]:
-    """Log-probability of each record's candidates, shape (C,), in order."""
-    settings = loaded.windows_with(config.windows)
-    pad_id = loaded.tokenizer.pad_token_id
-
-    def scored(share: Sequence[Record]) -> Iterator[NDArray[np.float64]]:
-        pairs = encode_pairs(loaded.tokenizer, _texts(share), settings)
-        windows = covering_windows(pairs)
-        best = np.full(len(pairs), -np.inf)
-        runs = run_windows(loaded.model, pairs, windows, pad_id=pad_id, settings=config.inference, choices=True)
-        for batch, output in runs:
-            np.maximum.at(best, windows.pairs[batch.index], output.logits.float().flatten().cpu().numpy())
-        for first, end in pairwise(_candidate_bounds(share).tolist()):
-            yield best[first:end] - np.logaddexp.reduce(best[first:end])
-
-    todo = iter(records)
-    while chunk := list(islice(todo, _CHUNK)):
-        yield from shared_out(chunk, scored, shares=loaded.shares)

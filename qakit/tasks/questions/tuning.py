@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf, isfinite
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.predictions import PredictedAnswer
@@ -15,14 +14,17 @@ from qakit.io import write_json
 from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.presets import Scores, evaluate
 from qakit.modeling.info import INFO_FILE
-from qakit.modeling.loading import bundled_folder, model_folder
-from qakit.modeling.models import LoadedModel
+from qakit.modeling.loading import own_folder
 from qakit.spans.decoding import best_spans_of
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.questions.models import Models, answer_dataset
-from qakit.tasks.questions.qa import read_answers
+from qakit.tasks.base import Models
+from qakit.tasks.questions.models import answer_dataset
+from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
 
 Golds = Mapping[str, Sequence[str]]
 Answers = tuple[PredictedAnswer, ...]
@@ -37,7 +39,7 @@ LENGTH_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """What one value came to, in percent; `figures` are those that only some settings have.
+    """Scores of one value, in percent; `figures` are those that only some settings have.
 
     These are `right_paragraph` (percent), `log_loss` (mean, of the probability that the answer is
     right), `ece` (expected calibration error, percent) and `no_answer` (percent of the questions that get none).
@@ -68,7 +70,7 @@ class Tuned:
         return {"trials": [trial.summary() for trial in self.trials], "chosen": self.chosen.summary()["value"]}
 
 
-def check_tuning(what: Sequence[str], model: str | None, decoding: DecodingSettings) -> None:
+def check_names(what: Sequence[str], model: str | None, decoding: DecodingSettings) -> None:
     """Refuse what cannot be tuned, before anything is read.
 
     Raises:
@@ -114,18 +116,6 @@ def tune(
     return replace(models, reader=replace(models.reader, info=info)), found
 
 
-def own_folder(source: str) -> Path:
-    """The folder of a model, to write what was tuned to.
-
-    Raises:
-        ConfigError: it is none of the user's own.
-    """
-    folder = Path(model_folder(source))
-    if not (folder / "config.json").is_file() or bundled_folder(source):
-        raise ConfigError(f"{source}: only a model in a folder of your own can keep what was tuned")
-    return folder
-
-
 class _Development:
     """The questions to tune on, read once, and the reader with what was found so far."""
 
@@ -133,8 +123,8 @@ class _Development:
         self,
         dataset: Dataset,
         golds: Golds,
-        reader: LoadedModel,
-        selector: LoadedModel | None,
+        reader: "LoadedModel",
+        selector: "LoadedModel | None",
         config: ReadConfig,
         metric: str,
     ) -> None:
@@ -146,7 +136,7 @@ class _Development:
         """Take what was found into the reader."""
         self.reader = self.with_info(kept)
 
-    def with_info(self, changes: Mapping[str, Any]) -> LoadedModel:
+    def with_info(self, changes: Mapping[str, Any]) -> "LoadedModel":
         """The reader, were that found."""
         return replace(self.reader, info=self.reader.info.model_copy(update=dict(changes)))
 
@@ -180,7 +170,7 @@ def _best(trials: Iterable[Trial]) -> Trial:
 
 
 def _tune_length(development: _Development) -> Tuned:
-    """How much the log-probability of an answer's length, by the lengths of the right answers, adds to its score."""
+    """Tune the weight of the log-probability of an answer's length, by the lengths of the right answers."""
     decoder = development.reader.info.decoder(development.config.decoding)
     lengths = []
     for record, tokens in development.scored:
@@ -200,7 +190,7 @@ def _tune_length(development: _Development) -> Tuned:
 
 
 def _tune_temperature(development: _Development) -> Tuned:
-    """One number that divides the logits, so that an answer's probability tells how often such answers are right."""
+    """Tune the temperature, so that an answer's probability is the share of such answers that are right."""
     decoder = development.reader.info.decoder(development.config.decoding)
     scored, answers = development.decoded({"temperature": 1.0})
     answered = [
@@ -224,7 +214,7 @@ def _tune_temperature(development: _Development) -> Tuned:
 
 
 def _tune_joint(development: _Development) -> Tuned:
-    """What the log-probability of a paragraph weighs beside the score of a span; each paragraph is read once."""
+    """Tune the weight of a paragraph's log-probability beside the score of a span; each paragraph is read once."""
     if development.selector is None:
         raise ConfigError("--tune joint: give --model and --selector")
     records = [record for record in development.records if len(record.paragraphs) > 1]
@@ -247,7 +237,7 @@ def _tune_joint(development: _Development) -> Tuned:
 
 
 def _tune_null(development: _Development) -> Tuned:
-    """By how much "no answer" must lead: the best of all splits of the questions."""
+    """Tune the threshold by which "no answer" must lead: the best of all splits of the questions."""
     if not development.reader.info.answers_null:
         raise ConfigError(f"--tune null: {development.reader.source} was never taught that a question has no answer")
     if len({record.impossible for record in development.records}) < 2:

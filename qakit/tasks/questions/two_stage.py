@@ -1,9 +1,10 @@
-"""Two stages as one: paragraphs are chosen, read, and the best of their answers taken."""
+"""Two stages as one: choose paragraphs, read them, take the best of their answers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import inf
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from qakit.config import ReadConfig
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Record
 from qakit.errors import ConfigError
-from qakit.modeling.models import LoadedModel
 from qakit.spans.decoder import Decoder
 from qakit.spans.decoding import log_normalisers
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.questions.qa import read_answers
-from qakit.tasks.questions.select import score_candidates
+from qakit.tasks.questions.reading import read_answers, score_candidates
+
+if TYPE_CHECKING:
+    from qakit.modeling.models import LoadedModel
 
 Selection = tuple[float, ...]
 
@@ -34,7 +36,7 @@ class Answered:
 
 
 def answer_records(
-    records: Sequence[Record], reader: LoadedModel, selector: LoadedModel | None, config: ReadConfig
+    records: Sequence[Record], reader: "LoadedModel", selector: "LoadedModel | None", config: ReadConfig
 ) -> Iterator[Answered]:
     """Answer every question, in order: choose its paragraph and read it, or read several and choose among the answers.
 
@@ -50,7 +52,7 @@ def answer_records(
 
 
 def read_paragraphs(
-    records: Sequence[Record], selections: Sequence[Selection], reader: LoadedModel, config: ReadConfig, *, count: int
+    records: Sequence[Record], selections: Sequence[Selection], reader: "LoadedModel", config: ReadConfig, *, count: int
 ) -> Iterator[list[Answered]]:
     """Read the `count` likeliest paragraphs of each record, the likeliest first; one where nothing was selected."""
     chosen = [
@@ -79,7 +81,7 @@ def best_jointly(options: Sequence[Answered], weight: float) -> Answered:
 
 
 def _prior(option: Answered, weight: float) -> float:
-    """What the choice of the paragraph adds to the scores of its spans."""
+    """The score that the choice of a paragraph adds to its spans."""
     return weight * option.selection[option.prediction.candidate] if option.selection else 0.0
 
 
@@ -121,7 +123,7 @@ def _shares(options: Sequence[Answered], weight: float, decoder: Decoder) -> lis
     return shares
 
 
-def choose_paragraphs(records: Sequence[Record], selector: LoadedModel | None, config: ReadConfig) -> list[Selection]:
+def choose_paragraphs(records: Sequence[Record], selector: "LoadedModel | None", config: ReadConfig) -> list[Selection]:
     """The log-probabilities of each record's candidates; empty where there is but one, or no selector."""
     several = [record for record in records if len(record.paragraphs) > 1]
     if selector is None or not several:

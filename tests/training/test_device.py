@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from qakit.training.cpu import draw_mask, fast_dropout
+from qakit.training.device import draw_mask, fast_dropout
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 """Scores files of labels give back exactly what was written, and refuse what is none, or of other texts."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,22 @@ import pytest
 
 from qakit.errors import DataError
 from qakit.io import write_parquet
+from qakit.spans.members import Members, open_members
 from qakit.spans.scores import is_scores_file
 from qakit.tasks.labels.scores import (
     LabelScores,
     LabelScoresInfo,
     is_label_scores_file,
-    open_label_members,
     open_label_scores,
     write_label_scores,
 )
-from tests.spans.labels import INTENTS, TAGS, intent, sentence
+from qakit.tasks.registry import TASKS, task_of_scores
 from tests.spans.test_scores import written
+from tests.tasks.labels import INTENTS, TAGS, intent, sentence
+
+
+def open_label_members(paths: list[Path], task: str = "intent") -> Members:
+    return open_members(paths, TASKS[task].open_scores, TASKS[task].check_members)
 
 
 def test_files_give_back_what_was_written(tmp_path: Path):
@@ -46,7 +51,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
     assert [[row.id for row in rows] for rows in open_label_members([first, turned])] == [["x", "x"], ["y", "y"]]
     with pytest.raises(DataError, match=r"c: .*has other records than .*a: 1 \(y\) missing"):
         open_label_members([first, write("c", INTENTS, intent(0.5, 0.3, 0.2))])
-    with pytest.raises(DataError, match=r"d: .*task: is slots, that of .*e intent"):
+    with pytest.raises(DataError, match=r"d: .*task: is slots; expected scores of the task intent"):
         open_label_members([write("e", INTENTS, intent(1, 1, 1)), write("d", TAGS, sentence((1, 1, 1)))])
     with pytest.raises(DataError, match=r"f: .*text: that of x is another text than in .*e"):
         list(open_label_members([tmp_path / "e", write("f", INTENTS, LabelScores("x", "other", intent(1, 1, 1).logs))]))
@@ -61,7 +66,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
         ({"format_version": 9}, "format_version: 9 is newer"),
         ({"names": None}, "metadata.qakit_labels.names: "),
         ({"names": ["O", "O", "B-date"]}, "metadata.names: is empty, or has a class twice"),
-        ({"task": "qa"}, "metadata.qakit_labels.task: "),
+        ({"task": 1}, "metadata.qakit_labels.task: "),
         ({"oos_threshold": "high"}, "metadata.qakit_labels.oos_threshold: "),
         ({"transitions": [[0.0]]}, "metadata.transitions: is no table of 5 by 3"),
         ("{", "metadata.qakit_labels: is not JSON"),
@@ -73,7 +78,13 @@ def test_a_damaged_head_is_told_of(tmp_path: Path, changes: dict | str, message:
     metadata = {"qakit_labels": packed if isinstance(changes, dict) else changes}
     write_parquet(tmp_path / "s.parquet", {"id": ["x"], "text": ["w"], "logs": [[0.0, 0.0, 0.0]]}, metadata)
     with pytest.raises(DataError, match=rf"s\.parquet: .*{message}"):
-        open_label_members([tmp_path / "s.parquet"])
+        open_label_members([tmp_path / "s.parquet"], "slots")
+
+
+def test_a_task_that_nobody_knows_is_told_of(tmp_path: Path):
+    write_label_scores(tmp_path / "s.parquet", [intent(1, 1, 1)], replace(INTENTS, task="mood"))
+    with pytest.raises(DataError, match="task: 'mood' is no task of this qakit"):
+        task_of_scores(tmp_path / "s.parquet")
 
 
 @pytest.mark.parametrize(

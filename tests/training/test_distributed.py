@@ -6,8 +6,8 @@ import pytest
 
 from qakit.config import TrainingSettings
 from qakit.errors import ConfigError
-from qakit.training.deepspeed_engine import deepspeed_plugin, settle
-from qakit.training.learner import make_accelerator
+from qakit.training.accelerator import make_accelerator
+from qakit.training.distributed import deepspeed_plugin, finish_deepspeed_setup
 from tests.modeling.tiny import forget_accelerators
 
 
@@ -68,10 +68,10 @@ def test_no_limit_of_the_gradient_is_none_for_deepspeed(asked_for):
 @pytest.mark.parametrize(
     ("kind", "precision", "message"),
     [
-        ("MULTI_CPU", "no", r"^ACCELERATE_USE_CPU .* leave DeepSpeed out"),
+        ("MULTI_CPU", "no", r"^ACCELERATE_USE_CPU .* turns DeepSpeed off"),
         ("DEEPSPEED", "fp16", r"^training.precision fp16: .*; use bf16 or fp32"),
     ],
 )
 def test_what_accelerate_made_of_it_is_checked(kind, precision, message):
     with pytest.raises(ConfigError, match=message):
-        settle(SimpleNamespace(distributed_type=kind, mixed_precision=precision))
+        finish_deepspeed_setup(SimpleNamespace(distributed_type=kind, mixed_precision=precision))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from qakit.spans.viterbi import follows_bio
-from qakit.tasks.labels.decoding import LabelDecoder
+from qakit.tasks.labels.decoding import LabelDecoder, TagDecoder
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
-from tests.spans.labels import INTENTS, LOGS, TAGS, intent, sentence
+from tests.tasks.labels import INTENTS, LOGS, TAGS, intent, sentence
 
 
 def test_intents_are_ranked_by_their_probability():
@@ -33,15 +33,15 @@ def test_below_its_threshold_a_text_is_out_of_scope():
 
 def test_tags_follow_the_rules_and_words_without_a_token_are_outside():
     row = sentence((0.1, 0.8, 0.1), (np.nan,) * 3, (0.1, 0.8, 0.1))
-    assert LabelDecoder(TAGS).predict(row).label == "B-date O I-date"
+    assert TagDecoder(TAGS).predict(row).label == "B-date O I-date"
     free = LabelScoresInfo("slots", "m", TAGS.names)
-    assert LabelDecoder(free).predict(row).label == "I-date O I-date"
-    assert LabelDecoder(TAGS).predict(sentence((np.nan,) * 3)).label == "O"
+    assert TagDecoder(free).predict(row).label == "I-date O I-date"
+    assert TagDecoder(TAGS).predict(sentence((np.nan,) * 3)).label == "O"
 
 
 @given(logs=LOGS)
 def test_a_sentence_has_the_probability_of_its_tags_among_all_well_formed_ones(logs: np.ndarray):
-    found = LabelDecoder(TAGS).predict(LabelScores("x", "w w w", logs))
+    found = TagDecoder(TAGS).predict(LabelScores("x", "w w w", logs))
     weights = {
         tags: np.exp(sum(float(logs[place, TAGS.names.index(tag)]) for place, tag in enumerate(tags)))
         for tags in product(TAGS.names, repeat=3)
@@ -52,9 +52,9 @@ def test_a_sentence_has_the_probability_of_its_tags_among_all_well_formed_ones(l
 
 def test_transitions_weigh_what_follows_what():
     row = sentence((0.5, 0.2, 0.3), (0.1, 0.4, 0.5))
-    assert LabelDecoder(TAGS).predict(row).label == "B-date O"
+    assert TagDecoder(TAGS).predict(row).label == "B-date O"
     between = [[0.0, 2.0, 0.0], [0.0] * 3, [0.0] * 3]
     with_field = LabelScoresInfo(
         "slots", "m", TAGS.names, transitions=tuple(map(tuple, [*between, [0.0] * 3, [0.0] * 3]))
     )
-    assert LabelDecoder(with_field).predict(row).label == "B-date I-date"
+    assert TagDecoder(with_field).predict(row).label == "B-date I-date"

@@ -9,10 +9,11 @@ from hypothesis.extra.numpy import arrays
 from qakit.data.labels import LabelPrediction
 from qakit.errors import ConfigError
 from qakit.spans.ensembling import Combined
-from qakit.tasks.labels.decoding import RANKED, LabelDecoder
+from qakit.tasks.labels.decoding import RANKED, LabelDecoder, TagDecoder
 from qakit.tasks.labels.ensembling import LabelEnsemble, vote_on_labels
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
-from tests.spans.labels import INTENTS, LOGS, TAGS, intent, sentence
+from qakit.tasks.registry import TASKS
+from tests.tasks.labels import INTENTS, LOGS, TAGS, intent, sentence
 
 MEAN, PROBABILITY, VOTE = Combined(), Combined(average="probability"), Combined("vote")
 
@@ -20,7 +21,8 @@ MEAN, PROBABILITY, VOTE = Combined(), Combined(average="probability"), Combined(
 def combined(
     rows: list[LabelScores], infos: list[LabelScoresInfo], how: Combined, weights: list[float]
 ) -> LabelPrediction:
-    (found,) = LabelEnsemble([rows], infos, how).predictions(weights)
+    decoder = TASKS[infos[0].task].decoder
+    (found,) = LabelEnsemble([rows], infos, how, decoder).predictions(weights)
     return found
 
 
@@ -28,7 +30,7 @@ def combined(
 @given(first=LOGS, second=LOGS)
 def test_one_member_that_counts_answers_as_it_did(how: Combined, first: np.ndarray, second: np.ndarray):
     rows = [LabelScores("x", "w w w", logs) for logs in (first, second)]
-    assert combined(rows, [TAGS, TAGS], how, [0, 3]) == LabelDecoder(TAGS).predict(rows[1])
+    assert combined(rows, [TAGS, TAGS], how, [0, 3]) == TagDecoder(TAGS).predict(rows[1])
     texts = [LabelScores("x", "w", logs[:1]) for logs in (first, second)]
     assert combined(texts, [INTENTS, INTENTS], how, [2, 0]) == LabelDecoder(INTENTS).predict(texts[0])
 
@@ -37,7 +39,7 @@ def test_one_member_that_counts_answers_as_it_did(how: Combined, first: np.ndarr
 @given(logs=arrays(np.float32, (3, 3), elements=st.integers(-20, 0)))
 def test_members_that_agree_change_no_label(how: Combined, logs: np.ndarray):
     row = LabelScores("x", "w w w", logs)
-    alone = LabelDecoder(LabelScoresInfo("slots", "m", TAGS.names)).predict(row)
+    alone = TagDecoder(LabelScoresInfo("slots", "m", TAGS.names)).predict(row)
     infos = [LabelScoresInfo("slots", "m", TAGS.names)] * 2
     assert combined([row, row], infos, how, [1, 1]).label == alone.label
 
@@ -62,7 +64,7 @@ def test_random_fields_are_averaged_as_distributions_over_sequences():
     rows = [sentence(*np.random.default_rng(seed).dirichlet([1, 1, 1], size=4).tolist()) for seed in (2, 3)]
     both = LabelScores("x", "w w w w", (rows[0].logs.astype(float) + rows[1].logs) / 2)
     field = tuple(map(tuple, ((np.array(transitions[0]) + np.array(transitions[1])) / 2).tolist()))
-    expected = LabelDecoder(LabelScoresInfo("slots", "m", ("a", "b", "c"), transitions=field)).predict(both)
+    expected = TagDecoder(LabelScoresInfo("slots", "m", ("a", "b", "c"), transitions=field)).predict(both)
     assert combined(rows, infos, MEAN, [1, 1]) == expected
 
 
@@ -82,7 +84,7 @@ def test_a_word_that_is_something_to_one_member_has_its_tag():
 
 def test_a_threshold_is_the_mean_of_theirs_if_all_have_one():
     strict, lax = (LabelScoresInfo("intent", "m", INTENTS.names, oos_threshold=one) for one in (0.9, 0.3))
-    ensemble = LabelEnsemble([[intent(0.7, 0.2, 0.1)] * 3], [strict, lax, INTENTS], MEAN)
+    ensemble = LabelEnsemble([[intent(0.7, 0.2, 0.1)] * 3], [strict, lax, INTENTS], MEAN, LabelDecoder)
     assert ensemble.predictions([3, 1, 0])[0].label == "oos"
     assert ensemble.predictions([1, 3, 0])[0].label == "book"
     assert ensemble.predictions([3, 1, 1])[0].label == "book"
