@@ -22,7 +22,7 @@ from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import lock_folder
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset
+from qakit.tasks.questions.two_stage import answer_dataset
 from qakit.training.device import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
