@@ -14,8 +14,8 @@ from qakit.io import check_outputs, write_json
 from qakit.modeling.processes import is_main_process
 from qakit.tasks.base import Models, Predicted, Task
 from qakit.tasks.questions.base import read_questions
-from qakit.tasks.questions.models import checked_reader
 from qakit.tasks.questions.search import Found, search
+from qakit.tasks.questions.two_stage import checked_reader
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`predict --part-size`: a table of any size, answered part by part into a folder; a stopped run goes on where it was."""
+"""`predict --part-size`: a table of any size, answered part by part; a stopped run goes on where it was."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import lock_folder
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset
+from qakit.tasks.questions.two_stage import answer_dataset
 from qakit.training.device import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")

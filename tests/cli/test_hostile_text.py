@@ -52,7 +52,7 @@ def _terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A reader and a selector in folders of hostile names; each is loaded once."""
-    from qakit.tasks.questions import models as loading
+    from qakit.tasks.questions import two_stage as loading
 
     folder = tmp_path_factory.mktemp("models")
     disable_progress_bar()

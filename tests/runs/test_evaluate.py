@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import qakit.tasks.questions.evaluation
-import qakit.tasks.questions.models
+import qakit.tasks.questions.two_stage
 from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.predictions import PredictedAnswer, Prediction, write_predictions
@@ -221,7 +221,7 @@ def test_models_are_scored_as_their_predictions_would_be(sample_data: Path, tmp_
     reader, selector = save_reader(tmp_path / "qa"), save_selector(tmp_path / "select")
     dataset = read_dataset([data])
     result = evaluate(EvaluateRequest(model=reader, selector=selector, data=data), CONFIG)
-    models = qakit.tasks.questions.models.load_models(reader, selector)
+    models = qakit.tasks.questions.two_stage.load_models(reader, selector)
     for some, scores in ((models, result.scores), (Models(reader=models.reader), result.gold_paragraph)):
         predicted = predict(dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet")
         assert evaluate(EvaluateRequest(pred=tmp_path / "p.csv", data=data), CONFIG).scores == scores

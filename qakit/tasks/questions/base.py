@@ -32,10 +32,9 @@ from qakit.tasks.questions.evaluation import (
     evaluate_selector,
     references_of,
 )
-from qakit.tasks.questions.models import answer_dataset, checked_reader, load_models
 from qakit.tasks.questions.report import write_report
 from qakit.tasks.questions.tuning import SETTING, check_names, tune
-from qakit.tasks.questions.two_stage import Answered
+from qakit.tasks.questions.two_stage import Answered, answer_dataset, checked_reader, load_models
 
 
 class QuestionTask:

@@ -29,8 +29,7 @@ from qakit.spans.scores import QuestionScores, has_metadata, is_scores_file, rea
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import trim
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset, checked_reader
-from qakit.tasks.questions.two_stage import choose_paragraphs
+from qakit.tasks.questions.two_stage import answer_dataset, checked_reader, choose_paragraphs
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,8 @@ from qakit.spans.distillation import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, describe_windows, encode_pairs
 from qakit.tasks.base import Prepared
 from qakit.tasks.questions.base import QuestionTask
-from qakit.tasks.questions.models import SELECT
 from qakit.tasks.questions.reading import candidate_bounds, question_candidate_pairs, score_candidates
+from qakit.tasks.questions.two_stage import SELECT
 
 if TYPE_CHECKING:
     from torch import Tensor
