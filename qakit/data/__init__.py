@@ -1,1 +1,1 @@
-"""Records, and the files they come from and go to."""
+"""Data without models: files in; records, corpora, candidates, reports and prediction files out."""

@@ -1,11 +1,11 @@
-"""Brackets and quotation marks that come in pairs."""
+"""Pairs of brackets and quotation marks, and the unpaired ones in a text."""
 
 CLOSING_OF = dict(zip("「『《〈（【〔“‘([{", "」』》〉）】〕”’)]}", strict=True))
 OPENING_OF = {closing: opening for opening, closing in CLOSING_OF.items()}
 
 
 def unpaired(text: str, start: int = 0, end: int | None = None) -> tuple[list[int], list[int]]:
-    """Places of opening and of closing characters in `start` to `end` (exclusive) whose other half is not there."""
+    """Places of opening and of closing characters from `start` to `end` (exclusive) whose counterpart is missing."""
     opened: list[int] = []
     closed: list[int] = []
     for place in range(start, len(text) if end is None else end):

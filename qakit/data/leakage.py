@@ -1,4 +1,4 @@
-"""What parts of the data share, so that one gives away what another asks: questions and paragraphs, by their hash."""
+"""Data leakage: questions and paragraphs that parts of the data share, found by hash."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from unicodedata import category, normalize
 
 from qakit.data.records import Record
 
-_IGNORED = ("P", "Z", "C")  # punctuation, white space, controls
+_IGNORED = ("P", "Z", "C")  # Unicode categories: punctuation, white space, control characters
 _EXAMPLES = 3
 
 
 class Example(NamedTuple):
-    """A text that two parts have, as the first has it, and the ids of the first records that have it."""
+    """A shared text, as the first part has it, and in each part the id of the first record that has it."""
 
     text: str
     first: str
@@ -25,8 +25,9 @@ class Example(NamedTuple):
 class Shared:
     """Texts of one kind that two parts share.
 
-    `count` is the number of distinct ones; `first` and `second` are the shares, in percent, that they are of the
-    distinct ones of either part.
+    Attributes:
+        count: distinct texts in both parts.
+        first, second: percent of the distinct texts of either part.
     """
 
     count: int
@@ -37,7 +38,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """What two parts, named in the order in which they were given, share."""
+    """The texts that two parts share; the parts are named in the order in which they were given."""
 
     first: str
     second: str
@@ -47,7 +48,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The texts of a part by their hash, each with the id of the first record that has it."""
+    """The texts of a part by hash, each with the id of the first record that has it."""
 
     questions: Mapping[bytes, tuple[str, str]]
     paragraphs: Mapping[bytes, tuple[str, str]]
@@ -56,13 +57,12 @@ class _Texts:
 def find_leaks(
     parts: Mapping[str, Sequence[Record]], *, simplify: Callable[[str], str] | None = None
 ) -> tuple[Leak, ...]:
-    """What each two of the parts share, in the order of the parts; also of those that share nothing.
+    """Compare every two parts, in the order of the parts; pairs that share nothing are included.
 
-    Texts are alike when they are after NFKC, without regard to capitals, punctuation and white space and, where
-    `simplify` turns Traditional characters into Simplified ones, script. A part's paragraphs are those with answers;
-    all candidates where it does not tell which these are.
+    Texts are equal if `text_key` is: up to NFKC, letter case, punctuation and white space, and with `simplify` up to
+    Traditional and Simplified script. The paragraphs of a part are the relevant ones; all candidates if unknown.
     """
-    hashed = {name: _hashed(records, simplify) for name, records in parts.items()}
+    hashed = {name: _hash_texts(records, simplify) for name, records in parts.items()}
     return tuple(
         Leak(
             first,
@@ -75,12 +75,13 @@ def find_leaks(
 
 
 def text_key(text: str, simplify: Callable[[str], str] | None = None) -> str:
-    """What of a text counts when it is compared; a text of nothing but punctuation stays as it is."""
+    """Normalise a text for comparison; a text of nothing but punctuation stays as it is."""
+    # Casefolding can undo NFKC, so it is applied again.
     folded = normalize("NFKC", normalize("NFKC", simplify(text) if simplify else text).casefold())
     return "".join(character for character in folded if category(character)[0] not in _IGNORED) or text
 
 
-def _hashed(records: Sequence[Record], simplify: Callable[[str], str] | None) -> _Texts:
+def _hash_texts(records: Sequence[Record], simplify: Callable[[str], str] | None) -> _Texts:
     questions = ((record.question, record.id) for record in records)
     paragraphs: dict[str, str] = {}
     for record in records:

@@ -1,4 +1,4 @@
-"""Candidate paragraphs for questions that come with one: what paragraph selection trains on outside ADL's files."""
+"""Negative candidates for paragraph selection, for questions that come with one paragraph only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,20 +14,24 @@ Rank = NDArray[np.int64]
 
 
 def add_candidates(records: Sequence[Record], *, count: int, method: Negatives, seed: int) -> list[Record]:
-    """Give every record of one paragraph `count` candidates, its own at a random place; others stay as they are.
+    """Give every record with one paragraph `count` candidates, its own at a random position; others stay as they are.
 
-    The negatives are paragraphs of the other records. `bm25` takes those that share most character bigrams with the
-    question, `article` those of the same article first and then as `bm25`, `random` any. The result depends on the
-    records and the seed alone. Where there are too few paragraphs, a record gets all of them.
+    Negatives are paragraphs of other records. If there are too few of them, a record gets all. The result depends on
+    the records and the seed alone.
+
+    Args:
+        count: candidates of a question, its own paragraph included.
+        method: `bm25` takes the paragraphs nearest to the question, `article` those of the same article before these,
+            `random` any.
     """
     pool = list({paragraph.text: paragraph for record in records for paragraph in record.paragraphs}.values())
-    alone = [record for record in records if len(record.paragraphs) == 1]
-    if not alone:
+    single = [record for record in records if len(record.paragraphs) == 1]
+    if not single:
         return list(records)
     generator = np.random.default_rng(seed)
-    ranks = iter(_rank(alone, pool, count, method, generator))
+    ranks = iter(_rank(single, pool, count, method, generator))
     return [
-        _mixed(record, pool, next(ranks), count, generator) if len(record.paragraphs) == 1 else record
+        _mix(record, pool, next(ranks), count, generator) if len(record.paragraphs) == 1 else record
         for record in records
     ]
 
@@ -35,8 +39,9 @@ def add_candidates(records: Sequence[Record], *, count: int, method: Negatives, 
 def _rank(
     records: Sequence[Record], pool: Sequence[Paragraph], count: int, method: Negatives, generator: np.random.Generator
 ) -> Iterable[Rank]:
-    """For each record the numbers of the paragraphs to take, best first; its own may be among them."""
+    """For each record the numbers of the best paragraphs, best first; its own may be among them."""
     if method == "random":
+        # One more than needed, here and below: the record's own paragraph may be among them.
         return (generator.permutation(len(pool))[: count + 1] for _ in records)
     index = BigramIndex([paragraph.text for paragraph in pool])
     nearest = (index.nearest(record.question, count + 1)[0] for record in records)
@@ -57,7 +62,7 @@ def _same_article_first(
         yield np.array([*own, *(number for number in others if number not in own)], dtype=np.int64)
 
 
-def _mixed(record: Record, pool: Sequence[Paragraph], rank: Rank, count: int, generator: np.random.Generator) -> Record:
+def _mix(record: Record, pool: Sequence[Paragraph], rank: Rank, count: int, generator: np.random.Generator) -> Record:
     own = record.paragraphs[0]
     negatives = [pool[number] for number in rank.tolist() if pool[number].text != own.text][: count - 1]
     place = int(generator.integers(len(negatives) + 1))

@@ -1,4 +1,4 @@
-"""Answers that are not where their file says: where they most likely are, and what was wrong with the place."""
+"""Repair of misplaced answers: where an answer most likely is in its context, and why its offset was wrong."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from unicodedata import category, combining, normalize
 
 from qakit.data.records import occurrences
 
-_NEAR = 1  # characters: counting from 1, or one character lost, is likelier than another unit
-_MARGIN = 15.0  # per cent: by as much the ends of a likeness may be better than those found first
-_REACH = 3  # characters by which these ends are moved
-_INVISIBLE = ("Cc", "Cf")
+_NEAR = 1  # characters: counting from 1, or one lost character, is likelier than another unit of counting
+_MARGIN = 15.0  # percent by which moving the ends of an alignment may improve its similarity
+_REACH = 3  # characters by which the ends are moved
+_INVISIBLE = ("Cc", "Cf")  # Unicode categories: control and format characters
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an answer stands in its context, in characters, `end` exclusive, and how it was found, in words."""
+    """The place of an answer in its context, in characters, `end` exclusive; `how` says in words how it was found."""
 
     start: int
     end: int
@@ -24,16 +24,19 @@ class Place:
 
 
 def find_answer(text: str, context: str, stated: int, *, threshold: float) -> Place | None:
-    """Where an answer of this text, which does not stand at `stated`, most likely is; None where it is not found.
+    """Find the most likely place of an answer that is not at its stated offset; None if it is not found.
 
-    The first of these that finds a place decides:
+    The first of these rules that finds a place decides:
 
-    1. The text as it is. Of several places that at most one character from `stated`, else one that `stated` names when
-       counted in UTF-16 units, UTF-8 bytes or with other line ends, else the nearest.
-    2. The text but for full or half width, composed characters (NFKD), capitals, white space and invisible characters:
+    1. The exact text. Of several places: the one at most one character from `stated`; else one that `stated` gives when
+       it counts UTF-16 units, UTF-8 bytes or other line ends; else the nearest.
+    2. The text without differences of width, composition (NFKD), letter case, white space and invisible characters:
        the nearest place.
-    3. What is alike to at least `threshold` percent (rapidfuzz's `ratio` of the best `partial_ratio_alignment`, both
-       normalised as in 2), and has the same digits.
+    3. A passage with at least `threshold` percent similarity (rapidfuzz's `ratio` of the best
+       `partial_ratio_alignment`, both normalised as in 2) and the same digits.
+
+    Args:
+        stated: the offset in the file, in characters if it were right.
     """
     if not text.strip():
         return None
@@ -51,28 +54,27 @@ def find_answer(text: str, context: str, stated: int, *, threshold: float) -> Pl
     if found:
         start, end = min(found, key=lambda place: (abs(place[0] - stated), place))
         return Place(start, end, f"width, composition, capitals or white space differ; {_which(len(found))}")
-    return _alike(wanted, folded, origins, threshold)
+    return _most_similar(wanted, folded, origins, threshold)
 
 
 def _choose(places: Sequence[int], context: str, stated: int) -> tuple[int, str]:
-    """One of the places where the text stands, and why."""
+    """Choose one of the places of the text, and say why."""
     nearest = min(places, key=lambda place: (abs(place - stated), place))
     if abs(nearest - stated) > _NEAR:
         for unit, weights in _units(context):
-            ends = [0, *accumulate(weights)]
-            place = bisect_left(ends, stated)
-            if place < len(ends) and ends[place] == stated and place in places:
+            offsets = [0, *accumulate(weights)]  # by character: its offset in this unit
+            place = bisect_left(offsets, stated)
+            if place < len(offsets) and offsets[place] == stated and place in places:
                 return place, f"the offset counts {unit}"
     return nearest, f"{_which(len(places))}, {nearest - stated:+d}"
 
 
 def _units(context: str) -> Iterator[tuple[str, list[int]]]:
-    """What offsets may count instead of characters, and how much of it each character is."""
+    """Units that offsets may count instead of characters, with the number of units of each character."""
     yield "UTF-16 units", [1 + (character > "\uffff") for character in context]
     yield "UTF-8 bytes", [len(character.encode("utf-8", "surrogatepass")) for character in context]
     yield "line ends as two characters", [1 + (character == "\n") for character in context]
-    followers = context[1:] + " "
-    pairs = zip(context, followers, strict=True)
+    pairs = zip(context, context[1:] + " ", strict=True)
     yield "line ends as one character", [0 if pair == ("\r", "\n") else 1 for pair in pairs]
 
 
@@ -81,9 +83,10 @@ def _which(count: int) -> str:
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
-    """The text without what seldom tells answers apart, and for each character the place it comes from."""
+    """The text without width, case, white space and the like, and for each character the place it comes from."""
     parts, origins = [], []
     for place, character in enumerate(text):
+        # Casefolding can give composed characters again, so they are decomposed once more.
         for part in normalize("NFKD", normalize("NFKD", character).casefold()):
             if not part.isspace() and category(part) not in _INVISIBLE:
                 parts.append(part)
@@ -92,7 +95,7 @@ def _folded(text: str) -> tuple[str, list[int]]:
 
 
 def _folded_places(wanted: str, folded: str, origins: Sequence[int], context: str) -> Iterator[tuple[int, int]]:
-    """The spans of whole characters, accents included, that read `wanted` when folded."""
+    """The spans in `context` that read `wanted` when folded, made of whole characters with their accents."""
     for first in occurrences(wanted, folded):
         last = first + len(wanted)
         begins = first == 0 or origins[first - 1] != origins[first]
@@ -102,7 +105,7 @@ def _folded_places(wanted: str, folded: str, origins: Sequence[int], context: st
             yield origins[first], end
 
 
-def _alike(wanted: str, folded: str, origins: Sequence[int], threshold: float) -> Place | None:
+def _most_similar(wanted: str, folded: str, origins: Sequence[int], threshold: float) -> Place | None:
     from rapidfuzz import fuzz
 
     if len(wanted) > len(folded):
@@ -110,7 +113,7 @@ def _alike(wanted: str, folded: str, origins: Sequence[int], threshold: float) -
     found = fuzz.partial_ratio_alignment(wanted, folded, score_cutoff=max(threshold - _MARGIN, 0))
     if found is None:
         return None
-    # The alignment is as long as the answer; what was left out or put in moves an end.
+    # The alignment is as long as the answer; where characters were lost or added, an end has to move.
     shifts = sorted(range(-_REACH, _REACH + 1), key=abs)
     ends = [
         (first, last)
@@ -120,6 +123,7 @@ def _alike(wanted: str, folded: str, origins: Sequence[int], threshold: float) -
     ]
     first, last = max(ends, key=lambda span: fuzz.ratio(wanted, folded[slice(*span)]))
     score = fuzz.ratio(wanted, folded[first:last])
+    # One wrong digit is a small difference in characters, and another answer.
     if score < threshold or _digits(wanted) != _digits(folded[first:last]):
         return None
     return Place(origins[first], origins[last - 1] + 1, f"{score:.1f} % alike")

@@ -1,4 +1,4 @@
-"""Traditional and Simplified Chinese, by OpenCC: questions, texts and answers, each answer where it was."""
+"""Conversion between Traditional and Simplified Chinese, by OpenCC, with answers kept at their places."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ Convert = Callable[[str], str]
 
 @cache
 def get_converter(name: str, purpose: str) -> Convert:
-    """The function that converts a text as one of OpenCC's configurations (`t2s`, `s2tw`, ...) says.
+    """Get the function that converts texts by one of OpenCC's configurations (`t2s`, `s2tw`, ...).
 
     Args:
-        purpose: what it is needed for, for the message where it is missing.
+        purpose: what the conversion is for; the error message names it if OpenCC is missing.
 
     Raises:
         ConfigError: `opencc` is not installed.
@@ -27,15 +27,15 @@ def get_converter(name: str, purpose: str) -> Convert:
     except ImportError:
         raise ConfigError(f"{purpose} needs the package opencc: pip install 'qakit[text]'") from None
     convert: Convert = OpenCC(name).convert
-    # OpenCC drops the character NUL.
+    # OpenCC drops the NUL character, so the text between NULs is converted.
     return lambda text: "\0".join(map(convert, text.split("\0")))
 
 
 def make_simplifier() -> Convert | None:
-    """From Traditional to Simplified, for comparisons; None where `opencc` is not installed.
+    """Make a function from Traditional to Simplified, to compare texts; None if `opencc` is not installed.
 
-    By phrases (看著 is 看着, 著名 stays), then character by character until nothing changes any more (薴 is 苧, and
-    that is 苎; 乾 in 乾隆 is 干 too), so that a text and its conversion nearly always come out the same.
+    It converts by phrases (看著 becomes 看着, 著名 stays), then by characters until nothing changes any more (薴 becomes
+    苧, which becomes 苎; 乾 in 乾隆 becomes 干 too). So a text and its conversion nearly always give the same result.
     """
     try:
         convert = get_converter("t2s", "comparing scripts")
@@ -52,10 +52,13 @@ def make_simplifier() -> Convert | None:
 
 @dataclass(frozen=True, slots=True)
 class ScriptReport:
-    """What a conversion did to answers that are spans.
+    """Counts of converted answers.
 
-    `inside` had a border inside a phrase that is converted as a whole; `widened` of them became longer than they were,
-    up to the end of the phrase, since its parts do not answer to each other (打印|机 is 印表機).
+    Attributes:
+        answers: all that are spans.
+        inside: those with a border inside a phrase that is converted as a whole.
+        widened: those of them that were extended to the end of the phrase, whose parts do not correspond
+            (打印|机 becomes 印表機).
     """
 
     answers: int
@@ -64,12 +67,15 @@ class ScriptReport:
 
 
 def convert_records(records: Sequence[Record], name: str) -> tuple[list[Record], ScriptReport]:
-    """The records with questions, paragraphs, titles and answers in another script, and what became of the answers.
+    """Convert the questions, paragraphs, titles and answers of records to another script; ids stay.
 
-    Ids stay. Answers are cut from the converted paragraphs, so each is what its paragraph holds at its offset.
+    Answers are cut from the converted paragraphs, so that each equals its paragraph at its offset.
+
+    Args:
+        name: one of OpenCC's configurations, such as `s2tw`.
 
     Raises:
-        ConfigError: `opencc` is missing, or knows no conversion of this name.
+        ConfigError: `opencc` is missing, or has no configuration of this name.
     """
     _check_name(name)
     convert = cache(get_converter(name, f"--script {name}"))
@@ -101,10 +107,10 @@ def convert_records(records: Sequence[Record], name: str) -> tuple[list[Record],
 
 
 class ConvertedText:
-    """A text in another script, and where its parts have gone, also where phrases change their length.
+    """A text in another script, with a map from places in the source to places in the target.
 
-    A place in the source is a place in the target where the two parts beside it, converted one by one, give the whole.
-    Elsewhere it is inside a phrase: between the nearest two such places.
+    A place is a cut if the texts left and right of it, converted one by one, give the converted whole. Any other place
+    is inside a phrase, between the nearest two cuts. So no table of phrases is needed, and phrases may change length.
     """
 
     def __init__(self, source: str, convert: Convert) -> None:
@@ -113,7 +119,7 @@ class ConvertedText:
         self._cuts: dict[int, int | None] = {0: 0, len(source): len(self.target)}
 
     def span(self, start: int, end: int) -> tuple[int, int, Literal["apart", "inside", "widened"]]:
-        """Where the characters from `start` to `end` (exclusive) are in the target, and how that is known."""
+        """The place in the target of `start` to `end` (exclusive), and how it was found (see `ScriptReport`)."""
         first, last = self._cut(start), self._cut(end)
         if first is not None and last is not None:
             return first, last, "apart"
@@ -121,7 +127,7 @@ class ConvertedText:
         return new_start, new_end, "widened" if moved or moved_too else "inside"
 
     def _border(self, place: int, side: int) -> tuple[int, bool]:
-        """A place of the target, and whether it is but the left (0) or right (1) end of the phrase it is in."""
+        """A place in the target, and whether it had to move to the left (side 0) or right (1) end of its phrase."""
         exact = self._cut(place)
         if exact is not None:
             return exact, False
@@ -133,6 +139,7 @@ class ConvertedText:
         return ends[side], True
 
     def _cut(self, place: int) -> int | None:
+        """The place in the target if `place` is a cut, else None."""
         if place not in self._cuts:
             before = self._convert(self.source[:place])
             whole = before + self._convert(self.source[place:])
@@ -141,7 +148,7 @@ class ConvertedText:
 
 
 def _letter_by_letter(source: str, target: str) -> bool:
-    """Whether each character of the source has become one of the target: both are the same in Simplified script."""
+    """Whether each character of the source became one of the target: their Simplified forms are equal."""
     simplify = get_converter("t2s", "converting scripts")
     return len(source) == len(target) and all(
         simplify(old) == simplify(new) for old, new in zip(source, target, strict=True)
@@ -154,4 +161,4 @@ def _check_name(name: str) -> None:
 
     known = sorted(file.removesuffix(".json") for file in CONFIGS)
     if name not in known:
-        raise ConfigError(f"--script {name}: unknown{suggestion(name, known)}; OpenCC knows {', '.join(known)}")
+        raise ConfigError(f"--script {name}: unknown{suggestion(name, known)}; expected one of {', '.join(known)}")

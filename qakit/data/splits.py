@@ -1,4 +1,4 @@
-"""Splitting records into parts that share no article, so that no part tells what another asks."""
+"""Splits of records into parts that share no article, so that no part leaks into another."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,13 +12,16 @@ _FOLDS_SEED = 0
 
 
 def split_by_article(records: Sequence[R], shares: Sequence[float], *, seed: int) -> list[list[R]]:
-    """Split records into parts of about the given shares of questions; an article is never divided.
+    """Split records into parts of about the given shares of records; an article is never divided.
 
-    An article is all the records of one title, or of one paragraph where there are no titles, or of one text. Records
-    keep their order within a part; which article goes where depends on the seed and the articles alone.
+    An article is all records with the same `article`: the title, else the paragraph, or the text of an intent. Records
+    keep their order within a part. The part of an article depends only on the seed and the articles.
+
+    Args:
+        shares: above 0, with a sum of 1.
 
     Raises:
-        ConfigError: the shares are no shares, or there are fewer articles than parts.
+        ConfigError: wrong shares, or fewer articles than parts.
     """
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
         raise ConfigError(f"the shares {', '.join(f'{share:g}' for share in shares)} must be above 0 and add up to 1")
@@ -26,8 +29,10 @@ def split_by_article(records: Sequence[R], shares: Sequence[float], *, seed: int
     for record in records:
         articles.setdefault(record.article, []).append(record)
     if len(articles) < len(shares):
-        raise ConfigError(f"{len(articles)} articles cannot be split into {len(shares)} parts")
-    names = sorted(articles)
+        raise ConfigError(
+            f"{len(articles)} articles cannot be split into {len(shares)} parts: a part needs an article of its own"
+        )
+    names = sorted(articles)  # so that the order of the records does not matter
     order = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
     part_of = _assign([len(articles[name]) for name in order], shares)
     parts = dict(zip(order, part_of, strict=True))
@@ -35,21 +40,22 @@ def split_by_article(records: Sequence[R], shares: Sequence[float], *, seed: int
 
 
 def held_out(dataset: Dataset[R], fold: int, folds: int) -> tuple[Dataset[R], Dataset[R]]:
-    """All but part `fold` (from 1) of `folds` parts, and that part; no article is in both.
+    """Divide a dataset for cross-validation: all but part `fold` (from 1) of `folds` parts, and that part.
 
-    The parts depend on nothing but the data, so that models of other seeds and settings leave out the same questions.
+    No article is in both. The parts depend on the data alone, so that models of other seeds and settings hold out the
+    same questions.
 
     Raises:
-        ConfigError: there are fewer articles than parts.
+        ConfigError: fewer articles than parts.
     """
     part = split_by_article(dataset.records, [1 / folds] * folds, seed=_FOLDS_SEED)[fold - 1]
-    left_out = {id(record) for record in part}
+    left_out = {id(record) for record in part}  # by object: hashing whole records would hash all their texts
     others = tuple(record for record in dataset if id(record) not in left_out)
     return replace(dataset, records=others), replace(dataset, records=tuple(part))
 
 
 def _assign(sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
-    """For each article the part that is furthest below its share, every part getting one at least."""
+    """The part of each article: greedily the one furthest below its share, with at least one article for each part."""
     total = sum(sizes)
     filled = [0] * len(shares)
     result: list[int] = []

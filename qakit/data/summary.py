@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers; all lengths are in characters."""
+"""Summary of a dataset in counts and lengths; all lengths are in characters."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -8,10 +8,10 @@ from qakit.data.records import Record
 
 
 def summarise(records: Sequence[Record]) -> dict[str, Any]:
-    """Counts and lengths of a part of the data, by name, as JSON.
+    """Count the records of a part of the data, and their lengths, as JSON.
 
-    `repeated_answers` is the share, in percent, of answers whose text stands more than once in its paragraph: where
-    searching for the text would find the wrong place.
+    `repeated_answers` is the percentage of answers whose text occurs more than once in its paragraph, so that searching
+    for the text may find the wrong place.
     """
     spans = [(record.span, record.context) for record in records if record.span is not None]
     paragraphs = {paragraph.text for record in records for paragraph in record.paragraphs}

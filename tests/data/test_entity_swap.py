@@ -18,57 +18,57 @@ PARAGRAPHS = [Paragraph(str(number), text) for number, text in enumerate((TRADIT
 LETTERS = st.text("甲乙丙丁", min_size=1, max_size=12)
 
 
-@given(text=LETTERS, instead=st.dictionaries(LETTERS, LETTERS, max_size=4), data=st.data())
+@given(text=LETTERS, replacements=st.dictionaries(LETTERS, LETTERS, max_size=4), data=st.data())
 def test_the_answer_is_exchanged_as_its_text_is_and_found_where_it_says(
-    text: str, instead: dict[str, str], data: st.DataObject
+    text: str, replacements: dict[str, str], data: st.DataObject
 ):
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
-    exchange = EntitySwap(instead)
-    changed, answer = exchange.around(text, Answer(text[start:end], start))
+    swap = EntitySwap(replacements)
+    changed, answer = swap.apply_around(text, Answer(text[start:end], start))
     assert answer.start is not None
     assert changed[answer.start : answer.end] == answer.text
     if start == 0 and end == len(text):
-        assert (changed, answer) == (exchange.text(text), Answer(changed, 0))
+        assert (changed, answer) == (swap.apply(text), Answer(changed, 0))
 
 
 @given(text=LETTERS, end=st.integers(1, 12))
 def test_without_an_exchange_nothing_changes(text: str, end: int):
-    assert EntitySwap({}).around(text, Answer(text[:end], 0)) == (text, Answer(text[:end], 0))
+    assert EntitySwap({}).apply_around(text, Answer(text[:end], 0)) == (text, Answer(text[:end], 0))
 
 
 def test_everywhere_and_the_longest_first():
-    exchange = EntitySwap({"臺北": "高雄", "臺北市": "臺南市"})
-    assert exchange.text("臺北市在臺北盆地，臺北市長") == "臺南市在高雄盆地，臺南市長"
+    swap = EntitySwap({"臺北": "高雄", "臺北市": "臺南市"})
+    assert swap.apply("臺北市在臺北盆地，臺北市長") == "臺南市在高雄盆地，臺南市長"
 
 
 def test_what_reaches_over_a_bound_of_the_answer_stays():
-    exchange = EntitySwap({"臺北市": "高雄港", "大安": "三民"})
+    swap = EntitySwap({"臺北市": "高雄港", "大安": "三民"})
     text = "臺北市大安區，臺北市"
-    assert exchange.around(text, Answer("市大安區", 2)) == ("臺北市三民區，高雄港", Answer("市三民區", 2))
+    assert swap.apply_around(text, Answer("市大安區", 2)) == ("臺北市三民區，高雄港", Answer("市三民區", 2))
 
 
 def test_a_free_answer_has_no_place_to_move():
-    text, answer = EntitySwap({"臺北": "高雄市"}).around("臺北", Answer("首都", None))
+    text, answer = EntitySwap({"臺北": "高雄市"}).apply_around("臺北", Answer("首都", None))
     assert (text, answer) == ("高雄市", Answer("首都", None))
 
 
 @pytest.mark.parametrize("text", [TRADITIONAL, SIMPLIFIED])
 def test_pieces_are_exchanged_for_others_of_their_kind_and_script(text: str):
-    exchange = EntitySwaps(PARAGRAPHS, 1.0).draw(text, Random(1))
-    assert exchange.instead
+    swap = EntitySwaps(PARAGRAPHS, 1.0).draw(text, Random(1))
+    assert swap.replacements
     pieces = "".join(
         paragraph.text for paragraph in PARAGRAPHS if is_traditional(paragraph.text) == is_traditional(text)
     )
-    assert all(new in pieces for new in exchange.instead.values())
-    times = {piece: new for piece, new in exchange.instead.items() if piece.endswith("年")}
+    assert all(new in pieces for new in swap.replacements.values())
+    times = {piece: new for piece, new in swap.replacements.items() if piece.endswith("年")}
     assert times
     assert all(new.endswith("年") for new in times.values())
 
 
 def test_a_share_of_the_pieces_is_exchanged():
     few, many = (
-        sum(len(EntitySwaps(PARAGRAPHS, share).draw(TRADITIONAL, Random(seed)).instead) for seed in range(30))
+        sum(len(EntitySwaps(PARAGRAPHS, share).draw(TRADITIONAL, Random(seed)).replacements) for seed in range(30))
         for share in (0.2, 0.8)
     )
     assert 0 < few < many / 2

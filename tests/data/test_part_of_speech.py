@@ -76,7 +76,7 @@ def test_marks_open_close_and_part():
     marks = {mark: Word(mark, 0, 1, "x") for mark in "《》「」（），。；、年"}
     assert [mark for mark, word in marks.items() if word.opens] == list("《「（")
     assert [mark for mark, word in marks.items() if word.closes] == list("》」）")
-    assert [mark for mark, word in marks.items() if word.parts] == list("，。；、")
+    assert [mark for mark, word in marks.items() if word.ends_clause] == list("，。；、")
 
 
 def test_two_nouns_and_the_parts_of_a_foreign_name_are_joined():

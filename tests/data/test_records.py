@@ -59,7 +59,7 @@ def test_context_without_a_relevant_paragraph() -> None:
     assert Record(**(unlabelled | {"paragraphs": (FIRST,)})).context == FIRST.text
     record = Record(**unlabelled)
     assert not record.is_labelled
-    with pytest.raises(RecordError, match="relevant: is missing, and there are 2 paragraphs"):
+    with pytest.raises(RecordError, match="relevant: is missing, so none of the 2 paragraphs"):
         _ = record.context
 
 

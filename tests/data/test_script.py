@@ -107,7 +107,7 @@ def test_no_character_is_lost():
 
 
 def test_an_unknown_conversion_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"--script s2tww: unknown \(did you mean s2twp?\?\); OpenCC knows .*t2s"):
+    with pytest.raises(ConfigError, match=r"--script s2tww: unknown \(did you mean s2twp?\?\); expected one of .*t2s"):
         convert_records([], "s2tww")
 
 

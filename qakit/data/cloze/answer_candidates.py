@@ -1,4 +1,7 @@
-"""Pieces of a text that could be the answer to a question, by the parts of speech of its words."""
+"""Answer candidates: runs of words that could answer a question, found by rules on parts of speech.
+
+The rules were fitted to the kinds of answers in DRCD and CMRC 2018.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -13,14 +16,14 @@ NOUNS = frozenset(("n", "nr", "nrt", "ns", "nt", "nz", "ng", "vn", "an", "j", "e
 _CONTENT = NOUNS | {"m", "t", "q", "v", "a", "b", "f", "x"}
 _NAMES = frozenset(("nt", "nz", "eng", "j"))
 _PERSONS = frozenset(("nr", "nrt"))
-_SHORTEST_ANSWER, _LONGEST_ANSWER = 2, 30  # characters; where it is two, a figure may be shorter
+_SHORTEST_ANSWER, _LONGEST_ANSWER = 2, 30  # characters; with a shortest of 2 a single digit is an answer too
 _MOST_WORDS = 8
-_SHORTEST_SOURCE = 6  # characters of a sentence worth asking about
+_SHORTEST_SENTENCE = 6  # characters; shorter ones leave nothing to ask with
 
 
 @dataclass(frozen=True)
 class AnswerCandidate:
-    """Words `first` to `end` (exclusive) of a sentence, and the kind of answer that they are."""
+    """Words `first` to `end` (exclusive) of a sentence, and the kind of answer: `time`, `number`, `person`, ..."""
 
     first: int
     end: int
@@ -28,8 +31,11 @@ class AnswerCandidate:
 
 
 def segment_sentences(text: str) -> list[list[Word]]:
-    """The words of each sentence that is long enough to ask about, with offsets into the text."""
-    bounds = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST_SOURCE]
+    """The words of each sentence that is long enough to ask about, with offsets into the text.
+
+    The text is segmented once, as a whole; a word across a sentence bound belongs to no sentence.
+    """
+    bounds = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST_SENTENCE]
     words = segment(text)
     places = [word.start for word in words]
     inside = (words[bisect_left(places, start) : bisect_left(places, end)] for start, end in bounds)
@@ -39,24 +45,24 @@ def segment_sentences(text: str) -> list[list[Word]]:
 def find_candidates(
     words: Sequence[Word], *, shortest: int = _SHORTEST_ANSWER, longest: int = _LONGEST_ANSWER
 ) -> list[AnswerCandidate]:
-    """The runs of words that could be an answer, with the kind of each.
+    """Find the runs of words that could be an answer, with the kind of each.
 
     Args:
-        shortest, longest: characters of an answer, both inclusive; with a shortest of 2 a digit alone is one too.
+        shortest, longest: characters of an answer, both inclusive; with a shortest of 2, a single digit is one too.
     """
     spans = []
     for first in range(len(words)):
         for end in range(first + 1, min(first + _MOST_WORDS, len(words)) + 1):
             run = words[first:end]
-            if run[-1].end - run[0].start > longest or not _may_hold(run[-1], end - first):
-                break
+            if run[-1].end - run[0].start > longest or not _may_contain(run[-1], end - first):
+                break  # a longer run would have the same fault
             if not _is_too_short(run, shortest) and (kind := _kind(run, words, first, end)):
                 spans.append(AnswerCandidate(first, end, kind))
     return spans
 
 
-def _may_hold(word: Word, length: int) -> bool:
-    """Whether an answer may go on with this word: anything but what parts clauses."""
+def _may_contain(word: Word, length: int) -> bool:
+    """Whether an answer may have this as its word number `length`: no punctuation that ends clauses."""
     return word.text not in "，。！？；：、,!?;:" and (length > 1 or is_word(word.text) or word.opens)
 
 
@@ -68,11 +74,12 @@ def _is_too_short(run: Sequence[Word], shortest: int) -> bool:
 
 
 def _kind(run: Sequence[Word], words: Sequence[Word], first: int, end: int) -> str | None:
-    """The kind of answer that a run of words is, None where it is none.
+    """The kind of answer that a run of words is; None if it is not an answer.
 
     Args:
         run: words `first` to `end` (exclusive) of `words`.
     """
+    # A title in its brackets: 《論語》.
     if run[0].opens and run[-1].closes and len(run) > 2:
         return "name"
     if any(word.opens or word.closes for word in run):
@@ -84,8 +91,9 @@ def _kind(run: Sequence[Word], words: Sequence[Word], first: int, end: int) -> s
 
 
 def _noun(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`person`, `place`, `name` or `thing` where a run is a whole one."""
+    """`person`, `place`, `name` or `thing` if a run is a complete noun phrase."""
     tags = {word.tag for word in run}
+    # Part of a longer name is no answer: 臺灣 of 臺灣大學.
     if (before and before.joins(run[0])) or (after and run[-1].joins(after)):
         return None
     if tags <= _PERSONS | {"x"} and run[-1].tag != "x":
@@ -96,14 +104,14 @@ def _noun(run: Sequence[Word], before: Word | None, after: Word | None) -> str |
 
 
 def _phrase(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`phrase` where a run is a clause, or all of one from behind its verb."""
-    begins = before is None or before.parts or before.tag in ("v", "p")
-    ends = after is None or after.parts
+    """`phrase` if a run is a whole clause, or all of it after a verb or preposition."""
+    begins = before is None or before.ends_clause or before.tag in ("v", "p")
+    ends = after is None or after.ends_clause
     return "phrase" if begins and ends and len(run) > 1 and {run[0].tag, run[-1].tag} <= _CONTENT else None
 
 
 def _count(run: Sequence[Word], before: Word | None, after: Word | None) -> str | None:
-    """`time` or `number` where a run that begins with a number is one as a whole."""
+    """`time` or `number` if a run that begins with a number is a complete one."""
     if (before and before.tag in ("m", "t")) or (after and after.tag in ("m", "q")):
         return None
     if not all(word.tag in ("m", "t", "q", "x", "n", "f") for word in run) or len(run) > 6:

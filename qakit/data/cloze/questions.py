@@ -1,9 +1,11 @@
-"""Questions made from texts that nobody has labelled: an answer-like piece of a sentence becomes what is asked for.
+"""Cloze questions: a piece of a sentence becomes the answer, the rest of the sentence the question.
 
-A cloze question is what is left of the sentence when its answer is taken out and a question word put in the place, worn
-down until it looks as far from its sentence as people's questions do (in DRCD and CMRC 2018, 64 % of the characters of
-a question are in the sentence of its answer and 83 % in the paragraph). The idea of training on such questions is that
-of Lewis, Denoyer and Riedel, "Unsupervised Question Answering by Cloze Translation" (ACL 2019).
+A question word takes the place of the answer, and words are dropped, replaced and moved until the question is as far
+from its sentence as people's questions are (in DRCD and CMRC 2018, 64 % of the characters of a question are in the
+sentence of its answer, and 83 % in the paragraph). The idea of training on questions so made is that of Lewis, Denoyer
+and Riedel, "Unsupervised Question Answering by Cloze Translation" (ACL 2019).
+
+Everything is drawn from (seed, text of the paragraph) in a fixed order: another order of draws gives other questions.
 """
 
 import re
@@ -19,68 +21,76 @@ from qakit.data.cloze.answer_candidates import NOUNS, AnswerCandidate, find_cand
 from qakit.data.cloze.part_of_speech import Word, is_traditional, is_word, segment, to_traditional
 from qakit.data.records import Answer, Paragraph, Record
 
-
-@dataclass(frozen=True)
-class EntitySwap:
-    """Pieces of a text, and what stands for each of them instead."""
-
-    instead: Mapping[str, str]
-
-    def text(self, text: str) -> str:
-        """The text with all that is exchanged."""
-        return self._at(text, self._found(text))
-
-    def around(self, text: str, answer: Answer) -> tuple[str, Answer]:
-        """The text with all that is exchanged, but what reaches over a bound of the answer, and the answer in it."""
-        if answer.start is None or answer.end is None:
-            return self.text(text), answer
-        start, end = answer.start, answer.end
-        found = [match for match in self._found(text) if not _crosses(match, start, end)]
-        before = self._at(text[:start], [match for match in found if match.end() <= start])
-        inside = self._at(text[:end], [match for match in found if match.end() <= end])
-        return self._at(text, found), Answer(inside[len(before) :], len(before))
-
-    def _found(self, text: str) -> list[re.Match[str]]:
-        longest_first = sorted(self.instead, key=len, reverse=True)
-        return list(re.finditer("|".join(map(re.escape, longest_first)), text)) if longest_first else []
-
-    def _at(self, text: str, matches: Sequence[re.Match[str]]) -> str:
-        parts, end = [], 0
-        for match in matches:
-            parts += [text[end : match.start()], self.instead[match.group()]]
-            end = match.end()
-        return "".join([*parts, text[end:]])
+_QUESTIONS_PER_SWAP = 5
+_SAMPLED_PARAGRAPHS = 200
 
 
-class EntitySwaps:
-    """Draws exchanges for the paragraphs it is made of: each piece for one of its kind and script in any of them."""
+def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
+    """Generate up to `settings.questions` cloze questions on each paragraph, each a record of that paragraph alone.
 
-    def __init__(self, paragraphs: Sequence[Paragraph], share: float) -> None:
-        self._share = share
-        pools: defaultdict[tuple[bool, str], dict[str, None]] = defaultdict(dict)
-        for paragraph in paragraphs if share else ():
-            for piece, kind in _pieces(paragraph.text):
-                pools[is_traditional(paragraph.text), kind][piece] = None
-        self._pools = {key: tuple(pool) for key, pool in pools.items()}
+    They depend on the paragraph, the settings and the seed; replacement words and swapped entities also depend on the
+    other paragraphs. A paragraph without answer candidates has no questions.
 
-    def draw(self, text: str, random: Random) -> EntitySwap:
-        """An exchange of about that share of the pieces of one of the paragraphs."""
-        if not self._share:
-            return EntitySwap({})
-        script = is_traditional(text)
-        pieces = dict(_pieces(text))
-        return EntitySwap(
-            {
-                piece: random.choice(self._pools[script, kind])
-                for piece, kind in pieces.items()
-                if random.random() < self._share
-            }
-        )
+    Raises:
+        ConfigError: the package that segments words is not installed.
+    """
+    sample = paragraphs[:: max(1, len(paragraphs) // _SAMPLED_PARAGRAPHS)]
+    pool = tuple(word for paragraph in sample for word in _topic_words(paragraph.text))
+    swaps = EntitySwaps(paragraphs, settings.exchange)
+    for paragraph in paragraphs:
+        key = f"cloze-{seed}-{_digest(paragraph.text)}"
+        random, number = Random(key), 0
+        for version, count in _versions(paragraph, settings, swaps, random):
+            for question, answer in _QuestionGenerator(version, pool, settings, random).generate(count):
+                yield Record(f"{key}-{number}", question, (version,), relevant=0, answers=(answer,))
+                number += 1
 
 
-# What is asked for: the shares of the kinds among answers of DRCD and CMRC, and how people ask for each.
-_SHARES = {"time": 17, "number": 13, "person": 14, "place": 14, "name": 12, "thing": 15, "phrase": 15}
-_ASKED: dict[str, tuple[str, ...]] = {
+def _versions(
+    paragraph: Paragraph, settings: ClozeSettings, swaps: "EntitySwaps", random: Random
+) -> Iterator[tuple[Paragraph, int]]:
+    """The paragraph and its number of questions: as it is, or in turn with other entities every few questions."""
+    if not settings.exchange:
+        yield paragraph, settings.questions
+        return
+    for first in range(0, settings.questions, _QUESTIONS_PER_SWAP):
+        text = swaps.draw(paragraph.text, random).apply(paragraph.text)
+        version = replace(paragraph, id=f"{paragraph.id}-{first}", text=text)
+        yield version, min(_QUESTIONS_PER_SWAP, settings.questions - first)
+
+
+def noisy_copies(records: Sequence[Record], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
+    """Generate `settings.copies` copies of each answered record, with the same noise in the question as in cloze ones.
+
+    With `settings.exchange` each copy has a paragraph of its own, in which entities are swapped for those of other
+    records' paragraphs, as in its question and answer.
+    """
+    made: Counter[str] = Counter()
+    swaps = EntitySwaps([record.paragraphs[record.relevant or 0] for record in records], settings.exchange)
+    for record in records:
+        if record.span is None or record.span.start is None:
+            continue
+        key = f"copy-{seed}-{_digest(record.id + record.question)}"
+        random = Random(key)
+        for _ in range(settings.copies):
+            name = f"{key}-{made[key]}"
+            made[key] += 1  # counted over all records: those of several files may share their id and question
+            swap = swaps.draw(record.context, random)
+            question = swap.apply(record.question)
+            noisy = "".join(_add_noise([word.text for word in segment(question)], settings, random)).strip()
+            text, answer = swap.apply_around(record.context, record.span)
+            paragraph = record.paragraphs[record.relevant or 0]
+            if settings.exchange:
+                paragraph = replace(paragraph, id=name, text=text)
+            yield Record(name, noisy or question, (paragraph,), relevant=0, answers=(answer,))
+
+
+# --- the questions of one paragraph ----------------------------------------------------------------------------------
+
+# In percent, of answers in DRCD and CMRC 2018.
+_SHARE_OF_KIND = {"time": 17, "number": 13, "person": 14, "place": 14, "name": 12, "thing": 15, "phrase": 15}
+# A word that occurs twice is drawn twice as often.
+_QUESTION_WORDS: dict[str, tuple[str, ...]] = {
     "time": ("什么时候", "何时", "哪一年", "哪年", "几年", "什么时间", "哪个时期", "哪一天"),
     "number": ("多少", "几", "多少", "有多少", "多大", "多长"),
     "person": ("谁", "谁", "哪位", "哪个人", "何人", "哪一位"),
@@ -89,71 +99,11 @@ _ASKED: dict[str, tuple[str, ...]] = {
     "thing": ("什么", "什么", "哪个", "哪一个", "哪些", "何", "哪种"),
     "phrase": ("什么", "什么", "怎样", "如何", "哪些", "为什么", "何"),
 }
-_QUESTIONS_A_VERSION = 5
-_HEADED = ("哪个", "什么", "哪一", "哪", "何")
+_BEFORE_NOUN = ("哪个", "什么", "哪一", "哪", "何")
 
 
-def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
-    """Up to `settings.questions` cloze questions on each paragraph, each a record of that paragraph alone.
-
-    They depend on the paragraph, the settings and the seed, and for the words put in the place of others on the other
-    paragraphs. A paragraph without an answer-like piece has none.
-
-    Raises:
-        ConfigError: the package that finds words is not installed.
-    """
-    pool = tuple(word for paragraph in paragraphs[:: max(1, len(paragraphs) // 200)] for word in _worth(paragraph.text))
-    exchanges = EntitySwaps(paragraphs, settings.exchange)
-    for paragraph in paragraphs:
-        key = f"cloze-{seed}-{_digest(paragraph.text)}"
-        random, made = Random(key), 0
-        for version, count in _versions(paragraph, settings, exchanges, random):
-            for question, answer in _Maker(version, pool, settings, random).questions(count):
-                yield Record(f"{key}-{made}", question, (version,), relevant=0, answers=(answer,))
-                made += 1
-
-
-def _versions(
-    paragraph: Paragraph, settings: ClozeSettings, exchanges: EntitySwaps, random: Random
-) -> Iterator[tuple[Paragraph, int]]:
-    """The paragraph to ask about and how many questions: as it is, or one after the other with things exchanged."""
-    if not settings.exchange:
-        yield paragraph, settings.questions
-        return
-    for first in range(0, settings.questions, _QUESTIONS_A_VERSION):
-        text = exchanges.draw(paragraph.text, random).text(paragraph.text)
-        version = replace(paragraph, id=f"{paragraph.id}-{first}", text=text)
-        yield version, min(_QUESTIONS_A_VERSION, settings.questions - first)
-
-
-def noisy_copies(records: Sequence[Record], settings: ClozeSettings, *, seed: int) -> Iterator[Record]:
-    """`settings.copies` copies of each answered record, the questions worn down as those of cloze questions are.
-
-    With `settings.exchange` each copy has a paragraph of its own, in which, as in its question and answer, things are
-    exchanged for those of the other records' paragraphs.
-    """
-    made: Counter[str] = Counter()
-    exchanges = EntitySwaps([record.paragraphs[record.relevant or 0] for record in records], settings.exchange)
-    for record in records:
-        if record.span is None or record.span.start is None:
-            continue
-        key = f"copy-{seed}-{_digest(record.id + record.question)}"
-        random = Random(key)
-        for _ in range(settings.copies):
-            name = f"{key}-{made[key]}"
-            made[key] += 1  # on over records that share their id and question, as those of several files may
-            exchange = exchanges.draw(record.context, random)
-            question = exchange.text(record.question)
-            worn = "".join(_worn([word.text for word in segment(question)], settings, random)).strip()
-            text, answer = exchange.around(record.context, record.span)
-            paragraph = record.paragraphs[record.relevant or 0]
-            if settings.exchange:
-                paragraph = replace(paragraph, id=name, text=text)
-            yield Record(name, worn or question, (paragraph,), relevant=0, answers=(answer,))
-
-
-class _Maker:
-    """Makes the questions on one paragraph."""
+class _QuestionGenerator:
+    """Generates the questions on one paragraph."""
 
     def __init__(self, paragraph: Paragraph, pool: Sequence[str], settings: ClozeSettings, random: Random) -> None:
         self._text = paragraph.text
@@ -162,68 +112,68 @@ class _Maker:
         self._random = random
         self._sentences = segment_sentences(paragraph.text)
         lengths = {"shortest": settings.shortest_answer, "longest": settings.longest_answer}
-        self._spans = [find_candidates(words, **lengths) for words in self._sentences]
-        self._topics = _worth(paragraph.title) + _worth(paragraph.text)[:8] or [""]
+        self._candidates = [find_candidates(words, **lengths) for words in self._sentences]
+        self._topics = _topic_words(paragraph.title) + _topic_words(paragraph.text)[:8] or [""]
 
-    def questions(self, count: int) -> Iterator[tuple[str, Answer]]:
-        """Up to `count` distinct questions with their answers, in the order they were made."""
+    def generate(self, count: int) -> Iterator[tuple[str, Answer]]:
+        """Up to `count` distinct questions with their answers, in the order in which they were drawn."""
         places: dict[str, list[tuple[int, AnswerCandidate]]] = {}
-        for number, spans in enumerate(self._spans):
-            for span in spans:
-                places.setdefault(span.kind, []).append((number, span))
-        kinds = [kind for kind in _SHARES if kind in places and kind in self._settings.kinds]
+        for number, candidates in enumerate(self._candidates):
+            for candidate in candidates:
+                places.setdefault(candidate.kind, []).append((number, candidate))
+        kinds = [kind for kind in _SHARE_OF_KIND if kind in places and kind in self._settings.kinds]
         seen: set[str] = set()
         for _ in range(count if kinds else 0):
-            kind = self._random.choices(kinds, [_SHARES[name] for name in kinds])[0]
-            number, span = self._random.choice(places[kind])
-            question, answer = self._ask(self._sentences[number], span)
+            kind = self._random.choices(kinds, [_SHARE_OF_KIND[name] for name in kinds])[0]
+            number, candidate = self._random.choice(places[kind])
+            question, answer = self._ask(self._sentences[number], candidate)
             if question not in seen:
                 seen.add(question)
                 yield question, answer
 
-    def _ask(self, words: Sequence[Word], span: AnswerCandidate) -> tuple[str, Answer]:
-        start, end = words[span.first].start, words[span.end - 1].end
+    def _ask(self, words: Sequence[Word], candidate: AnswerCandidate) -> tuple[str, Answer]:
+        start, end = words[candidate.first].start, words[candidate.end - 1].end
         answer = Answer(self._text[start:end].rstrip(), start)
-        asked = self._question_word(words, span)
+        question_word = self._question_word(words, candidate)
         if is_traditional(self._text):
-            asked = to_traditional(asked)
-        left, right = self._near(words, span)
-        left, right = self._worn_down(left), self._worn_down(right)
-        parts = self._arranged(left, asked, right)
+            question_word = to_traditional(question_word)
+        left, right = self._surroundings(words, candidate)
+        left = _add_noise(left, self._settings, self._random, self._pool)
+        right = _add_noise(right, self._settings, self._random, self._pool)
+        parts = self._arrange(left, question_word, right)
         if self._random.random() < self._settings.topic:
             parts.insert(0, self._random.choice(self._topics))
         return "".join(parts) + "？", answer
 
-    def _question_word(self, words: Sequence[Word], span: AnswerCandidate) -> str:
-        """How the answer is asked for, now and then by its last word: `哪个大学`, `多少公里`."""
-        asked, last = self._random.choice(_ASKED[span.kind]), words[span.end - 1]
-        if span.kind == "number" and last.tag in ("q", "n") and self._random.random() < 0.6:
+    def _question_word(self, words: Sequence[Word], candidate: AnswerCandidate) -> str:
+        """A question word for the answer, sometimes with the answer's last word: `哪个大学`, `多少公里`."""
+        asked, last = self._random.choice(_QUESTION_WORDS[candidate.kind]), words[candidate.end - 1]
+        if candidate.kind == "number" and last.tag in ("q", "n") and self._random.random() < 0.6:
             return self._random.choice(("多少", "几")) + last.text
-        if span.kind in ("place", "name", "thing") and self._random.random() < 0.4:
-            head = last.text if span.end - span.first > 1 else last.text[-1]
-            return self._random.choice(_HEADED) + head
+        if candidate.kind in ("place", "name", "thing") and self._random.random() < 0.4:
+            noun = last.text if candidate.end - candidate.first > 1 else last.text[-1]
+            return self._random.choice(_BEFORE_NOUN) + noun
         return asked
 
-    def _near(self, words: Sequence[Word], span: AnswerCandidate) -> tuple[list[str], list[str]]:
-        """The words around the answer, as many as people's questions are long."""
+    def _surroundings(self, words: Sequence[Word], candidate: AnswerCandidate) -> tuple[list[str], list[str]]:
+        """The words left and right of the answer, together about as long as people's questions."""
         length = max(5.0, self._random.gauss(16, 6))  # characters; questions of DRCD and CMRC have 17 (median)
         share = self._random.random()
-        left = _within(reversed(words[: span.first]), length * share)
-        right = _within(iter(words[span.end :]), length * (1 - share))
+        left = _take_words(reversed(words[: candidate.first]), length * share)
+        right = _take_words(iter(words[candidate.end :]), length * (1 - share))
         return left[::-1], right
 
-    def _worn_down(self, words: Sequence[str]) -> list[str]:
-        return _worn(words, self._settings, self._random, self._pool)
-
-    def _arranged(self, left: list[str], asked: str, right: list[str]) -> list[str]:
-        """In place, or with the halves changed over, or with the question word at the end."""
+    def _arrange(self, left: list[str], question_word: str, right: list[str]) -> list[str]:
+        """The question word in the answer's place, or with the halves swapped, or at an end."""
         if self._random.random() >= self._settings.shuffle:
-            return [*left, asked, *right]
-        return self._random.choice(([*right, *left, asked], [*left, *right, asked], [asked, *right, *left]))
+            return [*left, question_word, *right]
+        return self._random.choice(
+            ([*right, *left, question_word], [*left, *right, question_word], [question_word, *right, *left])
+        )
 
 
-def _worn(words: Sequence[str], settings: ClozeSettings, random: Random, pool: Sequence[str] = ()) -> list[str]:
-    """The words without some that are dropped, others replaced by words of other texts, others without a character."""
+def _add_noise(words: Sequence[str], settings: ClozeSettings, random: Random, pool: Sequence[str] = ()) -> list[str]:
+    """Drop some words, replace others by words of other texts, and drop a character of others."""
     kept: list[str] = []
     for word in words:
         chance = random.random()
@@ -239,8 +189,8 @@ def _worn(words: Sequence[str], settings: ClozeSettings, random: Random, pool: S
     return kept
 
 
-def _within(words: Iterator[Word], length: float) -> list[str]:
-    """Words, without punctuation, until they have `length` characters."""
+def _take_words(words: Iterator[Word], length: float) -> list[str]:
+    """The first words, without punctuation, until they have `length` characters."""
     taken: list[str] = []
     for word in words:
         if length <= 0:
@@ -251,34 +201,94 @@ def _within(words: Iterator[Word], length: float) -> list[str]:
     return taken
 
 
+@lru_cache(maxsize=4096)
+def _topic_words(text: str) -> list[str]:
+    """The words of a text that a question may be about: nouns and verbs of two characters or more."""
+    return [word.text for word in segment(text) if len(word.text) > 1 and (word.tag in NOUNS or word.tag == "v")]
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
 
+# --- entity swap -----------------------------------------------------------------------------------------------------
+
+_SWAPPED_KINDS = frozenset(("time", "number", "person", "place", "name"))
+_SHORTEST_ENTITY = 2  # characters; a single one is also part of other words
+
+
+class EntitySwaps:
+    """Draws entity swaps for paragraphs: each entity is replaced by one of its kind and script from any of them."""
+
+    def __init__(self, paragraphs: Sequence[Paragraph], share: float) -> None:
+        self._share = share
+        pools: defaultdict[tuple[bool, str], dict[str, None]] = defaultdict(dict)
+        for paragraph in paragraphs if share else ():
+            for entity, kind in _entities(paragraph.text):
+                pools[is_traditional(paragraph.text), kind][entity] = None
+        self._pools = {key: tuple(pool) for key, pool in pools.items()}
+
+    def draw(self, text: str, random: Random) -> "EntitySwap":
+        """A swap of about `share` of the entities in the text of one of the paragraphs."""
+        if not self._share:
+            return EntitySwap({})
+        script = is_traditional(text)
+        return EntitySwap(
+            {
+                entity: random.choice(self._pools[script, kind])
+                for entity, kind in dict(_entities(text)).items()
+                if random.random() < self._share
+            }
+        )
+
+
 @lru_cache(maxsize=4096)
-def _worth(text: str) -> list[str]:
-    """The words of a text that a question could name: nouns and verbs of two characters or more."""
-    return [word.text for word in segment(text) if len(word.text) > 1 and (word.tag in NOUNS or word.tag == "v")]
+def _entities(text: str) -> Sequence[tuple[str, str]]:
+    """The entities of a text that can be swapped, with their kinds."""
+    entities = []
+    for words in segment_sentences(text):
+        for candidate in find_candidates(words):
+            entity = text[words[candidate.first].start : words[candidate.end - 1].end].rstrip()
+            if candidate.kind in _SWAPPED_KINDS and len(entity) >= _SHORTEST_ENTITY:
+                entities.append((entity, candidate.kind))
+    return entities
 
 
-_KINDS = frozenset(("time", "number", "person", "place", "name"))
-_SHORTEST = 2  # characters; a single one is also part of other words
+@dataclass(frozen=True)
+class EntitySwap:
+    """Replacements of entities, by entity. All occurrences are replaced, so that a text stays consistent."""
+
+    replacements: Mapping[str, str]
+
+    def apply(self, text: str) -> str:
+        """The text with all entities replaced."""
+        return self._replace(text, self._matches(text))
+
+    def apply_around(self, text: str, answer: Answer) -> tuple[str, Answer]:
+        """The text with all entities replaced, except those that cross a bound of the answer; and the answer in it."""
+        if answer.start is None or answer.end is None:
+            return self.apply(text), answer
+        start, end = answer.start, answer.end
+        matches = [match for match in self._matches(text) if not _crosses(match, start, end)]
+        # The new answer starts where the replaced text before it ends, and ends where the replaced text up to it ends.
+        before = self._replace(text[:start], [match for match in matches if match.end() <= start])
+        up_to_end = self._replace(text[:end], [match for match in matches if match.end() <= end])
+        return self._replace(text, matches), Answer(up_to_end[len(before) :], len(before))
+
+    def _matches(self, text: str) -> list[re.Match[str]]:
+        # An alternation takes the first that fits: longest first, so that 臺北市 is not taken for 臺北.
+        longest_first = sorted(self.replacements, key=len, reverse=True)
+        return list(re.finditer("|".join(map(re.escape, longest_first)), text)) if longest_first else []
+
+    def _replace(self, text: str, matches: Sequence[re.Match[str]]) -> str:
+        parts, end = [], 0
+        for match in matches:
+            parts += [text[end : match.start()], self.replacements[match.group()]]
+            end = match.end()
+        return "".join([*parts, text[end:]])
 
 
 def _crosses(match: re.Match[str], start: int, end: int) -> bool:
-    """Whether a match lies neither inside nor outside of `start` to `end` (exclusive)."""
+    """Whether a match lies partly inside and partly outside of `start` to `end` (exclusive)."""
     outside = match.end() <= start or match.start() >= end
     return not outside and not (start <= match.start() and match.end() <= end)
-
-
-@lru_cache(maxsize=4096)
-def _pieces(text: str) -> Sequence[tuple[str, str]]:
-    """What can be exchanged in a text, with the kind of each: found once for all that is made of a paragraph."""
-    pieces = []
-    for words in segment_sentences(text):
-        for span in find_candidates(words):
-            start, end = words[span.first].start, words[span.end - 1].end
-            piece = text[start:end].rstrip()
-            if span.kind in _KINDS and len(piece) >= _SHORTEST:
-                pieces.append((piece, span.kind))
-    return pieces
