@@ -32,10 +32,11 @@ def get_converter(name: str, purpose: str) -> Convert:
 
 
 def make_simplifier() -> Convert | None:
-    """Make a function from Traditional to Simplified, to compare texts; None if `opencc` is not installed.
+    """Make a function from Traditional to Simplified for comparisons; None without `opencc`.
 
-    It converts by phrases (看著 becomes 看着, 著名 stays), then by characters until nothing changes any more (薴 becomes
-    苧, which becomes 苎; 乾 in 乾隆 becomes 干 too). So a text and its conversion nearly always give the same result.
+    It converts by phrases (看著 becomes 看着, 著名 stays), then by characters until nothing changes any more (薴
+    becomes 苧, which becomes 苎; 乾 in 乾隆 becomes 干 too). So a text and its conversion nearly always give the same
+    result.
     """
     try:
         convert = get_converter("t2s", "comparing scripts")

@@ -216,12 +216,12 @@ def test_a_written_folder_loads_and_saving_it_again_changes_nothing(
 
 @pytest.mark.parametrize("texts", [[], ["", " \n\u3000\x00"]])
 def test_texts_without_characters_are_refused(texts: list[str]):
-    assert "there are none" in config_error(*texts)
+    assert "these texts have none" in config_error(*texts)
 
 
 def test_a_size_too_small_for_the_basic_tokens_is_refused():
     message = config_error("一", size=50)
-    (least,) = map(int, re.findall("size 50: expected at least ([0-9]+)", message))
+    (least,) = map(int, re.findall("size 50 is too small: expected at least ([0-9]+)", message))
     assert build_tokenizer(["一"], size=least).get_vocab_size() == least
     config_error("一", size=least - 1)
 

@@ -10,7 +10,7 @@ from qakit.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a schema can hold beyond one paragraph and its answer spans.
+    """The content that a schema can hold beyond one paragraph and its answer spans.
 
     Attributes:
         candidates: several paragraphs for a question.

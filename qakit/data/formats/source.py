@@ -97,7 +97,7 @@ class Source:
         return None
 
     def attempt(self, place: str, build: Callable[[], Built], *, records: int = 1) -> Built | None:
-        """What `build` returns, or None when it raises; then `records` records are lost."""
+        """The result of `build`, or None if it raises; then `records` records are lost."""
         try:
             return build()
         except ShapeError as error:
