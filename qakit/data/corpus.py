@@ -225,7 +225,7 @@ def read_corpus_questions(path: Path, *, context: Path | None = None, lenient: b
     records = tuple(_read_questions(rows, Source(path, log, {})))
     log.raise_problems()
     if not records:
-        raise DataError([*log.problems, *file_error(path, "records", "none is left: all of them are bad").problems])
+        raise DataError([*log.problems, *file_error(path, "records", "no valid record is left").problems])
     schema = "jsonl" if content.kind == "json" else content.kind
     return Dataset(records, schema, (path,), log.skipped, log.sentences())
 

@@ -47,7 +47,7 @@ def test_bad_questions_are_named_or_left_out(tmp_path: Path):
     assert [problem.field for problem in caught.value.problems] == ["id", "question", "id", "JSON"]
     dataset = read_corpus_questions(path, lenient=True)
     assert (asked(dataset), dataset.skipped) == ([("1", "何？")], 4)
-    with pytest.raises(DataError, match="none is left"):
+    with pytest.raises(DataError, match="no valid record is left"):
         read_corpus_questions(save(path, '{"question": 3}\n{"question": 4}'), lenient=True)
 
 

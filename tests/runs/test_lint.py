@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_misses_no_ids(sample_data: Path, tmp_path: P
     [
         (LintRequest(None), "give --pred"),
         (LintRequest(Path("p.csv")), "give --data, the questions, or --gold"),
-        (LintRequest(Path("p.csv"), metric="hw8"), "did you mean 'hw7'"),
+        (LintRequest(Path("p.csv"), metric="hw8"), "did you mean hw7"),
         (LintRequest(Path("p.csv"), gold=Path("g.csv"), form="hw8"), "did you mean hw7"),
     ],
 )

@@ -86,7 +86,7 @@ def read_dataset(
     if not records and lenient:
         log.faults += [
             *log.problems,
-            Problem(str(paths[0]), WHOLE_FILE, "records", "none is left: all of them are bad"),
+            Problem(str(paths[0]), WHOLE_FILE, "records", "no valid record is left"),
         ]
     log.raise_problems()
     mixed = [f"files of several schemas are read as one dataset: {', '.join(schemas)}"] if len(schemas) > 1 else []

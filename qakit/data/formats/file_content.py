@@ -72,7 +72,7 @@ def load_content(path: Path, *, allow_bom: bool = False) -> FileContent:
         rows = read_csv_rows(path, allow_bom=allow_bom)
         return FileContent(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
     if not begins_json and path.suffix == ".txt":
-        message = "is plain text, without questions: use --to cloze to generate questions, --to tokenizer to build one"
+        message = "is plain text, without questions: --to cloze generates some, --to tokenizer builds a vocabulary"
         raise file_error(path, "schema", message)
     return FileContent(path, "json", value=parse_json(text, path))
 
