@@ -26,7 +26,7 @@ from qakit.metrics.intervals import bootstrap
 from qakit.metrics.presets import QuestionScore, get_preset
 from qakit.runs.predict import predict
 from qakit.spans.decoder import Decoder
-from qakit.spans.decoding import best_spans_of
+from qakit.spans.decoding import decode_batch
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.scores import QuestionScores, read_scores
 from qakit.tasks.base import Models
@@ -226,7 +226,7 @@ def null_threshold(data: Path, models: Models, work: Path, limit: int | None) ->
     }
     read = {}
     for name, part in parts.items():
-        spans = best_spans_of([one.tokens for one in part.questions], max_length=part.max_length)
+        spans = decode_batch([one.tokens for one in part.questions], max_length=part.max_length)
         answered = [
             one.context[found.start[0] : found.end[0]] for one, found in zip(part.questions, spans, strict=True)
         ]

@@ -11,6 +11,7 @@ from rich.text import Text
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, plain, say_if_remote, show
 from qakit.cli.printing import Output, show_evaluation, show_files
+from qakit.config import ReadConfig
 from qakit.data.lint.findings import KINDS, Finding, Level
 from qakit.data.records import shorten
 from qakit.errors import ConfigError, DataError
@@ -58,8 +59,14 @@ Report = Annotated[Path | None, typer.Option(help="A page of scores, losses and 
 Details = Annotated[Path | None, typer.Option(help="Each question's scores: .csv, .json, .jsonl or .parquet.")]
 
 
+@opt.with_settings(
+    ReadConfig,
+    *("decoding.joint_paragraphs", "decoding.joint_weight", "decoding.max_answer_length"),
+    *("windows.max_length", "windows.overlap", "windows.step", "inference"),
+)
 @guarded
 def evaluate(
+    *,
     pred: Pred = None,
     scores: Scores = None,
     model: opt.Model = None,
@@ -76,15 +83,7 @@ def evaluate(
     lint: Lint = False,
     format: Form = None,
     longest: Longest = None,
-    joint_paragraphs: opt.JointParagraphs = None,
-    joint_weight: opt.JointWeight = None,
-    max_length: opt.MaxLength = None,
-    overlap: opt.Overlap = None,
-    step: opt.Step = None,
-    max_answer_length: opt.MaxAnswerLength = None,
-    batch_tokens: opt.BatchTokens = None,
-    precision: opt.Precision = None,
-    num_threads: opt.NumThreads = None,
+    flags: opt.Flags,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -125,17 +124,6 @@ def evaluate(
         return
     from qakit.runs import evaluate as run
 
-    flags = {
-        "windows.max_length": max_length,
-        "windows.overlap": overlap,
-        "windows.step": step,
-        "decoding.max_answer_length": max_answer_length,
-        "decoding.joint_paragraphs": joint_paragraphs,
-        "decoding.joint_weight": joint_weight,
-        "inference.batch_tokens": batch_tokens,
-        "inference.precision": precision,
-        "inference.num_threads": num_threads,
-    }
     settings = opt.reading_config(config, set_, flags)
     say_if_remote(*([] if quiet else [model, selector]))
     result, files = run.evaluate(task, request, settings)

@@ -8,6 +8,7 @@ import typer
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
 from qakit.cli.printing import show_files
+from qakit.config.base import SETTINGS
 
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a folder or a hub name.")]
 Out = Annotated[Path, typer.Option(help="The folder to make.")]
@@ -17,6 +18,9 @@ Precision = Annotated[
 To = Annotated[
     str,
     typer.Option(metavar="torch|onnx|int8", help="What runs it; onnx and int8 are compared with the original."),
+]
+MaxLength = Annotated[
+    int | None, typer.Option(help="Tokens of a window; as in training when not given.", rich_help_panel=SETTINGS)
 ]
 Data = Annotated[Path | None, typer.Option(help="Questions to compare an ONNX model on; one sample when not given.")]
 Card = Annotated[Path | None, typer.Option(help="A file to be its README.md.")]
@@ -28,7 +32,7 @@ def export(
     out: Out,
     to: To = "torch",
     precision: Precision = "fp32",
-    max_length: opt.MaxLength = None,
+    max_length: MaxLength = None,
     data: Data = None,
     card: Card = None,
     json: opt.Json = False,

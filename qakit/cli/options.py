@@ -1,26 +1,104 @@
-"""The options that commands share, each described once."""
+"""Command-line options: those of settings, made from the models in `qakit.config`, and those that commands share."""
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-if TYPE_CHECKING:
-    from qakit.config import ReadConfig
+from qakit.config import ReadConfig
+from qakit.config.base import MODELS, OUTPUT, SETTINGS, ContextFlag, Flag, LenientFlag, flagged_settings
 
-_CONFIG, _MODEL, _OUTPUT = "Settings", "Models", "Output"
+Flags = Mapping[str, object]
+"""Values of settings by dotted name (`training.epochs`); None where the option was not given."""
 
-Context = Annotated[
-    Path | None, typer.Option(help="ADL's context.json; found beside the data file when not given.", show_default=False)
-]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Skip bad records instead of stopping, and say how many.")]
+Command = Callable[..., None]
+
+
+def with_settings(kind: type[BaseModel], *names: str) -> Callable[[Command], Command]:
+    """Give a command an option for each of some settings, in the place of its parameter `flags: Flags`.
+
+    A setting is written once, as a field of `kind` with a `Flag`: its option takes name, type, default and help from
+    there. The command gets the values of all of them as `flags`, which `load_config` takes as they are.
+
+    Args:
+        names: settings by dotted name, or sections for all settings with a flag in them, in the order of --help; the
+            first mention counts.
+    """
+    flagged = {name: (flag, field) for name, flag, field in flagged_settings(kind)}
+    chosen = dict.fromkeys(name for wanted in names for name in flagged if f"{name}.".startswith(f"{wanted}."))
+    # Typer wants identifiers; whole names, as two sections may have a key in common (training and inference precision).
+    setting_of = {name.replace(".", "_"): name for name in chosen}
+    options = [
+        inspect.Parameter(
+            parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(*flagged[setting])
+        )
+        for parameter, setting in setting_of.items()
+    ]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**given: object) -> None:
+            flags = {setting: given.pop(parameter) for parameter, setting in setting_of.items()}
+            command(**given, flags=flags)
+
+        # Typer reads the parameters of a command from its signature, and their types from the annotations too.
+        signature = inspect.signature(command)
+        spliced = [
+            parameter
+            for own in signature.parameters.values()
+            for parameter in (options if own.name == "flags" else [own])
+        ]
+        vars(run)["__signature__"] = signature.replace(parameters=spliced)
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in spliced}
+        return run
+
+    return decorate
+
+
+def _annotation(flag: Flag, field: FieldInfo) -> Any:
+    """The type of a setting's option as typer knows it, and what --help shows."""
+    kind = next((part for part in get_args(field.annotation) if part is not NoneType), None)
+    kind = kind if NoneType in get_args(field.annotation) else field.annotation  # `int | None` is `int`
+    is_tuple, is_repeatable = get_origin(kind) is tuple, get_args(kind)[:1] == (Path,)
+    # Choices are text here: the model refuses the wrong ones, whether they come from a file or from an option.
+    parsed = list[Path] if is_repeatable else kind if isinstance(kind, type) and not is_tuple else str
+    option = typer.Option(
+        *flag.names,
+        help=flag.help,
+        metavar=flag.metavar,
+        rich_help_panel=flag.panel,
+        show_default=_shown_default(field.default) if flag.default is None else flag.default,
+        callback=_split if is_tuple and not is_repeatable else None,
+    )
+    return Annotated[parsed | None, option]
+
+
+def _shown_default(default: object) -> str | bool:
+    """A default for --help; what is off or absent by default shows none."""
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default) if isinstance(default, int | str) and not isinstance(default, bool) else False
+
+
+def _split(value: str | None) -> list[str] | None:
+    """`0.8,0.1,0.1` as its parts."""
+    return value.split(",") if value else None
+
+
+Context = Annotated[Path | None, typer.Option(help=ContextFlag.help)]
+Lenient = Annotated[bool, typer.Option("--lenient", help=LenientFlag.help)]
 ConfigFile = Annotated[
     list[Path] | None,
     typer.Option(
         "--config",
         help="A YAML file of settings; repeatable, a later one wins setting by setting.",
-        rich_help_panel=_CONFIG,
+        rich_help_panel=SETTINGS,
     ),
 ]
 Set = Annotated[
@@ -29,112 +107,50 @@ Set = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="One setting, such as windows.max_length=512; repeatable.",
-        rich_help_panel=_CONFIG,
+        rich_help_panel=SETTINGS,
     ),
 ]
-Seed = Annotated[int | None, typer.Option(show_default="42", help="Seed of all random draws.", rich_help_panel=_CONFIG)]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document to standard output.", rich_help_panel=_OUTPUT)
+    bool, typer.Option("--json", help="Print one JSON document to standard output.", rich_help_panel=OUTPUT)
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but results and errors.", rich_help_panel=_OUTPUT)]
-Overlap = Annotated[
-    int | None, typer.Option(help="Tokens that two neighbouring windows share.", rich_help_panel=_CONFIG)
-]
-Step = Annotated[
-    int | None,
-    typer.Option(help="Tokens from one window to the next; the other way to say --overlap.", rich_help_panel=_CONFIG),
-]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(help="Tokens of a window, question included; 384, or as in training.", rich_help_panel=_CONFIG),
-]
-MatchLength = Annotated[
-    int | None,
-    typer.Option(
-        show_default="as the model to start from, or 0",
-        help="Token types tell which paragraph tokens the question has too, in runs of up to this many.",
-        rich_help_panel=_CONFIG,
-    ),
-]
-MaxAnswerLength = Annotated[
-    int | None,
-    typer.Option(help="Tokens of the longest answer; as in training when not given.", rich_help_panel=_CONFIG),
-]
-JointParagraphs = Annotated[
-    int | None,
-    typer.Option(
-        show_default="as stored with --model, or 1",
-        help="With --selector, read so many of the likeliest paragraphs and choose among their answers.",
-        rich_help_panel=_CONFIG,
-    ),
-]
-JointWeight = Annotated[
-    float | None,
-    typer.Option(
-        show_default="as stored with --model, or 1",
-        help="What the selector's log-probability weighs beside an answer's score.",
-        rich_help_panel=_CONFIG,
-    ),
-]
-BatchTokens = Annotated[
-    int | None,
-    typer.Option(help="Tokens per forward pass; 1,024 a thread on a CPU, 16,384 elsewhere.", rich_help_panel=_CONFIG),
-]
-NumThreads = Annotated[
-    int | None,
-    typer.Option(min=1, help="Threads of a CPU; as many as torch chooses by itself.", rich_help_panel=_CONFIG),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(metavar="fp32|bf16|fp16", help="Number format of the forward pass.", rich_help_panel=_CONFIG),
-]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but results and errors.", rich_help_panel=OUTPUT)]
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Span extraction, intent or slot model: a run folder, a folder or a hub name.", rich_help_panel=_MODEL
+        help="Span extraction, intent or slot model: a run folder, a folder or a hub name.", rich_help_panel=MODELS
     ),
 ]
 Backend = Annotated[
     str | None,
     typer.Option(
         metavar="torch|onnx|int8",
-        help="What runs the models; what their folders have weights for when not given.",
-        rich_help_panel=_MODEL,
+        help="Runtime of the models; the one that their folders have weights for when not given.",
+        rich_help_panel=MODELS,
     ),
 ]
-Selector = Annotated[str | None, typer.Option(help="Paragraph selection model, likewise.", rich_help_panel=_MODEL)]
+Selector = Annotated[
+    str | None,
+    typer.Option(
+        help="Model that chooses the paragraph: a run folder, a folder or a hub name.", rich_help_panel=MODELS
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(
         metavar="hw7|adl2022|adl2021|squad|csv|jsonl|parquet",
-        help="Form of the predictions; the data's contest and the file's suffix decide when not given.",
-        rich_help_panel=_OUTPUT,
+        help="Format of the predictions; by default that of --out's suffix or of the data's contest.",
+        rich_help_panel=OUTPUT,
     ),
 ]
-NBest = Annotated[
-    int | None,
-    typer.Option(
-        "--nbest",
-        show_default="1",
-        help="Answers per question, where they are shown or written.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=_OUTPUT)]
+NBestOut = Annotated[Path | None, typer.Option(help="JSON file for the n-best lists.", rich_help_panel=OUTPUT)]
 
 
-def reading_config(
-    files: "list[Path] | None", overrides: list[str] | None, flags: Mapping[str, object]
-) -> "ReadConfig":
-    """The settings of a command that runs models.
-
-    Args:
-        flags: settings that have a flag of their own, by their dotted names; None where it was not given.
+def reading_config(files: list[Path] | None, overrides: list[str] | None, flags: Flags) -> ReadConfig:
+    """The settings of a command that runs trained models.
 
     Raises:
         ConfigError: with all mistakes.
     """
-    from qakit.config import ReadConfig
     from qakit.config.files import load_config
 
     return load_config(ReadConfig, files or (), overrides=overrides or (), flags=flags)

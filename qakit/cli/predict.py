@@ -12,10 +12,10 @@ from qakit.cli import options as opt
 from qakit.cli import terminal
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
 from qakit.cli.printing import Output
+from qakit.config import ReadConfig
 from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from qakit.config import ReadConfig
     from qakit.data.predictions import Prediction
     from qakit.tasks.base import Models, PredictRequest
 
@@ -31,9 +31,6 @@ Corpus = Annotated[
     list[Path] | None,
     typer.Option(help="Texts to find the answers in: a folder, or a file of plain text or data; repeatable."),
 ]
-Shortlist = Annotated[
-    int | None, typer.Option(show_default="5", help="Passages of --corpus that BM25 picks out for each question.")
-]
 Interactive = Annotated[
     bool,
     typer.Option("--interactive", help="Go on asking about --text or --corpus: one question a line, until Ctrl-D."),
@@ -47,11 +44,12 @@ PartSize = Annotated[
     ),
 ]
 Scores = Annotated[Path | None, typer.Option(help="Scores file to write, for ensemble.")]
-NullThreshold = Annotated[float | None, typer.Option(help="Say that there is no answer when it leads by more.")]
 
 
+@opt.with_settings(ReadConfig, "decoding", "windows.max_length", "windows.overlap", "windows.step", "inference")
 @guarded
 def predict(
+    *,
     model: opt.Model = None,
     selector: opt.Selector = None,
     backend: opt.Backend = None,
@@ -60,24 +58,13 @@ def predict(
     question: Question = None,
     text: Text = None,
     corpus: Corpus = None,
-    shortlist: Shortlist = None,
     interactive: Interactive = False,
     out: Out = None,
     part_size: PartSize = None,
     format: opt.Format = None,
     scores: Scores = None,
-    nbest: opt.NBest = None,
+    flags: opt.Flags,
     nbest_out: opt.NBestOut = None,
-    joint_paragraphs: opt.JointParagraphs = None,
-    joint_weight: opt.JointWeight = None,
-    max_length: opt.MaxLength = None,
-    overlap: opt.Overlap = None,
-    step: opt.Step = None,
-    max_answer_length: opt.MaxAnswerLength = None,
-    null_threshold: NullThreshold = None,
-    batch_tokens: opt.BatchTokens = None,
-    precision: opt.Precision = None,
-    num_threads: opt.NumThreads = None,
     lenient: opt.Lenient = False,
     config: opt.ConfigFile = None,
     set_: opt.Set = None,
@@ -91,20 +78,6 @@ def predict(
     from qakit.tasks.base import PredictRequest, refuse_unused
     from qakit.tasks.registry import task_asked
 
-    flags = {
-        "windows.max_length": max_length,
-        "windows.overlap": overlap,
-        "windows.step": step,
-        "decoding.max_answer_length": max_answer_length,
-        "decoding.null_threshold": null_threshold,
-        "decoding.nbest": nbest,
-        "decoding.shortlist": shortlist,
-        "decoding.joint_paragraphs": joint_paragraphs,
-        "decoding.joint_weight": joint_weight,
-        "inference.batch_tokens": batch_tokens,
-        "inference.precision": precision,
-        "inference.num_threads": num_threads,
-    }
     settings = opt.reading_config(config, set_, flags)
     request = PredictRequest(
         data=data,
@@ -167,7 +140,7 @@ def _check_parts(request: "PredictRequest") -> tuple[Path, Path]:
 
 
 def answer_in_parts(
-    request: "PredictRequest", size: int, load: "Callable[[], Models]", settings: "ReadConfig", output: Output
+    request: "PredictRequest", size: int, load: "Callable[[], Models]", settings: ReadConfig, output: Output
 ) -> None:
     """Answer all parts that are not there yet; say after each how many answers there are, and last what may be wrong.
 

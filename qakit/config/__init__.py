@@ -1,11 +1,14 @@
-"""The settings of every command, as frozen models: the one place that names them and their defaults."""
+"""Settings of all commands, as frozen pydantic models: name, default, limits and flag of each, written once.
+
+In: YAML files, `--set` and flags (`qakit.config.files`). Out: one validated config per command.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qakit.config.base import Negatives, Precision, Settings
+from qakit.config.base import METRICS, TRAINING, WEIGHTS, Flag, NBestFlag, Negatives, Precision, Settings
 from qakit.config.preprocessing import ClozeSettings, PreprocessConfig
 from qakit.config.reading import DEFAULT_OVERLAP, DecodingSettings, InferenceSettings, WindowSettings
 from qakit.config.training import (
@@ -47,9 +50,9 @@ NonNegative = Annotated[float, Field(ge=0)]
 
 
 class TrainConfig(Settings):
-    """Everything that decides what a training command produces."""
+    """All settings of a training command."""
 
-    out: Path
+    out: Annotated[Path, Flag("The run folder to make.")]
     data: DataSettings
     model: ModelSettings
     windows: WindowSettings = WindowSettings()
@@ -58,8 +61,10 @@ class TrainConfig(Settings):
     decoding: DecodingSettings = DecodingSettings()
     selection: SelectionSettings = SelectionSettings()
     inference: InferenceSettings = InferenceSettings()
-    metric: str | None = None
-    """A preset of `qakit.metrics.presets`; the data schema's own when not given."""
+    metric: Annotated[
+        str | None, Flag("Metric of the evaluations; the data's own when not given.", TRAINING, METRICS)
+    ] = None
+    """A preset of `qakit.metrics.presets`."""
 
     @model_validator(mode="after")
     def _nothing_in_vain(self) -> "TrainConfig":
@@ -71,7 +76,7 @@ class TrainConfig(Settings):
 
 
 class ReadConfig(Settings):
-    """How `predict` and `evaluate` run trained models; None means as in training."""
+    """Settings of `predict` and `evaluate`, which run trained models; None means as in training."""
 
     windows: WindowSettings | None = None
     decoding: DecodingSettings = DecodingSettings()
@@ -79,23 +84,31 @@ class ReadConfig(Settings):
 
 
 class EnsembleConfig(Settings):
-    """How `ensemble` combines scores files."""
+    """Settings of `ensemble`, which combines scores files."""
 
-    method: Literal["mean", "vote", "greedy"] = "mean"
-    """An average by character; a vote by text; an average with weights that score best on labelled questions."""
-    average: Literal["log", "probability"] = "log"
-    """Of log-probabilities, in which each member may forbid; or of probabilities, in which each may propose."""
-    weights: tuple[NonNegative, ...] | None = None
-    """One for each scores file; all alike when not given."""
+    method: Annotated[
+        Literal["mean", "vote", "greedy"], Flag("Combination of the members.", metavar="mean|vote|greedy")
+    ] = "mean"
+    """An average by character; a vote by text; or an average whose weights score best on labelled questions."""
+    average: Annotated[
+        Literal["log", "probability"],
+        Flag("Average of log-probabilities or of probabilities, for mean and greedy.", metavar="log|probability"),
+    ] = "log"
+    """With log-probabilities one member can veto an answer; with probabilities one member can propose it."""
+    weights: Annotated[
+        tuple[NonNegative, ...] | None,
+        Flag("One weight for each of SCORES; 0 leaves a member out.", WEIGHTS, "W,W,..."),
+    ] = None
+    """All equal when not given."""
     rounds: int = Field(20, ge=1)
-    """Of `greedy`: members that are added, one a round, at most."""
+    """For `greedy`: maximum number of rounds; each adds one member."""
     folds: int = Field(5, ge=2)
-    """Of `greedy`: parts, by article, of which each is scored with the weights that the others chose."""
-    metric: str | None = None
-    """A preset of `qakit.metrics.presets`, for `greedy` and the report; the data's own when not given."""
-    nbest: int = Field(1, ge=1)
+    """For `greedy`: folds by article of the cross-validation; each is scored with weights chosen on the others."""
+    metric: Annotated[str | None, Flag("Metric; the data's own when not given.", metavar=METRICS)] = None
+    """A preset of `qakit.metrics.presets`, for `greedy` and the report."""
+    nbest: Annotated[int, NBestFlag] = Field(1, ge=1)
     oos_threshold: float | None = Field(None, ge=0, le=1)
-    """Of intents, in the place of what the members' files hold; 0: no text is out of scope."""
+    """Out-of-scope threshold of intents, instead of those in the members' files; 0 turns it off."""
 
     @model_validator(mode="after")
     def _weights_that_are_used(self) -> "EnsembleConfig":

@@ -3,13 +3,14 @@
 Unknown keys are refused with a suggestion, and all mistakes are reported at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from qakit.config.base import flagged_settings
 from qakit.errors import ConfigError, DataError, suggestion
 from qakit.io import read_text
 
@@ -27,7 +28,7 @@ def load_config(
     *,
     section: str | None = None,
     overrides: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> Config:
     """A config of class `kind`: defaults, then `files`, then `overrides` (`a.b=c`), then `flags`.
 
@@ -50,7 +51,7 @@ def preview_config(
     *,
     section: str | None = None,
     overrides: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
 ) -> str:
     """What `load_config` would give, as YAML; needed settings that are not given are comments at its top.
 
@@ -65,7 +66,8 @@ def preview_config(
     shown = _validated(kind, values, flags).model_dump(mode="json")
     for name in missing:
         _remove(shown, name)
-    needed = [f"# needed: {name}" + (f" ({_flag(name)})" if name in flags else "") for name in missing]
+    options = _options(kind, flags)
+    needed = [f"# needed: {name}" + (f" ({options[name]})" if name in options else "") for name in missing]
     return "\n".join([*needed, _dump(shown)])
 
 
@@ -90,7 +92,7 @@ def _dump(values: Mapping[str, Any]) -> str:
 
 
 def _gathered(
-    files: Sequence[Path], section: str | None, overrides: Sequence[str], flags: Mapping[str, Any]
+    files: Sequence[Path], section: str | None, overrides: Sequence[str], flags: Mapping[str, object]
 ) -> dict[str, Any]:
     """The values of all sources, the later ones over the earlier ones."""
     values: dict[str, Any] = {}
@@ -107,7 +109,7 @@ def _gathered(
     return values
 
 
-def _validated(kind: type[Config], values: Mapping[str, Any], flags: Mapping[str, Any]) -> Config:
+def _validated(kind: type[Config], values: Mapping[str, Any], flags: Mapping[str, object]) -> Config:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -204,16 +206,16 @@ def _placeholder(kind: type[BaseModel], name: str) -> Any:
     return ["?"] if is_tuple else "?"
 
 
-def _render(error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any]) -> str:
-    """One line a mistake: the setting, its flag where `flags` has one for it, what is wrong and what was found."""
-    lines = []
+def _render(error: ValidationError, kind: type[BaseModel], flags: Collection[str]) -> str:
+    """One line per mistake: the setting with its option, the fault, and the value found."""
+    options, lines = _options(kind, flags), []
     for mistake in error.errors(include_url=False):
-        place = _spoken(".".join(map(str, mistake["loc"])), flags)
+        place = _spoken(".".join(map(str, mistake["loc"])), options)
         if mistake["type"] == "extra_forbidden":
             *sections, key = map(str, mistake["loc"])
             lines.append(f"{place}: unknown setting{suggestion(key, _section(kind, sections).model_fields)}")
         elif mistake["type"] == "missing":
-            lines += [f"{_spoken(name, flags)}: is needed" for name in _needed(kind, mistake["loc"])]
+            lines += [f"{_spoken(name, options)}: is needed" for name in _needed(kind, mistake["loc"])]
         else:
             found = "" if isinstance(mistake["input"], dict) else f", found {mistake['input']!r}"
             message = mistake["msg"].removeprefix("Value error, ") + found
@@ -221,14 +223,14 @@ def _render(error: ValidationError, kind: type[BaseModel], flags: Mapping[str, A
     return "\n".join(lines)
 
 
-def _spoken(name: str, flags: Mapping[str, Any]) -> str:
-    """A setting by its flag, where there is one, and by its dotted name."""
-    return f"{_flag(name)} ({name})" if name in flags else name
+def _options(kind: type[BaseModel], flags: Collection[str]) -> dict[str, str]:
+    """The option of each setting in `flags`, such as `--model` for model.name: a command has some of all flags."""
+    return {name: flag.names[0] for name, flag, _ in flagged_settings(kind) if name in flags}
 
 
-def _flag(name: str) -> str:
-    """The flag of a setting that has one."""
-    return "--model" if name == "model.name" else "--" + name.rpartition(".")[2].replace("_", "-")
+def _spoken(name: str, options: Mapping[str, str]) -> str:
+    """A setting by its option, where the command has one, and by its dotted name."""
+    return f"{options[name]} ({name})" if name in options else name
 
 
 def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:

@@ -1,39 +1,38 @@
-"""What `preprocess` makes of files."""
+"""Settings of `preprocess`: conversion, splits, candidates, repair, cloze questions."""
 
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from qakit.config.base import Negatives, OneOrMore, Settings
+from qakit.config.base import Flag, Negatives, OneOrMore, SeedFlag, Settings
 from qakit.config.reading import WindowSettings
 
 AnswerKind = Literal["time", "number", "person", "place", "name", "thing", "phrase"]
 
 
 class ClozeSettings(Settings):
-    """How questions are made from texts (`preprocess --to cloze`); the shares are drawn for each word or question."""
+    """Cloze questions generated from texts (`preprocess --to cloze`). Shares are probabilities per word or question."""
 
-    questions: int = Field(20, ge=0)
-    """Questions on each paragraph."""
+    questions: Annotated[int, Flag("Cloze questions for each paragraph.")] = Field(20, ge=0)
     copies: int = Field(0, ge=0)
-    """Copies, with noise, of each question that the files bring with its answer."""
+    """Noisy copies of each question that the files already have."""
     kinds: Annotated[tuple[AnswerKind, ...], OneOrMore] = get_args(AnswerKind)
-    """Kinds of answers that are asked for, each as often among these as people ask for it."""
+    """Kinds of answers to ask for, in the proportions in which people ask for them."""
     shortest_answer: int = Field(2, ge=1)
-    """Characters of the shortest answer; where these are two, a digit alone is an answer too."""
+    """Characters of the shortest answer; with 2, a single digit is an answer too."""
     longest_answer: int = Field(30, ge=1)
-    """Characters of the longest answer; none has more than eight words."""
+    """Characters of the longest answer; the limit of eight words holds too."""
     drop: float = Field(0.12, ge=0, lt=1)
-    """Share of the words left out of a question."""
+    """Share of the words dropped from a question."""
     replace: float = Field(0.05, ge=0, lt=1)
-    """Share of the words replaced by words of other paragraphs, as a paraphrase would be."""
+    """Share of the words replaced by words of other paragraphs, to imitate a paraphrase."""
     shuffle: float = Field(0.3, ge=0, le=1)
-    """Share of the questions that do not keep the order of their sentence."""
+    """Share of the questions whose parts are out of the order of their sentence."""
     topic: float = Field(0.5, ge=0, le=1)
-    """Share of the questions that begin with a word from the title or the beginning of the paragraph."""
+    """Share of the questions that begin with a word of the title or of the paragraph's beginning."""
     exchange: float = Field(0.0, ge=0, le=1)
-    """Share of a paragraph's names, times and numbers exchanged for those of other paragraphs, for every few questions
-    anew."""
+    """Share of a paragraph's names, times and numbers exchanged for those of other paragraphs, drawn anew for every few
+    questions."""
 
     @model_validator(mode="after")
     def _words_left(self) -> "ClozeSettings":
@@ -52,34 +51,45 @@ class ClozeSettings(Settings):
 
 
 class PreprocessConfig(Settings):
-    """What `preprocess` makes of the data."""
+    """All settings of `preprocess`."""
 
-    to: str | None = None
-    """Schema to write, `cloze` for questions made from texts, or `tokenizer`; the input's schema when not given."""
-    split: tuple[float, float, float] | None = None
-    """Shares of train, dev and test; the files stay as they are when not given."""
-    candidates: int | None = Field(None, ge=2)
-    """Paragraphs a question that comes with one is given."""
-    negatives: Negatives = "bm25"
-    first_answer: bool = False
-    """Keep the first of several annotators' answers only."""
-    script: str | None = None
-    """Conversion by OpenCC, such as s2t or t2s, of all texts; they stay as they are when not given."""
-    repair: bool = False
-    """Put answers that are not where their file says where their text stands, and list every change."""
+    to: Annotated[
+        str | None,
+        Flag(
+            "Schema to write: hw7, adl2021, adl2022, squad, squad2, drcd, cmrc, cmrc-flat, jsonl, csv or parquet; the "
+            "input's schema when not given. Or cloze: questions generated from texts; or tokenizer: one trained on "
+            "them.",
+            metavar="SCHEMA",
+        ),
+    ] = None
+    split: Annotated[
+        tuple[float, float, float] | None,
+        Flag("Split by article into these shares, such as 0.8,0.1,0.1.", metavar="TRAIN,DEV,TEST"),
+    ] = None
+    candidates: Annotated[int | None, Flag("Give questions with one paragraph this many to choose from.")] = Field(
+        None, ge=2
+    )
+    """The question's own paragraph is one of them."""
+    negatives: Annotated[Negatives, Flag("Source of the added paragraphs.", metavar="bm25|article|random")] = "bm25"
+    first_answer: Annotated[bool, Flag("Keep only the first of several annotators' answers.")] = False
+    script: Annotated[
+        str | None,
+        Flag("Convert all texts with OpenCC; answers keep their places.", metavar="s2t|t2s|s2twp|..."),
+    ] = None
+    repair: Annotated[bool, Flag("Move misplaced answers to where their text stands, and list every change.")] = False
     repair_threshold: float = Field(90.0, gt=50, le=100)
-    """How much alike, in percent, an answer and what stands in its place must be where the text itself is not found."""
-    seed: int = Field(42, ge=0)
-    tokenizer: str | None = None
-    """For the part of the report that counts tokens and windows."""
-    reachability: bool = False
-    """Report what windows of several lengths and overlaps hold and cost, in tokens of `tokenizer` or mini-zh."""
+    """Minimum similarity, in percent, of an answer to the text in its place, where the exact text is not found."""
+    seed: Annotated[int, SeedFlag] = Field(42, ge=0)
+    tokenizer: Annotated[str | None, Flag("Report windows in this model's tokens: a name, folder or vocab.txt.")] = None
+    reachability: Annotated[
+        bool, Flag("Report the answers that windows of several lengths and overlaps hold, and draw it.")
+    ] = False
+    """In tokens of `tokenizer`, or of the bundled model."""
     lengths: tuple[Annotated[int, Field(ge=16)], ...] = Field((128, 256, 384, 512), min_length=1)
-    """Lengths of windows for `reachability`."""
+    """Window lengths for `reachability`."""
     overlaps: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 32, 64, 128), min_length=1)
-    """Overlaps for it; one that is not below a length is left out there."""
-    vocabulary: int = Field(8000, ge=300)
-    """Entries of the vocabulary that `--to tokenizer` makes, at most."""
+    """Overlaps for `reachability`; each is used with the lengths above it."""
+    vocabulary: Annotated[int, Flag("Maximum vocabulary size of the new tokenizer.")] = Field(8000, ge=300)
     cloze: ClozeSettings = ClozeSettings()
     windows: WindowSettings = WindowSettings()
 

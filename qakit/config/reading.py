@@ -1,34 +1,44 @@
-"""How texts become windows, and logits answers: settings that a trained model keeps."""
+"""Settings of windows, decoding and inference: used by every command that runs a model."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qakit.config.base import Precision, Settings
+from qakit.config.base import SETTINGS, Flag, NBestFlag, Precision, PrecisionFlag, Settings
 
 DEFAULT_OVERLAP = 128
 
 
 class WindowSettings(Settings):
-    """How a question and its paragraph become windows; all lengths are in tokens."""
+    """Windows: the pieces of question and paragraph that a model reads. All lengths are in tokens."""
 
-    max_length: int = Field(384, ge=16)
-    """Tokens of a whole window, question and special tokens included."""
-    overlap: int | None = Field(None, ge=0)
-    """Tokens that two neighbouring windows share; 128, or less where windows are short, when neither is given."""
-    step: int | None = Field(None, ge=1)
-    """Tokens from the start of a window to the start of the next: the other way to say `overlap`."""
+    max_length: Annotated[
+        int, Flag("Tokens of a window, question included; 384, or as in training.", SETTINGS, default=False)
+    ] = Field(384, ge=16)
+    """Special tokens count too."""
+    overlap: Annotated[int | None, Flag("Tokens that two neighbouring windows share.", SETTINGS)] = Field(None, ge=0)
+    """128, or half of the room where windows are short, when neither `overlap` nor `step` is given."""
+    step: Annotated[int | None, Flag("Tokens from one window to the next: an alternative to --overlap.", SETTINGS)] = (
+        Field(None, ge=1)
+    )
     max_question_length: int | None = Field(None, ge=1)
     """Longer questions lose their end; half of `max_length` when not given."""
     max_paragraph_length: int | None = Field(None, ge=1)
     """Tokens of a window's paragraph part; as many as fit when not given."""
-    match_length: int | None = Field(None, ge=0)
-    """The type of a paragraph token tells how many tokens around it the question has in a row too, up to this many; in
-    training as the model was trained that it starts from, or 0: nothing, when not given."""
+    match_length: Annotated[
+        int | None,
+        Flag(
+            "Token types count exact matches: the longest run around a paragraph token that the question has too, up "
+            "to this many tokens.",
+            SETTINGS,
+            default="as the model to start from, or 0",
+        ),
+    ] = Field(None, ge=0)
+    """0 marks nothing."""
 
     @property
     def description(self) -> str:
-        """These windows in words."""
+        """The windows in words, for messages."""
         if self.step is not None:
             return f"windows of {self.max_length} tokens, each {self.step} further on"
         if self.overlap is not None:
@@ -47,49 +57,66 @@ class WindowSettings(Settings):
 
 
 class DecodingSettings(Settings):
-    """How logits become answers."""
+    """Decoding: from logits to answers."""
 
-    max_answer_length: int | None = Field(None, ge=1)
-    """Tokens of the longest answer; the longest of the training data when not given."""
-    nbest: int = Field(1, ge=1)
-    """Answers per question."""
-    null_threshold: float | None = None
-    """A question is unanswerable when its null score beats the best span's by more than this; 0 in training, and as
-    in training afterwards, when not given."""
+    max_answer_length: Annotated[
+        int | None, Flag("Tokens of the longest answer; as in training when not given.", SETTINGS)
+    ] = Field(None, ge=1)
+    """In training, the longest answer of the training data when not given."""
+    nbest: Annotated[int, NBestFlag] = Field(1, ge=1)
+    null_threshold: Annotated[
+        float | None, Flag("Predict no answer when the null score beats the best span's by more than this.")
+    ] = None
+    """0 in training, and as in training afterwards, when not given."""
     oos_threshold: float | None = Field(None, ge=0, le=1)
-    """A text is out of scope when its likeliest intent is less probable than this, and none is with 0; as stored with
-    the model, or 0, when not given."""
+    """Out-of-scope threshold: a text is out of scope when its most probable intent is less probable than this. 0 turns
+    it off. As stored with the model, or 0, when not given."""
     temperature: float | None = Field(None, gt=0)
-    """Divides logits where they become probabilities; as stored with the model, or 1, when not given."""
+    """Logits are divided by this before the softmax; as stored with the model, or 1, when not given."""
     length_weight: float | None = Field(None, ge=0)
-    """What the log-probability of an answer's length adds to its score; as stored with the model, or 0: nothing."""
+    """Weight of the log-probability of an answer's length in its score; as stored with the model, or 0, when not
+    given."""
     choose_by: Literal["score", "windows", "text", "f1"] = "score"
-    """Which of the best spans comes first: that of highest score; that of the highest probability, summed over the
-    windows that hold it; that whose text has the highest probability, summed over all spans with it, in all windows; or
-    that of the highest expected F1 (Kumar and Byrne, 2004: minimum Bayes risk)."""
+    """Order of the best spans: by score; by probability, summed over the windows that hold the span; by probability of
+    the text, summed over its spans in all windows; or by expected F1 (minimum Bayes risk; Kumar and Byrne, 2004)."""
     pool: int = Field(20, ge=1)
-    """Best spans among which `choose_by` chooses, where it is not the score."""
+    """Number of best spans that `choose_by` ranks anew; unused with `score`."""
     repair_brackets: bool = False
-    """An answer with half a pair of brackets or quotation marks takes in the other half if it is near, or drops it."""
+    """Extend an answer with an unpaired bracket or quotation mark to its partner if it is near, else drop the mark."""
     distinct: bool = False
-    """N-best lists leave out answers that share more than half of their characters with a better one."""
-    joint_paragraphs: int | None = Field(None, ge=1)
-    """With a selector, so many of the likeliest paragraphs are read, and that answer wins whose score and weighted
-    log-probability of its paragraph have the highest sum; as stored with the model, or 1, when not given."""
-    joint_weight: float | None = Field(None, ge=0)
-    """What a log-probability of the selector weighs beside the score of a span; as stored with the model, or 1."""
-    shortlist: int = Field(5, ge=1)
-    """Passages of a corpus that BM25 hands on to the selector, or without one to the reader."""
+    """Leave answers out of n-best lists that share more than half of their characters with a better one."""
+    joint_paragraphs: Annotated[
+        int | None,
+        Flag(
+            "With --selector, read this many of the most probable paragraphs and choose the best answer of all.",
+            SETTINGS,
+            default="as stored with --model, or 1",
+        ),
+    ] = Field(None, ge=1)
+    """The best answer has the highest sum of its score and the weighted log-probability of its paragraph."""
+    joint_weight: Annotated[
+        float | None,
+        Flag(
+            "Weight of the selector's log-probability, added to an answer's score.",
+            SETTINGS,
+            default="as stored with --model, or 1",
+        ),
+    ] = Field(None, ge=0)
+    shortlist: Annotated[int, Flag("Passages of --corpus that BM25 picks out for each question.")] = Field(5, ge=1)
+    """They go to the selector, or without one to the reader."""
 
 
 class InferenceSettings(Settings):
-    """How fast a model answers, not what."""
+    """Inference: speed and memory. The answers stay the same."""
 
-    batch_tokens: int | None = Field(None, ge=1)
-    """Tokens per forward pass, padding included; 1,024 for each thread of a CPU and 16,384 elsewhere when not given."""
-    precision: Precision | None = None
-    """What encoders compute in; as their weights are stored on an accelerator, and fp32 on a CPU, when not given."""
+    batch_tokens: Annotated[
+        int | None, Flag("Tokens per forward pass; 1,024 per thread on a CPU, 16,384 elsewhere.", SETTINGS)
+    ] = Field(None, ge=1)
+    """Padding counts too."""
+    precision: Annotated[Precision | None, PrecisionFlag] = None
+    """Of the encoder; on an accelerator as its weights are stored, and fp32 on a CPU, when not given."""
     compile: bool = False
-    """Let torch compile the model: half a minute for each kind of batch, worth it for long runs on a GPU."""
-    num_threads: int | None = Field(None, ge=1)
-    """Threads of a CPU that torch and onnxruntime use; their own choice when not given."""
+    """Use torch.compile: half a minute for each kind of batch, worth it for long runs on a GPU."""
+    num_threads: Annotated[
+        int | None, Flag("CPU threads of torch and onnxruntime; their own choice when not given.", SETTINGS)
+    ] = Field(None, ge=1)

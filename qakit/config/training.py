@@ -1,11 +1,24 @@
-"""What to learn from, with which model, and how."""
+"""Settings of a training: data, model, optimisation, tricks and paragraph selection."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qakit.config.base import Negatives, OneOrMore, Precision, Settings
+from qakit.config.base import (
+    FOLDS,
+    MODELS,
+    TRAINING,
+    ContextFlag,
+    Flag,
+    LenientFlag,
+    Negatives,
+    OneOrMore,
+    Precision,
+    PrecisionFlag,
+    SeedFlag,
+    Settings,
+)
 
 Schedule = Literal["linear", "cosine", "polynomial", "constant"]
 Adversarial = Literal["fgm", "pgd", "awp"]
@@ -27,19 +40,25 @@ _ONLY_WITH = {
 
 
 class DataSettings(Settings):
-    """The files to learn from."""
+    """The training and development data."""
 
-    train: Annotated[tuple[Path, ...], OneOrMore] = Field(min_length=1)
-    dev: Annotated[tuple[Path, ...], OneOrMore] = ()
-    context: Path | None = None
-    """ADL's `context.json`; found beside each data file when not given."""
-    lenient: bool = False
-    train_on_dev: bool = False
-    """Learn from the `dev` files too; nothing is evaluated then, and the last weights are kept."""
-    folds: int | None = Field(None, ge=2)
-    """Cross-validation: parts of the training data, split by article, each left out once."""
-    fold: int | None = Field(None, ge=1)
-    """The part (from 1) to leave out and evaluate on; one training for each when not given."""
+    train: Annotated[tuple[Path, ...], OneOrMore, Flag("Training data, in any schema; repeatable.")] = Field(
+        min_length=1
+    )
+    dev: Annotated[tuple[Path, ...], OneOrMore, Flag("Development data, to find the best model with; repeatable.")] = ()
+    context: Annotated[Path | None, ContextFlag] = None
+    lenient: Annotated[bool, LenientFlag] = False
+    train_on_dev: Annotated[
+        bool, Flag("Train on --dev too; nothing is evaluated then, and the last model is kept.")
+    ] = False
+    folds: Annotated[
+        int | None,
+        Flag("Train this many models, each without one part of the data, and evaluate each on its part.", FOLDS),
+    ] = Field(None, ge=2)
+    """The parts are split by article."""
+    fold: Annotated[int | None, Flag("Train only the model without this part, from 1 to --folds.", FOLDS)] = Field(
+        None, ge=1
+    )
 
     @model_validator(mode="after")
     def _one_held_out_part(self) -> "DataSettings":
@@ -53,22 +72,35 @@ class DataSettings(Settings):
 
 
 class ModelSettings(BaseModel):
-    """Which encoder, and for `from_scratch` any field of its transformers config (`hidden_size: 32`)."""
+    """The encoder, and any field of its transformers config (`hidden_size: 32` with `from_scratch`)."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
-    name: str
-    """A hub name, a folder, a config file, or with `from_scratch` a model type such as `bert`; or `lstm` or `gru`."""
-    tokenizer: str | None = None
-    """A hub name, a folder or a WordPiece `vocab.txt`, or with `from_scratch` `words`: those of the training data; the
-    model's own when not given."""
-    from_scratch: bool = False
+    name: Annotated[
+        str,
+        Flag(
+            "Encoder to start from: a hub name, a folder, or with --from-scratch a model type or config file; "
+            "lstm or gru for intents and slots.",
+            MODELS,
+            names=("--model",),
+        ),
+    ]
+    tokenizer: Annotated[
+        str | None,
+        Flag(
+            "A hub name, a folder, a vocab.txt or `words` (of the training data); the model's own when not given.",
+            MODELS,
+        ),
+    ] = None
+    from_scratch: Annotated[
+        bool, Flag("Start from random weights; shape them with --set model.hidden_size=32 and the like.", MODELS)
+    ] = False
     embeddings: Path | None = None
-    """Word vectors for `lstm` and `gru` to start from: a text file with a word and its numbers a line, as GloVe's."""
+    """Pretrained word vectors for `lstm` and `gru`: a text file in GloVe's format, a word and its numbers per line."""
     vocabulary: int = Field(50_000, ge=5)
-    """Entries of a tokenizer of `words` at most: words of the training data, then those of `embeddings`."""
+    """Maximum size of a tokenizer of `words`: words of the training data first, then those of `embeddings`."""
     attention: Attention | None = None
-    """How transformers computes attention; the fastest that the model has when not given."""
+    """Attention implementation of transformers; the fastest that the model supports when not given."""
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -79,44 +111,55 @@ class ModelSettings(BaseModel):
 class TrainingSettings(Settings):
     """The optimisation; a step is one update of the weights."""
 
-    epochs: float = Field(2.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    """Ends training early; the schedule is then this long."""
-    batch_size: int = Field(8, ge=1)
-    """Questions per forward pass on each device."""
-    accumulation: int = Field(1, ge=1)
-    """Forward passes per step."""
-    batch_tokens: int | None = Field(None, ge=16)
-    """Tokens per forward pass, padding included, instead of `batch_size`: long windows come in small batches."""
+    epochs: Annotated[float, Flag("Passes over the data.", TRAINING)] = Field(2.0, gt=0)
+    max_steps: Annotated[int | None, Flag("Stop after this many updates, or earlier by --epochs.", TRAINING)] = Field(
+        None, ge=1
+    )
+    """The learning rate schedule is then this long."""
+    batch_size: Annotated[int, Flag("Questions per forward pass.", TRAINING)] = Field(8, ge=1)
+    """On each device."""
+    accumulation: Annotated[int, Flag("Forward passes per update.", TRAINING)] = Field(1, ge=1)
+    batch_tokens: Annotated[
+        int | None, Flag("Tokens per forward pass, padding included; replaces --batch-size.", TRAINING)
+    ] = Field(None, ge=16)
+    """Long windows then come in small batches."""
     group_by_length: bool = False
-    """Draw batches of windows of like length: less padding, and batches that are a little less random."""
-    learning_rate: float = Field(3e-5, gt=0)
-    schedule: Schedule = "linear"
-    warmup: float = Field(0.1, ge=0)
-    """Below 1 a share of all steps, otherwise a number of steps."""
+    """Batch windows of similar length: less padding, and batches that are a little less random."""
+    learning_rate: Annotated[float, Flag("Peak learning rate.", TRAINING, names=("--learning-rate", "--lr"))] = Field(
+        3e-5, gt=0
+    )
+    schedule: Annotated[
+        Schedule, Flag("Learning rate schedule after the warm-up.", TRAINING, "linear|cosine|polynomial|constant")
+    ] = "linear"
+    warmup: Annotated[
+        float, Flag("Warm-up of the learning rate: a share of all updates, or from 1 on their number.", TRAINING)
+    ] = Field(0.1, ge=0)
     weight_decay: float = Field(0.01, ge=0)
     adam_betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     adam_epsilon: float = Field(1e-8, gt=0)
     max_gradient_norm: float = Field(1.0, ge=0)
     """Gradients are scaled down to this norm; 0 leaves them."""
-    precision: Precision | None = None
-    """None takes what `accelerate config` says, fp32 where nothing does."""
-    seed: int = Field(42, ge=0, lt=2**31)
-    evaluate_every: int | None = Field(None, ge=1)
-    """Steps between evaluations; at the end of each epoch when not given."""
-    save_every: int | None = Field(None, ge=1)
-    """Steps between checkpoints; with each evaluation when not given."""
+    precision: Annotated[Precision | None, PrecisionFlag] = None
+    """As `accelerate config` says, or fp32, when not given."""
+    seed: Annotated[int, SeedFlag] = Field(42, ge=0, lt=2**31)
+    evaluate_every: Annotated[
+        int | None, Flag("Updates between evaluations; those of an epoch when not given.", TRAINING)
+    ] = Field(None, ge=1)
+    save_every: Annotated[
+        int | None, Flag("Updates between checkpoints; those between evaluations when not given.", TRAINING)
+    ] = Field(None, ge=1)
     keep_checkpoints: int = Field(2, ge=2)
-    patience: int | None = Field(None, ge=1)
-    """Stop after this many evaluations in a row without a new best; never when not given."""
-    gradient_checkpointing: bool = False
-    """Compute activations anew in the backward pass instead of keeping them: less memory, about a third more time."""
-    compile: bool = False
-    """Let torch compile the model."""
+    patience: Annotated[int | None, Flag("Stop after this many evaluations in a row without a new best.", TRAINING)] = (
+        Field(None, ge=1)
+    )
+    gradient_checkpointing: Annotated[
+        bool, Flag("Recompute activations in the backward pass: less memory, about a third more time.", TRAINING)
+    ] = False
+    compile: Annotated[bool, Flag("Use torch.compile.", TRAINING)] = False
     trackers: Annotated[tuple[str, ...], OneOrMore] = ()
-    """Experiment trackers that accelerate knows, such as `tensorboard` or `wandb`."""
+    """Experiment trackers of accelerate, such as `tensorboard` or `wandb`."""
     project: str = Field("qakit", pattern=r"\S")
-    """Where trackers that know of projects, or of experiments, file the run; to TensorBoard the name of a folder."""
+    """Project (or experiment) of the run in the trackers; for TensorBoard the name of a folder."""
 
     @model_validator(mode="after")
     def _inside_the_run(self) -> "TrainingSettings":

@@ -17,12 +17,11 @@ left into segments and takes the harmonic mean of precision and recall over the 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import NamedTuple
 
 from qakit.data.records import Dataset
-from qakit.errors import ConfigError, QakitError
+from qakit.errors import ConfigError, QakitError, suggestion
 from qakit.metrics import official_rules as rules
 
 
@@ -136,9 +135,7 @@ def get_preset(metric: str) -> Preset:
     """
     if metric in PRESETS:
         return PRESETS[metric]
-    close = get_close_matches(metric, PRESETS, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    raise ConfigError(f"unknown metric {metric!r}{hint}; expected one of {', '.join(PRESETS)}")
+    raise ConfigError(f"unknown metric {metric!r}{suggestion(metric, PRESETS)}; expected one of {', '.join(PRESETS)}")
 
 
 def evaluate(predictions: Mapping[str, str], golds: Mapping[str, Sequence[str]], metric: str) -> Scores:

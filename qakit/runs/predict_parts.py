@@ -1,4 +1,4 @@
-"""`predict --part-size`: a table of any size, answered part by part into a folder; a stopped run goes on where it was."""
+"""`predict --part-size`: a table of any size, answered part by part; a stopped run goes on where it was."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Several scores files of the same records, read side by side: record by record, so that memory holds few."""
+"""Scores files of the same records read side by side, record by record, so that memory holds few."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Members(Generic[Row, Info]):
 
     @property
     def infos(self) -> tuple[Info, ...]:
-        """What each file says of itself."""
+        """The head of each file."""
         return tuple(file.info for file in self.files)
 
     def __iter__(self) -> Iterator[list[Row]]:
@@ -49,6 +49,7 @@ class Members(Generic[Row, Info]):
     def _ordered(self, file: ScoresSource[Row, Info], aligned: bool) -> Iterator[Row]:
         if aligned:
             return file.rows()
+        # Another order than the first file's: this file is held in memory, and its rows are given out once each.
         found = {row.id: row for row in file.rows()}
         return (found.pop(name) for name in self.ids)
 

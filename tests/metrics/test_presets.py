@@ -256,7 +256,7 @@ def test_unknown_metric() -> None:
     with pytest.raises(ConfigError) as caught:
         evaluate({}, {"1": ["甲"]}, "sqaud")
     message = (
-        "unknown metric 'sqaud' (did you mean 'squad'?); expected one of hw7, adl, adl2021, drcd, cmrc, squad, squad2"
+        "unknown metric 'sqaud' (did you mean squad?); expected one of hw7, adl, adl2021, drcd, cmrc, squad, squad2"
     )
     assert str(caught.value) == message
     with pytest.raises(ConfigError, match=r"unknown metric 'rouge'; expected"):
