@@ -24,7 +24,7 @@ from qakit.metrics.comparison import Comparison, shown_name
 from qakit.metrics.intervals import Interval
 from qakit.metrics.questions import QuestionResult
 from qakit.metrics.verdicts import VERDICTS
-from qakit.report.safe_html import picture, policy, template, template_text
+from qakit.report.safe_html import image_address, security_policy, template, template_text
 
 _RIGHT = 100.0
 _DIGITS = 6  # of probabilities, behind the point
@@ -108,8 +108,8 @@ def render(page: Page) -> str:
         data=Markup(json_block(page_data(page))),  # noqa: S704 -- nothing in it can end the block
         script=Markup(script),  # noqa: S704 -- our own
         style=Markup(style),  # noqa: S704 -- our own
-        policy=policy(style=style, script=script),
-        curves=picture(page.curves),
+        policy=security_policy(style=style, script=script),
+        curves=image_address(page.curves),
     )
 
 

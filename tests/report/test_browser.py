@@ -290,9 +290,9 @@ def hostile_page() -> Page:
 
 
 def is_boxed(character: str) -> bool:
-    from qakit.report.safe_html import _is_unseen
+    from qakit.report.safe_html import _is_invisible
 
-    return _is_unseen(character) and character not in "\n\t"
+    return _is_invisible(character) and character not in "\n\t"
 
 
 LIVE = """

@@ -1,4 +1,4 @@
-"""`evaluate --report`: an evaluation as a page to look at."""
+"""Error report of an evaluation of questions (`evaluate --report`)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,8 +23,8 @@ def write_report(result: QuestionEvaluation, path: Path, *, facts: Facts = (), m
     """Write the page of an evaluation of answers.
 
     Args:
-        facts: what was given, for the page's head; those without a value are left out.
-        model: whose learning curves are shown, where it is a run folder or the best model in one.
+        facts: inputs and settings for the page's head; those without a value are left out.
+        model: a run folder, or the best model in one, whose learning curves are shown.
     """
     write_text(path, render(page_of(result, facts=facts, model=model)))
 
@@ -81,7 +81,7 @@ def _score_cards(analysis: Analysis, note: str) -> Iterator[Card]:
 
 
 def _curves(model: str | None) -> tuple[str | None, list[str]]:
-    """The learning curves of the run that a model is of, and a sentence where they cannot be drawn."""
+    """The learning curves of the model's run, and a sentence where they cannot be drawn."""
     if model is None:
         return None, []
     try:
