@@ -31,9 +31,8 @@ from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temper
 from qakit.spans.scores import QuestionScores, read_scores
 from qakit.tasks.base import Models
 from qakit.tasks.questions.evaluation import References, references_of
-from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS
-from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, load_models, read_paragraphs
 from qakit.tasks.registry import QUESTIONS
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

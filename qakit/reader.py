@@ -10,10 +10,10 @@ import torch
 
 from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
-from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
+from qakit.io import surrogate_fault
 from qakit.modeling.loading import BUNDLED_MODEL, load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, wrap_model
 from qakit.tasks.base import Task

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.config import DecodingSettings
-from qakit.data.brackets import CLOSING_OF, OPENING_OF, halves
+from qakit.data.brackets import CLOSING_OF, OPENING_OF, unpaired
 from qakit.data.predictions import PredictedAnswer
 from qakit.spans.decoding import Spans, decode_batch
 from qakit.spans.token_scores import TokenScores
@@ -197,7 +197,7 @@ def repair_brackets(context: str, answer: PredictedAnswer) -> PredictedAnswer:
     # Right answers of DRCD are never unbalanced, so moving an edge inside the text can only help; appending a character
     # that the text does not have there, as contest solutions do, cannot.
     start, end = answer.start, answer.end
-    opened, closed = halves(context, start, end)
+    opened, closed = unpaired(context, start, end)
     for place in closed:
         found = context.rfind(OPENING_OF[context[place]], max(0, start - _NEAR), start)
         if found >= 0:
@@ -211,7 +211,7 @@ def repair_brackets(context: str, answer: PredictedAnswer) -> PredictedAnswer:
         elif place == start:
             start += 1
     start, end = trim(context, start, end)
-    if (start, end) == (answer.start, answer.end) or start >= end or any(halves(context, start, end)):
+    if (start, end) == (answer.start, answer.end) or start >= end or any(unpaired(context, start, end)):
         return answer
     return answer._replace(text=context[start:end], start=start, end=end)
 

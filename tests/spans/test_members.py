@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from qakit.errors import ConfigError, DataError
-from qakit.spans.members import Members
-from qakit.spans.members import open_members as open_any
+from qakit.spans.ensembling import Members
+from qakit.spans.ensembling import open_members as open_any
 from qakit.spans.scores import check_same_questions, open_scores, write_scores
 from tests.spans.cases import INFO, question_scores, token_scores
 from tests.spans.test_scores import written

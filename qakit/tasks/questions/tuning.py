@@ -19,9 +19,8 @@ from qakit.spans.decoding import decode_batch
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset
 from qakit.tasks.questions.reading import read_answers
-from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.questions.two_stage import Answered, answer_dataset, best_jointly, choose_paragraphs, read_paragraphs
 
 if TYPE_CHECKING:
     from qakit.modeling.models import LoadedModel
