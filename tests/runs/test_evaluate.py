@@ -154,7 +154,7 @@ def test_one_thing_is_scored_at_a_time(given: dict[str, Any]):
 def test_metric_and_details_are_checked_before_anything_is_read(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"unknown metric 'hw8' \(did you mean hw7\?\)"):
         evaluate(EvaluateRequest(pred=tmp_path / "none.csv", metric="hw8"), CONFIG)
-    with pytest.raises(ConfigError, match=r"d\.txt: cannot tell the format"):
+    with pytest.raises(ConfigError, match=r"d\.txt: the name must end in \.csv"):
         evaluate(EvaluateRequest(pred=tmp_path / "none.csv", details=tmp_path / "d.txt"), CONFIG)
 
 
