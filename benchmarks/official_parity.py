@@ -26,7 +26,7 @@ from qakit.tasks.questions.evaluation import references_of  # noqa: E402
 from qakit.tasks.questions.two_stage import load_models  # noqa: E402
 from qakit.tasks.registry import QUESTIONS  # noqa: E402
 from tests.metrics.official import RULES, file_scores  # noqa: E402
-from tests.metrics.test_official import FILES, SEED, make_pairs, read_questions  # noqa: E402
+from tests.metrics.test_official_rules import FILES, SEED, make_pairs, read_questions  # noqa: E402
 
 REAL = (("hw7/hw7_test.json", "hw7/hw7_test_gold.csv"), ("cmrc2018/cmrc2018_dev.json", None))
 Golds = Mapping[str, Sequence[str]]

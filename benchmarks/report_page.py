@@ -12,29 +12,20 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from qakit.data.formats import read_dataset
+from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Record
+from qakit.metrics.analysis import Slice
 from qakit.metrics.calibration import reliability_curve
-from qakit.metrics.presets import get_preset
-from qakit.report.error_report import (
-    Candidate,
-    Card,
-    Comparison,
-    Context,
-    Difference,
-    Estimate,
-    Fact,
-    Other,
-    Page,
-    Question,
-    Ranked,
-    SliceGroup,
-    SliceRow,
-    render,
-)
+from qakit.metrics.comparison import Comparison, Difference
+from qakit.metrics.intervals import Interval
+from qakit.metrics.presets import QuestionScore, get_preset
+from qakit.metrics.questions import QuestionResult, Reading
+from qakit.report.error_report import Card, Fact, Page, render
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the browser of the tests
 
@@ -42,7 +33,7 @@ from tests.report.browser import Tab, start_browser
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 NBEST = 10
-LENGTHS = ((1, 2), (3, 4), (5, 8), (9, 16), (17, 10**6))
+LENGTHS = {"1 to 2": (1, 2), "3 to 4": (3, 4), "5 to 8": (5, 8), "9 to 16": (9, 16), "17 and more": (17, 10**6)}
 WORDS = ("誰", "哪", "何", "什麼", "多少", "幾")
 VIEWS = {"wide": (1280, 900), "phone": (390, 844)}
 
@@ -61,84 +52,93 @@ def moved(record: Record, random_: random.Random) -> tuple[int, int]:
     return start, min(length, start + random_.randint(1, 12))
 
 
-def question_of(record: Record, number: int, place: dict[str, int], random_: random.Random) -> Question:
+def question_of(record: Record, number: int, random_: random.Random) -> QuestionResult:
     context = record.context
     spans = [moved(record, random_) for _ in range(NBEST)]
     weights = sorted((random_.random() ** 4 for _ in spans), reverse=True)
-    shares = [round(weight / sum(weights), 4) for weight in weights]
-    (start, end), text = spans[0], context[spans[0][0] : spans[0][1]]
+    answers = tuple(
+        PredictedAnswer(context[start:end], start, end, weight, round(weight / sum(weights), 4))
+        for (start, end), weight in zip(spans, weights, strict=True)
+    )
+    (start, end), text = spans[0], answers[0].text
     score = get_preset("drcd").score(text, record.references)
     gold = record.span
     is_near = start < gold.end and gold.start < end
-    windows = range(0, max(1, len(context) - 128), 256)
-    return Question(
+    windows = tuple((first, min(first + 384, len(context))) for first in range(0, max(1, len(context) - 128), 256))
+    slices = {"length_of_the_answer": next(name for name, (_, most) in LENGTHS.items() if len(gold.text) <= most)}
+    if word := next((word for word in WORDS if word in record.question), None):
+        slices["question_word"] = word
+    return QuestionResult(
         id=f"{record.id}-{number}" if number else record.id,
         question=record.question,
         references=tuple(record.references),
         prediction=text,
-        verdict="right" if score.em else "boundary" if is_near else "wrong span",
         em=100 * score.em,
         f1=100 * score.f1,
-        confidence=shares[0],
-        slices=(
-            next(row for row, (_, most) in enumerate(LENGTHS) if len(gold.text) <= most),
-            next((row for row, word in enumerate(WORDS) if word in record.question), None),
-        ),
-        candidates=(Candidate(place[context]),),
-        read=0,
+        verdict="right" if score.em else "boundary" if is_near else "wrong span",
+        paragraphs=record.paragraphs,
         relevant=0,
+        read=0,
         gold_spans=tuple((answer.start, answer.end) for answer in record.answers),
         span=(start, end),
-        ranked=tuple(Ranked(*span, share) for span, share in zip(spans, shares, strict=True)),
-        windows=tuple((first, min(first + 384, len(context))) for first in windows),
-        others=(Other(gold.text, 100.0) if random_.random() < 0.55 else Other("", 0.0),),
+        reachable=True,
+        reading=Reading(0, context, answers, windows),
+        slices=slices,
     )
 
 
-def slice_group(name: str, labels: list[str], questions: list[Question], number: int) -> SliceGroup:
-    rows = []
-    for row, label in enumerate(labels):
-        inside = [question for question in questions if question.slices[number] == row]
+def slices_of(dimension: str, labels: Iterable[str], questions: list[QuestionResult]) -> Iterator[Slice]:
+    for label in labels:
+        inside = [question for question in questions if question.slices.get(dimension) == label]
         em = statistics.fmean(question.em for question in inside)
         spread = 98 * (em / 100 * (1 - em / 100) / len(inside)) ** 0.5 * 2
         f1 = statistics.fmean(question.f1 for question in inside)
-        rows.append(SliceRow(label, len(inside), Estimate(em, max(0, em - spread), min(100, em + spread)), f1))
-    return SliceGroup(name, tuple(rows))
+        around = Interval(em, max(0, em - spread), min(100, em + spread))
+        yield Slice(dimension, label, len(inside), around, Interval(f1, f1, f1))
+
+
+def comparison_of(questions: list[QuestionResult], random_: random.Random) -> Comparison:
+    """With a system that gets 55 % right."""
+    right = {question.id: random_.random() < 0.55 for question in questions}
+    return Comparison(
+        name="other.json",
+        missing=0,
+        other={},
+        differences={"em": Difference(Interval(1.2, -0.4, 2.9), 0.14)},
+        only_this=0,
+        only_other=0,
+        mcnemar=0.14,
+        predictions={question.id: question.references[0] if right[question.id] else "" for question in questions},
+        per_question={id_: QuestionScore(float(is_right), float(is_right)) for id_, is_right in right.items()},
+    )
 
 
 def page_of(records: tuple[Record, ...], count: int, curves: str | None) -> Page:
     random_ = random.Random(1)
-    contexts = list(dict.fromkeys(record.context for record in records))
-    place = {context: number for number, context in enumerate(contexts)}
-    titles = {record.context: record.paragraphs[0].title for record in records}
     questions = [
-        question_of(records[number % len(records)], number // len(records), place, random_) for number in range(count)
+        question_of(records[number % len(records)], number // len(records), random_) for number in range(count)
     ]
     em = statistics.fmean(question.em for question in questions)
     f1 = statistics.fmean(question.f1 for question in questions)
     right = [question.em / 100 for question in questions]
-    lengths = ["1 to 2", "3 to 4", "5 to 8", "9 to 16", "17 and more"]
     return Page(
         title="Error report: DRCD_dev.json",
         questions=tuple(questions),
-        contexts=tuple(Context(context, titles[context]) for context in contexts),
         facts=(Fact("Data", "DRCD_dev.json"), Fact("Model", "none: references, perturbed"), Fact("Metric", "drcd")),
         cards=(
-            Card("EM", Estimate(em, em - 1.6, em + 1.7), "end to end"),
-            Card("F1", Estimate(f1, f1 - 1.4, f1 + 1.5), "end to end"),
-            Card("Human agreement", Estimate(84.2, 82.9, 85.4), "each annotator against the others"),
-            Card("ECE", Estimate(12.34), "15 bins"),
+            Card("EM", em, Interval(em, em - 1.6, em + 1.7), "end to end"),
+            Card("F1", f1, Interval(f1, f1 - 1.4, f1 + 1.5), "end to end"),
+            Card("Human agreement", 84.2, Interval(84.2, 82.9, 85.4), "each annotator against the others"),
+            Card("ECE", 12.34, note="15 bins"),
         ),
-        overall=Estimate(em, em - 1.6, em + 1.7),
+        overall=Interval(em, em - 1.6, em + 1.7),
         slices=(
-            slice_group("Length of the answer", lengths, questions, 0),
-            slice_group("Question word", list(WORDS), questions, 1),
+            *slices_of("length_of_the_answer", LENGTHS, questions),
+            *slices_of("question_word", WORDS, questions),
         ),
         curves=curves,
-        reliability=tuple(reliability_curve([one.confidence for one in questions], right)),
-        comparisons=(
-            Comparison("other.json", (Difference("EM", Estimate(1.2, -0.4, 2.9), 0.14),), "no better, no worse"),
-        ),
+        reliability=tuple(reliability_curve([one.probability or 0.0 for one in questions], right)),
+        comparisons=(comparison_of(questions, random_),),
         notes=("Intervals: 95 %, bootstrap over paragraphs.",),
     )
 

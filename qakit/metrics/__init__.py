@@ -1,1 +1,4 @@
-"""Scoring of predicted answers against reference answers."""
+"""Scores of predictions against references, and their analysis.
+
+In: predicted and reference texts, intents or tags. Out: scores, intervals, verdicts, slices, comparisons.
+"""

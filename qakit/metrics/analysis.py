@@ -1,4 +1,4 @@
-"""What an evaluation says of all its questions together: scores with intervals, slices, losses, calibration."""
+"""Analysis of all questions of an evaluation: scores with intervals, slices, losses, calibration, human agreement."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the probabilities of answers can be trusted, over the answers that have one.
+    """Agreement of probabilities with the share of right answers, over the answers that have one.
 
     `error` is the expected calibration error in percent; `curve` its bins.
     """
@@ -50,7 +50,7 @@ class Calibration:
 class Analysis:
     """Scores by one preset and the questions behind them, in the same order; all figures in percent.
 
-    What is costly is worked out when it is first asked for.
+    Costly parts are computed on first use and kept.
     """
 
     metric: str
@@ -59,7 +59,7 @@ class Analysis:
 
     @property
     def groups(self) -> list[str]:
-        """What is drawn as one for intervals, a question each."""
+        """The bootstrap group of each question."""
         return [question.group for question in self.questions]
 
     @cached_property
@@ -93,12 +93,12 @@ class Analysis:
 
     @cached_property
     def losses(self) -> dict[str, float]:
-        """The share of questions lost to each cause; with EM they are 100."""
+        """The share of questions lost to each cause, in percent; with EM they add up to 100."""
         return losses(question.verdict for question in self.questions)
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """None where no answer has a probability."""
+        """Calibration of the answers that have a probability; None where none has."""
         known = [(question.probability, question.em / 100.0) for question in self.questions]
         sure = [(probability, right) for probability, right in known if probability is not None]
         if not sure:
@@ -108,7 +108,7 @@ class Analysis:
 
     @cached_property
     def human(self) -> Agreement | None:
-        """What annotators score against each other; None where no question has two answers."""
+        """Human agreement; None where no question has two answers."""
         golds: Mapping[str, Sequence[str]] = {question.id: question.references for question in self.questions}
         return agreement(golds, {question.id: question.group for question in self.questions}, self.metric)
 
@@ -116,7 +116,7 @@ class Analysis:
         return [[question.em for question in self.questions], [question.f1 for question in self.questions]]
 
     def summary(self) -> dict[str, Any]:
-        """As JSON, without the questions."""
+        """The analysis without its questions, as JSON."""
         summary: dict[str, Any] = {
             "em": self.scores.em,
             "f1": self.scores.f1,
@@ -139,19 +139,15 @@ class Analysis:
         return summary | {"slices": slices}
 
 
-def _bounds(em: Interval, f1: Interval) -> dict[str, list[float]]:
-    return {"em_interval": [em.low, em.high], "f1_interval": [f1.low, f1.high]}
-
-
 def agreement(
     golds: Mapping[str, Sequence[str]], groups: Mapping[str, Hashable], metric: str, *, confidence: float = 0.95
 ) -> Agreement | None:
-    """What annotators score by a preset, each against the others; None where no question has two answers.
+    """Score annotators by a preset, each against the others; None where no question has two answers.
 
-    A model is scored against one answer more than an annotator, which lowers the annotators' score by a little.
+    A model is scored against one answer more than an annotator, so annotators come out a little too low.
 
     Args:
-        groups: what each question belongs to, such as its paragraph.
+        groups: the bootstrap group of each question, such as its paragraph.
     """
     preset = get_preset(metric)
     several = {id_: answers for id_, answers in golds.items() if len(answers) > 1}
@@ -166,3 +162,7 @@ def agreement(
         f1.append(100.0 * fmean(score.f1 for score in scores))
     of_em, of_f1 = bootstrap_each([em, f1], [groups[id_] for id_ in several], confidence=confidence)
     return Agreement(of_em, of_f1, len(several))
+
+
+def _bounds(em: Interval, f1: Interval) -> dict[str, list[float]]:
+    return {"em_interval": [em.low, em.high], "f1_interval": [f1.low, f1.high]}

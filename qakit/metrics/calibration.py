@@ -1,4 +1,4 @@
-"""Whether answers that are said to be right with a probability of 0.7 are right in 70 of 100 cases."""
+"""Calibration of probabilities: of the answers with probability 0.7, 70 in 100 should be right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +25,14 @@ class Bin:
 
 
 def reliability_curve(probabilities: Sequence[float], right: Sequence[float], *, bins: int = BINS) -> list[Bin]:
-    """How often answers are right, by their probability, in bins of equal width of which empty ones are left out.
+    """The reliability curve: the share of right answers in bins of probability of equal width; empty bins are left out.
 
     Args:
         probabilities: in [0, 1], one an answer.
         right: 1 for an answer that is right, 0 for one that is not, or a score between.
     """
     sure, score = np.array(probabilities, dtype=np.float64), np.array(right, dtype=np.float64)
+    # Bins are closed above: a probability of k / bins is in bin k - 1. One of 0 would fall below the first.
     place = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
     totals = np.bincount(place, minlength=bins)
     sums = zip(np.bincount(place, sure, bins).tolist(), np.bincount(place, score, bins).tolist(), strict=True)
@@ -43,9 +44,9 @@ def reliability_curve(probabilities: Sequence[float], right: Sequence[float], *,
 
 
 def expected_calibration_error(probabilities: Sequence[float], right: Sequence[float], *, bins: int = BINS) -> float:
-    """How far probability and share of right answers are apart, in percent, the mean over the bins of the curve.
+    """Expected calibration error in percent: the mean gap, over the bins, of probability and share of right answers.
 
-    Each bin counts by the number of its answers (Guo et al., 2017, equation 3). 0 without an answer.
+    Each bin is weighted by the number of its answers (Guo et al., 2017, equation 3). 0 without answers.
     """
     gaps = [one.total * abs(one.probability - one.right) for one in reliability_curve(probabilities, right, bins=bins)]
     return sum(gaps) / max(1, len(probabilities))

@@ -1,4 +1,4 @@
-"""Whether one system is better than another on the same questions, or only happened to score higher."""
+"""Paired comparison of two systems on the same questions: bootstrap of the difference and McNemar's test."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """This system's mean score less the other's, in percent, and the p-value of there being none (two-sided)."""
+    """This system's mean score minus the other's, in points, and the two-sided p-value of no difference."""
 
     interval: Interval
     p_value: float
@@ -34,11 +34,11 @@ class Comparison:
         name: the other system.
         missing: questions without a prediction of the other system; each scores 0.
         other: its mean scores by name, in percent.
-        differences: by how much this one's are higher: paired bootstrap over groups of questions. The first score tells
-            right from wrong.
+        differences: this one's minus the other's, by paired bootstrap over groups of questions. By the first score a
+            question is right or wrong.
         only_this, only_other: questions that only the one, or only the other, gets right.
         mcnemar: p-value of McNemar's exact test on these two counts.
-        predictions, per_question: what the other system answered and its score, by question, where that is kept.
+        predictions, per_question: the other system's answers and their scores, by question, where they are kept.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """What it means: by both tests of what is right, as each can be fooled where the other is not."""
+        """The outcome in one sentence; a difference is claimed only where both tests find it."""
         score, difference = next(iter(self.differences.items()))
         mean, low, high = difference.interval
         by = f"{shown_name(score)} {mean:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, McNemar p = {self.mcnemar:.2g}"
@@ -80,7 +80,7 @@ class Comparison:
 
 
 def shown_name(score: str) -> str:
-    """How a score is called in texts."""
+    """A score's name in texts: `EM`, `joint accuracy`."""
     return score.upper() if score in ("em", "f1") else score.replace("_", " ")
 
 
@@ -98,7 +98,7 @@ def compare(
     Args:
         this, other: their scores of the same questions in the same order, in [0, 1], by the names of the scores; by the
             first a question is right or wrong.
-        groups: what each question belongs to, such as its paragraph.
+        groups: the bootstrap group of each question, such as its paragraph.
     """
     columns = {
         score: [100.0 * (a - b) for a, b in zip(scores, other[score], strict=True)] for score, scores in this.items()
@@ -127,9 +127,9 @@ def _difference(column: Sequence[float], drawn: np.ndarray[Any, np.dtype[np.floa
 
 
 def mcnemar(only_this: int, only_other: int) -> float:
-    """The p-value of McNemar's exact test: that a fair coin falls at least as unevenly (McNemar, 1947; two-sided).
+    """The two-sided p-value of McNemar's exact test: a fair coin falls at least as unevenly (McNemar, 1947).
 
-    Questions that both systems, or neither, get right say nothing. Questions are taken as independent of each other.
+    Questions that both systems get right, or both wrong, do not count. Questions are taken as independent.
 
     Example:
         >>> mcnemar(5, 0)

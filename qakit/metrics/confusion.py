@@ -1,4 +1,4 @@
-"""Which classes are taken for which others."""
+"""Confusions: counts of (right, predicted) pairs of classes, and the commonest errors among them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Confusion(NamedTuple):
-    """How often one class was taken for another; `total` is how often it is right, predicted or not."""
+    """Times that class `gold` was predicted as another one; `total` counts all records of that class."""
 
     gold: str
     predicted: str
@@ -15,11 +15,11 @@ class Confusion(NamedTuple):
 
 
 Counts = Counter[tuple[str, str]]
-"""How often each (right, predicted) pair of classes was seen."""
+"""The number of times that each (right, predicted) pair of classes occurred."""
 
 
 def confusions(counts: Counts) -> list[Confusion]:
-    """The pairs of different classes, the commonest first; of equals the one that comes first in the alphabet."""
+    """The errors, the commonest first; ties in alphabetical order."""
     totals: Counter[str] = Counter()
     for (gold, _), count in counts.items():
         totals[gold] += count
@@ -39,5 +39,5 @@ def most_confused(counts: Counts, limit: int) -> list[str]:
 
 
 def count_pairs(golds: Iterable[str], predicted: Iterable[str]) -> Counts:
-    """The pairs of classes at the same places."""
+    """Count the pairs of right and predicted class, record by record."""
     return Counter(zip(golds, predicted, strict=True))

@@ -1,4 +1,4 @@
-"""How far a mean score may be off: bootstrap intervals over groups of questions that belong together.
+"""Bootstrap intervals of mean scores, over groups of questions that belong together.
 
 Questions on one paragraph are not independent: a hard paragraph is hard for all of them. So paragraphs are drawn,
 each with all its questions (the cluster bootstrap: Davison and Hinkley, 1997, section 3.8), and the percentiles of the
@@ -18,7 +18,7 @@ _FEWEST, _MOST = 1_000, 10_000
 
 
 class Interval(NamedTuple):
-    """A mean, and between which values it lies with the confidence asked for; on the scale of the scores."""
+    """A mean and the ends of its confidence interval, on the scale of the scores."""
 
     mean: float
     low: float
@@ -57,7 +57,7 @@ def bootstrap_each(
     resamples: int | None = None,
     seed: int = 0,
 ) -> list[Interval]:
-    """As `bootstrap`, of several scores of the same questions, all over the same draws.
+    """As `bootstrap`, for several scores of the same questions, over the same draws.
 
     Args:
         columns: a score a question; NaN where a question does not count, such as one outside a slice. Groups are drawn

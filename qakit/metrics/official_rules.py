@@ -1,4 +1,4 @@
-"""What the official scripts do to strings: normalise them, cut them into segments, count the segments two share."""
+"""String rules of the official scripts: normalisation, segmentation, and counts of shared segments."""
 
 import re
 import string
@@ -90,7 +90,7 @@ def _words(run: str) -> tuple[str, ...]:
 
 
 def bag(predicted: Sequence[str], gold: Sequence[str]) -> int:
-    """How many segments both have, each counted as often as both have it."""
+    """Number of shared segments, as multisets: each counts as often as both have it."""
     return sum((Counter(predicted) & Counter(gold)).values())
 
 

@@ -1,4 +1,4 @@
-"""Where texts stand in a paragraph, and how two spans of it stand to each other."""
+"""Places of a text in a paragraph, and the overlap of two spans."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ Span = tuple[int, int]
 
 
 def places(text: str, context: str) -> list[Span]:
-    """Every place of a text in a context; where there is none, those at which ASCII commas alone differ.
+    """Every place of a text in a context; where it has none, places that differ in ASCII commas only.
 
     HW7 deletes these commas, from right answers and predictions alike.
 
@@ -27,11 +27,11 @@ def places(text: str, context: str) -> list[Span]:
     return [(kept[start], kept[start + len(sought) - 1] + 1) for start in occurrences(sought, bare)] if sought else []
 
 
-def shared(one: Span, other: Span) -> int:
+def overlap(one: Span, other: Span) -> int:
     """Characters that two spans have in common; below 1 where they have none."""
     return min(one[1], other[1]) - max(one[0], other[0])
 
 
 def nearest(spans: Sequence[Span], golds: Sequence[Span]) -> Span | None:
-    """The span that shares most with a right one, or is the least far from one; of equal ones the first."""
-    return max(spans, key=lambda span: max((shared(span, gold) for gold in golds), default=0), default=None)
+    """The span that overlaps a right one most, or is closest to one; ties go to the first."""
+    return max(spans, key=lambda span: max((overlap(span, gold) for gold in golds), default=0), default=None)

@@ -47,14 +47,14 @@ class Preset:
     """One scoring rule.
 
     Attributes:
-        name: what `--metric` takes.
+        name: the value of `--metric`.
         description: one line for the user; names the official rule and where this one differs.
-        normalise: what is compared of a text.
+        normalise: the part of a text that is compared.
         segments: cuts a normalised text into the units of F1.
-        shared: how many segments two lists of them share.
+        shared: the number of segments that two lists share.
         first_only: only the first reference counts, instead of the best one.
         empties_agree: F1 is 1 where neither side has a segment; the older scripts give 0, as nothing is shared.
-        drops_empty: a reference of which normalisation leaves nothing counts only where no other is left.
+        drops_empty: references that are empty once normalised are ignored where another one is left.
         totals: what else the script reports (`Scores.extra`), from the scores of the questions and their references.
     """
 
@@ -128,10 +128,10 @@ class Scores:
 
 
 def get_preset(metric: str) -> Preset:
-    """The preset of that name.
+    """The preset with that name.
 
     Raises:
-        ConfigError: there is none; the message lists the names.
+        ConfigError: no preset has it; the message lists the names.
     """
     if metric in PRESETS:
         return PRESETS[metric]
@@ -139,7 +139,7 @@ def get_preset(metric: str) -> Preset:
 
 
 def evaluate(predictions: Mapping[str, str], golds: Mapping[str, Sequence[str]], metric: str) -> Scores:
-    """The score of `predictions` on all questions in `golds`.
+    """Score predictions on all questions in `golds`.
 
     A question without a prediction scores 0 and counts. So it is in evaluate-v1.1.py and cmrc2018_evaluate.py; the
     ADL 2021 eval.py leaves such a question out of the mean, and evaluate-v2.0.py leaves it out or fails. Predictions
@@ -162,7 +162,7 @@ def evaluate(predictions: Mapping[str, str], golds: Mapping[str, Sequence[str]],
         question: preset.score(predictions[question], references) if question in predictions else _MISSING
         for question, references in golds.items()
     }
-    em, f1 = _percent(per_question.values())
+    em, f1 = _means(per_question.values())
     return Scores(
         em=em,
         f1=f1,
@@ -173,13 +173,13 @@ def evaluate(predictions: Mapping[str, str], golds: Mapping[str, Sequence[str]],
     )
 
 
-def _percent(scores: Collection[QuestionScore]) -> tuple[float, float]:
+def _means(scores: Collection[QuestionScore]) -> tuple[float, float]:
     """Mean EM and F1 in percent, summed in order as the scripts do."""
     return 100 * sum(score.em for score in scores) / len(scores), 100 * sum(score.f1 for score in scores) / len(scores)
 
 
 def _cmrc_average(per_question: _PerQuestion, golds: _Golds) -> dict[str, float]:
-    em, f1 = _percent(per_question.values())
+    em, f1 = _means(per_question.values())
     return {"average": (em + f1) / 2}
 
 
@@ -190,7 +190,7 @@ def _squad2_groups(per_question: _PerQuestion, golds: _Golds) -> dict[str, float
     totals: dict[str, float] = {}
     for name, scores in groups.items():
         if scores:
-            totals[f"{name}_exact"], totals[f"{name}_f1"] = _percent(scores)
+            totals[f"{name}_exact"], totals[f"{name}_f1"] = _means(scores)
             totals[f"{name}_total"] = len(scores)
     return totals
 
@@ -281,7 +281,7 @@ DEFAULT_PRESET: Mapping[str, str] = MappingProxyType(
 
 
 def default_preset(dataset: Dataset) -> str:
-    """The preset that a dataset is scored with when nobody names one.
+    """The preset for a dataset when the user names none.
 
     It is its schema's; `squad2` where some question has no answer; and `cmrc` for data in SQuAD's layout that is
     mostly Chinese, as SQuAD's own rule splits at spaces and so takes a Chinese answer for a single word.

@@ -1,4 +1,4 @@
-"""All that an evaluation knows of one question: from it come rows, slices, losses and the report."""
+"""Result of one question: scores, verdict, places of answers, slices. Rows, losses and the report come from it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Paragraph, Record
 from qakit.metrics.places import Span, nearest, places
 from qakit.metrics.presets import QuestionScore
-from qakit.metrics.slices import DIMENSIONS, Shape, labels
+from qakit.metrics.slices import DIMENSIONS, Features, labels
 from qakit.metrics.verdicts import Evidence, verdict_of
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a model came to its answer: what models and scores files tell, and files of predictions do not.
+    """The reading behind an answer, known of models and scores files but not of prediction files.
 
     Attributes:
         candidate: position of the paragraph that was read.
@@ -33,7 +33,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
-    """One question, what counts as right, what was predicted and what came of it.
+    """A question with its references, prediction, scores and verdict.
 
     Attributes:
         question: None where only a file of right answers is known.
@@ -42,13 +42,13 @@ class QuestionResult:
         em, f1: in percent.
         verdict: one of `qakit.metrics.verdicts.VERDICTS`.
         paragraphs: the candidates; of a scores file without data the one that was read; otherwise none.
-        relevant: position of the paragraph that holds the answer: the data's word, or where a right text was found.
-        read: position of the paragraph that was read: the model's word, or where the predicted text was found.
+        relevant: position of the paragraph that holds the answer: as the data says, or where a right text was found.
+        read: position of the paragraph that was read: as the model says, or where the predicted text was found.
         gold_spans: places of right answers in the relevant paragraph.
         span: place of the prediction in the paragraph that was read.
         reachable: whether a right answer is among the spans that the model chooses from; None where that is not known,
             or the relevant paragraph was not read.
-        reading: how the model came to it.
+        reading: n-best list and windows, where known.
         slices: the label of each of `qakit.metrics.slices.DIMENSIONS` that is known.
     """
 
@@ -70,7 +70,7 @@ class QuestionResult:
 
     @property
     def group(self) -> str:
-        """What is drawn as one where intervals are bootstrapped: the paragraph, or the question alone."""
+        """The bootstrap group: the text of the paragraph, or the question alone."""
         place = self.relevant if self.relevant is not None else self.read
         if place is None:
             return f"question {self.id}" if not self.paragraphs else self.paragraphs[0].text
@@ -78,7 +78,7 @@ class QuestionResult:
 
     @property
     def probability(self) -> float | None:
-        """That of the answer in its paragraph, in [0, 1]; None for "no answer", which has none, and where unknown."""
+        """Probability of the answer in its paragraph, in [0, 1]; None for "no answer" and where unknown."""
         best = self.reading.answers[0] if self.reading and self.reading.answers else None
         return best.probability if best and best.text else None
 
@@ -118,10 +118,10 @@ def question_result(
     reading: Reading | None = None,
     reaches: Callable[[Span], bool] | None = None,
 ) -> QuestionResult:
-    """What became of one question.
+    """Judge one question: find its answers in the paragraphs, give it a verdict and its slices.
 
     Args:
-        references: what it was scored against; not the record's own answers where a file of right answers was given.
+        references: the texts it was scored against; with `--gold` these are not the record's own answers.
         record: the question itself, where it is known.
         reaches: whether a place of the paragraph that was read is a span that the model could have chosen.
     """
@@ -141,7 +141,7 @@ def question_result(
         span=evidence.span,
         reachable=evidence.reachable,
         reading=reading,
-        slices=labels(_shape(record, evidence, paragraphs, reading)),
+        slices=labels(_features(record, evidence, paragraphs, reading)),
     )
 
 
@@ -154,7 +154,7 @@ def _gathered(
     *,
     is_right: bool,
 ) -> tuple[tuple[Paragraph, ...], Evidence]:
-    """The paragraphs, and what is known of the places of prediction and right answers in them."""
+    """The paragraphs, and the places of prediction and right answers in them."""
     paragraphs, read = _paragraphs(record, reading)
     relevant = _relevant(record, references, paragraphs, first=read)
     golds = _gold_spans(record, references, paragraphs, relevant)
@@ -168,12 +168,12 @@ def _gathered(
     return paragraphs, Evidence(prediction, tuple(references), is_right, relevant, read, golds, span, reachable)
 
 
-def _shape(
+def _features(
     record: Record | None, evidence: Evidence, paragraphs: Sequence[Paragraph], reading: Reading | None
-) -> Shape:
-    """What slices are told by."""
+) -> Features:
+    """The properties by which slices are formed."""
     relevant = evidence.relevant
-    return Shape(
+    return Features(
         record.question if record else None,
         evidence.references,
         len(record.paragraphs) if record else None,
@@ -184,7 +184,7 @@ def _shape(
 
 
 def _paragraphs(record: Record | None, reading: Reading | None) -> tuple[tuple[Paragraph, ...], int | None]:
-    """The paragraphs that are known, and which of them was read."""
+    """The known paragraphs, and the position of the one that was read."""
     if record:
         only = 0 if len(record.paragraphs) == 1 else None
         return record.paragraphs, reading.candidate if reading else only
@@ -194,10 +194,10 @@ def _paragraphs(record: Record | None, reading: Reading | None) -> tuple[tuple[P
 def _relevant(
     record: Record | None, references: Sequence[str], paragraphs: Sequence[Paragraph], *, first: int | None = None
 ) -> int | None:
-    """The paragraph that holds the answer: the data's word, otherwise one that holds a right text.
+    """Position of the paragraph with the answer: as the data says, otherwise the first that holds a right text.
 
     Args:
-        first: which to look into first.
+        first: position of the paragraph to search first.
     """
     if record and record.relevant is not None:
         return record.relevant
@@ -208,7 +208,7 @@ def _relevant(
 def _gold_spans(
     record: Record | None, references: Sequence[str], paragraphs: Sequence[Paragraph], relevant: int | None
 ) -> tuple[Span, ...]:
-    """Where the right answers stand in the relevant paragraph: at the data's places, otherwise wherever they do."""
+    """Places of the right answers in the relevant paragraph: the data's own, otherwise all places of their texts."""
     if relevant is None:
         return ()
     told = [
@@ -223,7 +223,7 @@ def _gold_spans(
 def _found(
     prediction: str, paragraphs: Sequence[Paragraph], relevant: int | None, golds: Sequence[Span]
 ) -> tuple[int | None, Span | None]:
-    """The paragraph and the place that a predicted text is likeliest of: the relevant one's, near the right answer."""
+    """Locate a predicted text: first in the relevant paragraph, there at the place nearest to a right answer."""
     for place in sorted(range(len(paragraphs)), key=lambda place: place != relevant):
         found = nearest(places(prediction, paragraphs[place].text), golds if place == relevant else ())
         if found:

@@ -1,4 +1,4 @@
-"""Groups of questions that are alike: each question has one label in every dimension that is known of it.
+"""Slices: groups of like questions. A question has one label in each dimension that is known of it.
 
 The rules are light on purpose, so that the same data has the same slices on every machine: no words are segmented.
 """
@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from qakit.metrics.places import Span, places, shared
+from qakit.metrics.places import Span, overlap, places
 
 NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What slices are made of; None, or nothing, where it is not known.
+class Features:
+    """The properties of a question by which slices are formed; None or empty where unknown.
 
     Attributes:
         candidates: number of the question's paragraphs.
@@ -74,18 +74,18 @@ _CLAUSE = re.compile("[，。；！？]|, |; ")
 _LONG = 13  # characters: few names and figures are as long
 
 
-def _question_word(shape: Shape) -> str | None:
-    if shape.question is None:
+def _question_word(features: Features) -> str | None:
+    if features.question is None:
         return None
-    return next((name for name, pattern in _QUESTION_WORDS.items() if pattern.search(shape.question)), "other")
+    return next((name for name, pattern in _QUESTION_WORDS.items() if pattern.search(features.question)), "other")
 
 
-def _answer_type(shape: Shape) -> str | None:
-    """What kind of thing the first reference is, by its characters, and where these do not tell by the question."""
-    text = shape.answer.strip()
+def _answer_type(features: Features) -> str | None:
+    """Kind of the first reference, by its characters; where these are not enough, by the question."""
+    text = features.answer.strip()
     if not text:
         return NO_ANSWER
-    asked = _question_word(shape)
+    asked = _question_word(features)
     is_number = bool(_BEGINS_WITH_NUMBER.match(text) and _NUMBER.fullmatch(text))
     is_time = bool((len(text) < _LONG and _TIME.fullmatch(text)) or (_MONTH.search(text) and asked == "when"))
     holds = {
@@ -101,7 +101,7 @@ def _answer_type(shape: Shape) -> str | None:
 
 
 def _stepped(steps: Sequence[int], unit: str = "") -> tuple[Callable[[int], str], list[str]]:
-    """How to name the step of a number, each including its upper bound, and all names in order."""
+    """A function that names the step of a number, and all names in order; upper bounds are inclusive."""
     bounds = [0, *steps]
     names = [
         f"{low + 1} to {high}" if high > low + 1 else str(high) for low, high in zip(bounds, steps, strict=False)
@@ -116,46 +116,46 @@ _candidate_step, _CANDIDATE_STEPS = _stepped((1, 2, 3, 4, 6, 10))
 _QUARTERS = ("first quarter", "second quarter", "third quarter", "last quarter")
 
 
-def _answer_length(shape: Shape) -> str:
-    return _answer_step(len(shape.answer)) if shape.answer else NO_ANSWER
+def _answer_length(features: Features) -> str:
+    return _answer_step(len(features.answer)) if features.answer else NO_ANSWER
 
 
-def _context_length(shape: Shape) -> str | None:
-    return None if shape.context is None else _context_step(len(shape.context))
+def _context_length(features: Features) -> str | None:
+    return None if features.context is None else _context_step(len(features.context))
 
 
-def _position(shape: Shape) -> str | None:
+def _position(features: Features) -> str | None:
     """The quarter of the context that the middle of the answer is in."""
-    if not shape.context or not shape.gold_spans:
+    if not features.context or not features.gold_spans:
         return None
-    start, end = shape.gold_spans[0]
-    return _QUARTERS[min(3, 2 * (start + end) // len(shape.context))]
+    start, end = features.gold_spans[0]
+    return _QUARTERS[min(3, 2 * (start + end) // len(features.context))]
 
 
-def _candidates(shape: Shape) -> str | None:
-    return None if shape.candidates is None else _candidate_step(shape.candidates)
+def _candidates(features: Features) -> str | None:
+    return None if features.candidates is None else _candidate_step(features.candidates)
 
 
-def _occurrences(shape: Shape) -> str | None:
-    """How often the text of the first reference stands in the context."""
-    if shape.context is None or not shape.answer:
+def _occurrences(features: Features) -> str | None:
+    """Number of times that the first reference occurs in the context."""
+    if features.context is None or not features.answer:
         return None
-    count = len(places(shape.answer, shape.context))
+    count = len(places(features.answer, features.context))
     return ("not in the text", "once", "twice")[count] if count < 3 else "3 times or more"
 
 
-def _boundary(shape: Shape) -> str | None:
+def _boundary(features: Features) -> str | None:
     """Whether a window ends inside the answer."""
-    if not shape.windows or not shape.gold_spans:
+    if not features.windows or not features.gold_spans:
         return None
-    if len(shape.windows) == 1:
+    if len(features.windows) == 1:
         return "one window"
-    gold = shape.gold_spans[0]
-    cuts = any(0 < shared(window, gold) < gold[1] - gold[0] for window in shape.windows)
+    gold = features.gold_spans[0]
+    cuts = any(0 < overlap(window, gold) < gold[1] - gold[0] for window in features.windows)
     return "a window cuts the answer" if cuts else "no window cuts the answer"
 
 
-_RULES: Mapping[str, tuple[Callable[[Shape], str | None], Sequence[str]]] = MappingProxyType(
+_RULES: Mapping[str, tuple[Callable[[Features], str | None], Sequence[str]]] = MappingProxyType(
     {
         "answer_length": (_answer_length, (*_ANSWER_STEPS, NO_ANSWER)),
         "question_word": (_question_word, (*_QUESTION_WORDS, "other")),
@@ -174,7 +174,7 @@ DIMENSIONS: Mapping[str, Sequence[str]] = MappingProxyType({name: names for name
 """The labels of each dimension, in the order in which they are shown; lengths are in characters."""
 
 
-def labels(shape: Shape) -> dict[str, str]:
-    """The label of a question in each dimension that is known of it."""
-    found = {name: rule(shape) for name, (rule, _) in _RULES.items()}
+def labels(features: Features) -> dict[str, str]:
+    """The label of a question in each known dimension."""
+    found = {name: rule(features) for name, (rule, _) in _RULES.items()}
     return {name: label for name, label in found.items() if label is not None}

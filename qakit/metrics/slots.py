@@ -1,4 +1,4 @@
-"""Scores of tagged words: whole sentences, words, and the spans that the tags stand for, as seqeval counts them.
+"""Scores of slot tags: whole sentences, words, and spans as seqeval counts them.
 
 seqeval (Nakayama, 2018) follows CoNLL's script in its default mode, in which a span may begin with `I-`; in its strict
 mode, with the scheme IOB2, spans begin with `B-` alone.
@@ -24,12 +24,12 @@ def slot_scores(golds: Sequence[Tags], predicted: Sequence[Tags | None]) -> dict
         predicted: as many, or None where nothing was predicted: then all of the sentence is wrong.
 
     Raises:
-        ValueError: not as many tags, or sentences.
+        ValueError: numbers of tags, or of sentences, differ.
     """
     pairs = [(gold, () if tags is None else tags) for gold, tags in zip(golds, predicted, strict=True)]
     joint = [list(gold) == list(tags) for gold, tags in pairs]
     words = [one == other for gold, tags in pairs for one, other in zip(gold, tags or [""] * len(gold), strict=True)]
-    scores = {"joint_accuracy": _percent(sum(joint), len(joint)), "token_accuracy": _percent(sum(words), len(words))}
+    scores = {"joint_accuracy": percent(sum(joint), len(joint)), "token_accuracy": percent(sum(words), len(words))}
     if all(tag == "O" or (tag[:1] in _PREFIXES and tag[1:2] == "-") for pair in pairs for tags in pair for tag in tags):
         for prefix, spans_in in (("", spans), ("strict_", strict_spans)):
             found = [(set(spans_in(gold)), set(spans_in(tags))) for gold, tags in pairs]
@@ -65,7 +65,7 @@ def strict_spans(tags: Tags) -> list[Span]:
 
 
 def tagged_spans(tags: Tags, words: Sequence[str]) -> list[dict[str, str | int]]:
-    """What the tags of a sentence stand for, as JSON: kind, text, and the numbers of the first and the last word."""
+    """The spans of a sentence as JSON: kind, text, and the numbers of the first and the last word (inclusive)."""
     return [
         {"kind": kind, "text": " ".join(words[first : last + 1]), "first": first, "last": last}
         for kind, first, last in spans(tags)
@@ -74,15 +74,16 @@ def tagged_spans(tags: Tags, words: Sequence[str]) -> list[dict[str, str | int]]
 
 
 def _span_scores(found: Sequence[tuple[set[Span], set[Span]]]) -> dict[str, float]:
-    """Over all sentences; 0 where there is nothing to divide by."""
+    """Precision, recall and F1 of spans over all sentences, in percent."""
     right = sum(len(gold & predicted) for gold, predicted in found)
     of_gold, of_predicted = (sum(len(pair[side]) for pair in found) for side in (0, 1))
     return {
-        "precision": _percent(right, of_predicted),
-        "recall": _percent(right, of_gold),
-        "f1": _percent(2 * right, of_gold + of_predicted),
+        "precision": percent(right, of_predicted),
+        "recall": percent(right, of_gold),
+        "f1": percent(2 * right, of_gold + of_predicted),
     }
 
 
-def _percent(count: int, total: int) -> float:
+def percent(count: int, total: int) -> float:
+    """A share in percent; 0 of nothing."""
     return 100.0 * count / total if total else 0.0

@@ -1,10 +1,10 @@
-"""Where points are lost: every question gets exactly one verdict."""
+"""Verdicts: the one cause why a question is right or lost."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from qakit.metrics.places import Span, shared
+from qakit.metrics.places import Span, overlap
 
 RIGHT = "right"
 VERDICTS: Mapping[str, str] = MappingProxyType(
@@ -19,12 +19,12 @@ VERDICTS: Mapping[str, str] = MappingProxyType(
         "wrong span": "the prediction is elsewhere",
     }
 )
-"""What became of a question. Where several hold, the first."""
+"""Verdicts with their meaning; where several hold, the first counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict is drawn from: see `QuestionResult`."""
+    """The facts that decide a verdict; attributes as in `QuestionResult`."""
 
     prediction: str | None
     references: tuple[str, ...]
@@ -52,19 +52,19 @@ def verdict_of(evidence: Evidence) -> str:
 
 
 def _is_unreachable(evidence: Evidence) -> bool:
-    """Whether no window holds a right answer, or none stands in the text at all."""
+    """Whether no window holds a right answer, or the text has none."""
     return evidence.reachable is False or (evidence.relevant is not None and not evidence.gold_spans)
 
 
 def _is_near(evidence: Evidence, prediction: str) -> bool:
     span = evidence.span
-    if span and any(shared(span, gold) > 0 for gold in evidence.gold_spans):
+    if span and any(overlap(span, gold) > 0 for gold in evidence.gold_spans):
         return True
     return any(text in prediction or prediction in text for text in evidence.references if text)
 
 
 def losses(verdicts: Iterable[str]) -> dict[str, float]:
-    """The share of the questions lost to each cause that occurs, in percent; together with EM they are 100."""
+    """The share of questions lost to each cause that occurs, in percent; with EM they add up to 100."""
     given = list(verdicts)
     counts = {name: given.count(name) for name in VERDICTS if name != RIGHT}
     return {name: 100.0 * count / len(given) for name, count in counts.items() if count}

@@ -1,4 +1,4 @@
-"""A picture of which classes are taken for which others."""
+"""Confusion matrix as a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ _CELL, _LABELS = 0.3, 2.4  # inches
 
 
 def draw_confusion(counts: Counts, out: Path, *, title: str = "") -> tuple[Path, Path]:
-    """Draw a table of right classes (rows) and predicted ones (columns): dark where a share of a row is large.
+    """Draw a confusion matrix: right classes in rows, predicted ones in columns, dark where shares of a row are large.
 
-    Errors are red and have their number; what is right is blue. Predictions of classes that are not shown are left out
-    of the cells, but count in the shares.
+    Errors are red and show their count; right predictions are blue. Predictions of classes that are not shown have no
+    cell, but count in the shares.
 
     Args:
         counts: of right and predicted classes; there must be a confusion among them.

@@ -1,4 +1,4 @@
-"""Learning curves: how loss, scores and learning rate went over a training."""
+"""Learning curves of a training: loss, scores and learning rate by step."""
 
 import math
 from collections import defaultdict
@@ -60,7 +60,7 @@ _MARGIN, _HEIGHTS = 0.9, {"loss": 3.0, "scores": 3.0, "rate": 1.4}  # inches
 
 
 def draw_curves(metrics: Path, out: Path, *, title: str = "") -> tuple[Path, Path]:
-    """Draw the training that a `metrics.jsonl` tells of, as SVG and as PNG 1200 pixels wide.
+    """Draw the learning curves in a `metrics.jsonl`, as SVG and as PNG 1200 pixels wide.
 
     Panels, as far as the file has values for them: training loss with its running mean, and evaluation loss; scores in
     percent with the best point of each; learning rate. Each file appears whole or not at all, and the same metrics give
@@ -80,6 +80,21 @@ def draw_curves(metrics: Path, out: Path, *, title: str = "") -> tuple[Path, Pat
         DataError: lines that are no such object, all of them named, or no value to draw.
     """
     return save_figure(_figure(_read_curves(metrics), title), out)
+
+
+def curves_of_run(model: Path) -> str | None:
+    """The learning curves, as SVG, of a run folder or the best model in one; None without metrics.
+
+    Raises:
+        DataError: the metrics of the run are damaged.
+    """
+    runs = [model, *([model.parent] if model.name == "best" else [])]
+    metrics = next((run / "metrics.jsonl" for run in runs if (run / "metrics.jsonl").is_file()), None)
+    if metrics is None:
+        return None
+    with TemporaryDirectory() as folder:
+        svg, _ = draw_curves(metrics, Path(folder) / "curves")
+        return svg.read_text(encoding="utf-8")
 
 
 def _read_curves(metrics: Path) -> Curves:
@@ -106,7 +121,7 @@ def _read_curves(metrics: Path) -> Curves:
 
 
 def _mistakes(event: Any) -> list[tuple[str, str]]:
-    """What is wrong with one event, as (field, message)."""
+    """The mistakes in one event, as (field, message)."""
     if not isinstance(event, dict):
         return [("event", "is no JSON object")]
     kind, step = event.get("kind"), event.get("step")
@@ -166,7 +181,7 @@ def _draw_loss(axes: "Axes", curves: Curves) -> None:
 
 
 def _draw_training_loss(axes: "Axes", steps: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    """Draw the points and their running mean; the height to show, which a few points far off do not raise."""
+    """Draw points and running mean; return the height to show, which a few outliers do not raise."""
     colour = _COLOURS["loss"]
     if len(values) <= _FEW_POINTS:
         axes.plot(steps, values, "o-", color=colour, markersize=5, linewidth=1.6, label="training")
@@ -238,7 +253,7 @@ def _finish_steps(axes: "Axes", steps: set[int]) -> None:
 
 
 def _mark_epochs(panels: "list[Axes]", curves: Curves) -> None:
-    """A hairline at the end of each epoch, or of every second, fifth ... of many, named above the first panel."""
+    """Draw a line at the end of each epoch, or of every second, fifth ... of many, named above the first panel."""
     epochs = {**curves.get("evaluation epoch", {}), **curves.get("train epoch", {})}
     if not epochs:
         return
@@ -270,21 +285,6 @@ def _arrays(curve: Mapping[int, float]) -> tuple[NDArray[np.int64], NDArray[np.f
 
 
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The mean of the `window` values around each one, of fewer at both ends."""
+    """Centred running mean over `window` values, fewer at both ends."""
     weights = np.ones(window)
     return np.convolve(values, weights, "same") / np.convolve(np.ones_like(values), weights, "same")
-
-
-def curves_of_run(model: Path) -> str | None:
-    """The learning curves, as SVG, of the run whose folder, or whose best model, `model` is; None where there is none.
-
-    Raises:
-        DataError: the metrics of the run are damaged.
-    """
-    runs = [model, *([model.parent] if model.name == "best" else [])]
-    metrics = next((run / "metrics.jsonl" for run in runs if (run / "metrics.jsonl").is_file()), None)
-    if metrics is None:
-        return None
-    with TemporaryDirectory() as folder:
-        svg, _ = draw_curves(metrics, Path(folder) / "curves")
-        return svg.read_text(encoding="utf-8")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from qakit.metrics.confusion import Confusion
-from qakit.report.safe_html import picture, policy, template, template_text
+from qakit.report.safe_html import image_address, security_policy, template, template_text
 
 
 @dataclass(frozen=True)
 class WrongWord:
-    """A word of a sentence, its right tag and what was predicted in its place, `None` where it is right."""
+    """A word of a sentence with its right tag, and the predicted one; `None` where that is right."""
 
     text: str
     gold: str
@@ -20,7 +20,7 @@ class WrongWord:
 
 @dataclass(frozen=True)
 class WrongRecord:
-    """A record that is not right, as a whole or word by word."""
+    """A record with a wrong prediction; slot records list their words."""
 
     id: str
     text: str
@@ -32,7 +32,7 @@ class WrongRecord:
 
 @dataclass(frozen=True)
 class LabelPage:
-    """What the page shows; texts are of any origin.
+    """The content of the page; texts may come from anywhere.
 
     Attributes:
         facts: names and values for the head.
@@ -55,6 +55,6 @@ def render_labels(page: LabelPage) -> str:
     return template("labels.html.j2").render(
         page=page,
         style=Markup(style),  # noqa: S704 -- our own
-        policy=policy(style=style),
-        picture=picture(page.picture),
+        policy=security_policy(style=style),
+        picture=image_address(page.picture),
     )

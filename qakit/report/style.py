@@ -1,4 +1,4 @@
-"""What all pictures have in common: colours, bare axes, named panels, and files that are the same each time."""
+"""Common style of all pictures: colours, bare axes, named panels, reproducible files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def new_figure(height: float) -> "Figure":
 
 
 def prepare(axes: "Axes") -> None:
-    """Horizontal lines and the lower axis alone."""
+    """Leave horizontal grid lines and the lower axis only."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(FAINT)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -40,7 +40,7 @@ def prepare(axes: "Axes") -> None:
 
 
 def can_show(text: str) -> bool:
-    """Whether a picture can have the text on it: matplotlib's own font has no Chinese, and an SVG no controls."""
+    """Whether a picture can show the text: matplotlib's own font has no Chinese, and an SVG no control characters."""
     return text.isascii() and text.isprintable()
 
 
@@ -72,7 +72,7 @@ def add_legend(axes: "Axes", columns: int) -> None:
 
 
 def shades(colour: str) -> "Colormap":
-    """From white to a colour; what is no number is not drawn."""
+    """Shades from white to a colour; NaN is not drawn."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("shades", ["white", colour])

@@ -24,7 +24,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def comparison_lines(comparison: "Comparison") -> Iterator[str]:
-    """A comparison as a small table, and its meaning in a sentence."""
+    """A comparison as a small table, and its outcome in a sentence."""
     missing = f", {comparison.missing} without a prediction" if comparison.missing else ""
     yield ""
     yield f"compared with {comparison.name}{missing}"

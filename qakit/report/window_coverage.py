@@ -1,4 +1,4 @@
-"""A picture of what windows hold and cost, by their length and overlap."""
+"""Window coverage as a picture: answers held whole and tokens read, by window length and overlap."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ _PANELS = {"held": "answers whole in one window (%)", "tokens": "tokens read a q
 
 
 def draw_reach(parts: Mapping[str, Sequence[Reach]], out: Path, *, title: str = "") -> tuple[Path, Path]:
-    """Draw, for each part, answers held whole and tokens read a question, by length, with a line for each overlap.
+    """Draw, for each part, answers held whole and tokens read per question, by window length, one line per overlap.
 
     Args:
-        parts: what `measure_reach` found, by the part's name; a part without answers has no panel of them.
+        parts: the results of `measure_reach` by part; a part without answers has no panel of them.
         out: path of the pictures without ending; `.svg` and `.png` are added to it.
         title: one line above the panels; it and the names in letters that matplotlib's own font has (no Chinese).
 
@@ -56,7 +56,7 @@ def _figure(parts: Mapping[str, Sequence[Reach]], title: str) -> "Figure":
 
 
 def _draw(axes: "Axes", kind: str, reaches: Sequence[Reach]) -> None:
-    """A line for each overlap, with the numbers of the outermost two where they differ."""
+    """Draw a line for each overlap, and the values of the highest and the lowest where they differ."""
     overlaps = sorted({reach.overlap for reach in reaches})
     values = [getattr(reach, kind) for reach in reaches]
     room = _ROOM * max(max(values) - min(values), 1.0)

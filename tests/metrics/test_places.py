@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.metrics.places import nearest, places, shared
+from qakit.metrics.places import nearest, overlap, places
 
 
 def test_every_place_is_found_overlapping_ones_too():
@@ -31,4 +31,4 @@ def test_the_nearest_span_shares_most_or_is_least_far_away():
     assert nearest([(0, 2), (20, 22)], [(8, 12)]) == (0, 2)
     assert nearest([(3, 4), (1, 2)], []) == (3, 4)
     assert nearest([], [(1, 2)]) is None
-    assert (shared((0, 3), (2, 5)), shared((0, 2), (2, 5))) == (1, 0)
+    assert (overlap((0, 3), (2, 5)), overlap((0, 2), (2, 5))) == (1, 0)

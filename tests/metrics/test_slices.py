@@ -2,12 +2,12 @@
 
 import pytest
 
-from qakit.metrics.slices import DIMENSIONS, NO_ANSWER, Shape, labels
+from qakit.metrics.slices import DIMENSIONS, NO_ANSWER, Features, labels
 
 
-def shape(**known: object) -> Shape:
+def features(**known: object) -> Features:
     given = {"question": None, "references": (), "candidates": None, "context": None, "gold_spans": (), "windows": ()}
-    return Shape(**(given | known))
+    return Features(**(given | known))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def shape(**known: object) -> Shape:
     ],
 )
 def test_the_question_word(question: str, word: str):
-    assert labels(shape(question=question))["question_word"] == word
+    assert labels(features(question=question))["question_word"] == word
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_the_question_word(question: str, word: str):
     ],
 )
 def test_the_answer_type(answer: str, question: str | None, kind: str):
-    assert labels(shape(question=question, references=(answer,)))["answer_type"] == kind
+    assert labels(features(question=question, references=(answer,)))["answer_type"] == kind
 
 
 def test_a_question_without_an_answer_has_slices_that_say_so():
-    found = labels(shape(references=()))
+    found = labels(features(references=()))
     assert (found["answer_type"], found["answer_length"]) == (NO_ANSWER, NO_ANSWER)
     assert "position" not in found and "occurrences" not in found
 
@@ -84,17 +84,17 @@ def test_a_question_without_an_answer_has_slices_that_say_so():
     ("length", "label"), [(1, "1 to 2"), (2, "1 to 2"), (3, "3 to 4"), (32, "17 to 32"), (33, "33 or more")]
 )
 def test_lengths_have_steps_that_include_their_upper_bound(length: int, label: str):
-    assert labels(shape(references=("甲" * length,)))["answer_length"] == label
-    assert labels(shape(candidates=5))["candidates"] == "5 to 6"
-    assert labels(shape(candidates=4))["candidates"] == "4"
+    assert labels(features(references=("甲" * length,)))["answer_length"] == label
+    assert labels(features(candidates=5))["candidates"] == "5 to 6"
+    assert labels(features(candidates=4))["candidates"] == "4"
 
 
 def test_place_and_number_in_the_context():
     context = "甲" * 10 + "乙" + "丙" * 5 + "乙" + "丁" * 3
-    found = labels(shape(references=("乙",), context=context, gold_spans=((10, 11),)))
+    found = labels(features(references=("乙",), context=context, gold_spans=((10, 11),)))
     assert (found["position"], found["occurrences"]) == ("third quarter", "twice")
-    assert labels(shape(references=("戊",), context=context))["occurrences"] == "not in the text"
-    last = labels(shape(references=("丁",), context=context, gold_spans=((19, 20),)))
+    assert labels(features(references=("戊",), context=context))["occurrences"] == "not in the text"
+    last = labels(features(references=("丁",), context=context, gold_spans=((19, 20),)))
     assert (last["position"], last["occurrences"]) == ("last quarter", "3 times or more")
 
 
@@ -108,9 +108,9 @@ def test_place_and_number_in_the_context():
     ],
 )
 def test_windows_that_cut_the_answer(windows: tuple[tuple[int, int], ...], label: str):
-    assert labels(shape(gold_spans=((4, 6),), windows=windows))["window_boundary"] == label
+    assert labels(features(gold_spans=((4, 6),), windows=windows))["window_boundary"] == label
 
 
 def test_every_label_is_one_of_its_dimension():
-    found = labels(shape(question="誰？", references=("甲",), context="甲", gold_spans=((0, 1),), candidates=1))
+    found = labels(features(question="誰？", references=("甲",), context="甲", gold_spans=((0, 1),), candidates=1))
     assert all(label in DIMENSIONS[name] for name, label in found.items())

@@ -7,21 +7,15 @@ from typing import Any
 
 import pytest
 
-from qakit.report.error_report import (
-    Candidate,
-    Comparison,
-    Context,
-    Difference,
-    Estimate,
-    Other,
-    Page,
-    Question,
-    Ranked,
-    render,
-)
+from qakit.data.records import Paragraph
+from qakit.metrics.comparison import Difference
+from qakit.metrics.intervals import Interval
+from qakit.metrics.presets import QuestionScore
+from qakit.metrics.questions import Reading
+from qakit.report.error_report import Page, render
 from tests.hostile import HOSTILE
 from tests.report.browser import Tab, start_browser
-from tests.report.pages import page_of, sample_page
+from tests.report.pages import ASKED, answer, comparison, page_of, sample_page
 
 COUNT = 300
 CONTRAST = 4.5  # WCAG 2.1, level AA, for text
@@ -220,9 +214,11 @@ def test_printing_shows_the_rows_that_pass_and_not_the_tools(tab: Tab):
 
 
 def test_questions_that_are_compared_can_be_told_apart(browser: Any, tmp_path: Path):
-    asked = Question("q", "?", ("a",), "a", "right", 100.0, 100.0, others=(Other("b", 0.0), Other("a", 100.0)))
+    asked = replace(ASKED, references=("a",), prediction="a")
     wrong = replace(asked, id="r", verdict="wrong span", em=0.0, f1=0.0, prediction="c")
-    b, c = (Comparison(name, (Difference("EM", Estimate(0.0, -1.0, 1.0), 1.0),)) for name in ("b.json", "c.json"))
+    same = Difference(Interval(0.0, -1.0, 1.0), 1.0)
+    b = comparison("b.json", dict.fromkeys("qr", ("b", 0.0)), same)
+    c = comparison("c.json", dict.fromkeys("qr", ("a", 100.0)), same)
     tab = Tab(browser, written(Page("x", (asked, wrong), comparisons=(b, c)), tmp_path / "x.html"))
     tab.one('[data-versus="0.this"]').click()
     assert tab.texts(".id") == ["q"]
@@ -236,13 +232,15 @@ def test_questions_that_are_compared_can_be_told_apart(browser: Any, tmp_path: P
 
 
 def test_of_several_paragraphs_those_that_matter_are_unfolded(browser: Any, tmp_path: Path):
-    question = Question(
-        "q", "?", ("乙",), "甲", "selection", 0.0, 0.0, 0.5,
-        candidates=(Candidate(0, 0.1), Candidate(1, 0.7), Candidate(2, 0.2)), read=1, relevant=2,
-        gold_spans=((1, 2),), span=(0, 1), ranked=(Ranked(0, 1, 0.5), Ranked(0, 2, 0.1)), windows=((0, 2),),
+    texts = {"一": "丙丁", "二": "甲乙", "三": "甲乙"}
+    answers = (answer("甲", 0, 1, 0.5), answer("甲乙", 0, 2, 0.1))
+    question = replace(
+        ASKED,
+        references=("乙",), prediction="甲", verdict="selection", em=0.0, f1=0.0,
+        paragraphs=tuple(Paragraph("", text, title) for title, text in texts.items()), read=1, relevant=2,
+        gold_spans=((1, 2),), span=(0, 1), reading=Reading(1, "甲乙", answers, ((0, 2),), (0.1, 0.7, 0.2)),
     )  # fmt: skip
-    contexts = (Context("丙丁", "一"), Context("甲乙", "二"), Context("甲乙", "三"))
-    tab = Tab(browser, written(Page("x", (question,), contexts), tmp_path / "x.html"))
+    tab = Tab(browser, written(Page("x", (question,)), tmp_path / "x.html"))
     tab.one("button.open").click()
     assert tab.do("return [...document.querySelectorAll('details')].map(one => one.open)") == [False, True, True]
     assert tab.texts("summary .tag") == ["read", "relevant"]
@@ -274,29 +272,27 @@ def test_hostile_texts_are_shown_and_do_nothing(browser: Any, tmp_path: Path):
 
 def hostile_page() -> Page:
     """A question for each hostile text, and all of them wherever the page has texts of its own."""
-    pages = [page_of(text) for text in HOSTILE]
-    questions = tuple(
-        replace(
-            page.questions[0],
-            slices=(number,),
-            candidates=tuple(replace(one, context=number) for one in page.questions[0].candidates),
-        )
-        for number, page in enumerate(pages)
-    )
+    questions = tuple(replace(page_of(text).questions[0], slices={"text": text}) for text in HOSTILE)
     everything = page_of("".join(HOSTILE))
-    rows = tuple(page.slices[0].rows[0] for page in pages)
+    (other,) = everything.comparisons
     return replace(
         everything,
         questions=questions,
-        contexts=tuple(page.contexts[0] for page in pages),
-        slices=(replace(everything.slices[0], rows=rows),),
+        slices=tuple(replace(everything.slices[0], dimension="text", label=text) for text in HOSTILE),
+        comparisons=(
+            replace(
+                other,
+                predictions={text: text for text in HOSTILE},
+                per_question={text: QuestionScore(1.0, 1.0) for text in HOSTILE},
+            ),
+        ),
     )
 
 
 def is_boxed(character: str) -> bool:
-    from qakit.report.safe_html import _is_unseen
+    from qakit.report.safe_html import _is_invisible
 
-    return _is_unseen(character) and character not in "\n\t"
+    return _is_invisible(character) and character not in "\n\t"
 
 
 LIVE = """

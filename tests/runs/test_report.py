@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from math import log
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -17,9 +18,9 @@ from qakit.data.formats import write_dataset
 from qakit.data.predictions import PredictedAnswer, write_predictions
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
-from qakit.report.error_report import Candidate, Other, Page, Ranked
+from qakit.report.error_report import Page, _ranked, page_data
 from qakit.spans.scores import write_scores
-from qakit.tasks.questions.report import _ranked, page_of
+from qakit.tasks.questions.report import page_of
 from tests.runs.test_scoring import FIRST, INFO, RECORDS, SECOND, run, scored
 
 
@@ -39,6 +40,20 @@ def facts_of(page: Page) -> dict[str, str]:
     return {fact.name: fact.value for fact in page.facts}
 
 
+def packed(page: Page) -> tuple[list[SimpleNamespace], list[SimpleNamespace]]:
+    """The questions and the contexts in the JSON of a page, their candidates, answers and others named too."""
+    data = page_data(page)
+
+    def named(kind: str, rows: list[list[object]]) -> list[SimpleNamespace]:
+        return [SimpleNamespace(**dict(zip(data["fields"][kind], row, strict=True))) for row in rows]
+
+    questions = named("question", data["questions"])
+    for one in questions:
+        one.candidates = named("candidate", one.candidates)
+        one.ranked, one.others = named("ranked", one.ranked), named("other", one.others)
+    return questions, named("context", data["contexts"])
+
+
 def test_a_page_says_what_the_evaluation_found(files: dict[str, Path]):
     result = run(scores=files["scores"], data=files["data"], compare=(files["pred"],))
     page = page_of(result, facts=[("Data", files["data"]), ("Selector", None)])
@@ -49,48 +64,48 @@ def test_a_page_says_what_the_evaluation_found(files: dict[str, Path]):
         "qakit": __version__,
     }
     assert page.title == "Error report: d.jsonl"
-    first, second, third = page.questions
-    assert [question.verdict for question in page.questions] == ["right", "wrong span", "boundary"]
+    questions, contexts = packed(page)
+    first, second, third = questions
+    assert [question.verdict for question in questions] == ["right", "wrong span", "boundary"]
     assert page.counts == {"right": 1, "boundary": 1, "wrong span": 1}
-    assert [context.text for context in page.contexts] == [FIRST.text, SECOND.text]
-    assert [question.candidates[0].context for question in page.questions] == [0, 0, 1]
+    assert [context.text for context in contexts] == [FIRST.text, SECOND.text]
+    assert [question.candidates[0].context for question in questions] == [0, 0, 1]
     assert (first.read, first.relevant, first.gold_spans, first.span, first.windows) == (
         0,
         0,
-        ((0, 1),),
-        (0, 1),
-        ((0, 10),),
+        [[0, 1]],
+        [0, 1],
+        [[0, 10]],
     )
-    assert second.gold_spans == ((5, 8), (5, 6))
+    assert second.gold_spans == [[5, 8], [5, 6]]
     assert len(first.ranked) == 5
     assert first.ranked[0].probability == first.confidence
-    assert (first.others, third.others) == ((Other("乙", 0.0),), (Other(None, 0.0),))
-    assert page.shared(0) == {"this": 1, "other": 1, "both": 0, "neither": 1}
-    assert page.comparisons[0].meaning == result.comparisons[0].sentence
+    assert [(one.prediction, one.em) for one in (*first.others, *third.others)] == [("乙", 0.0), (None, 0.0)]
+    assert page.shared(page.comparisons[0]) == {"this": 1, "other": 1, "both": 0, "neither": 1}
     assert page.reliability == result.analysis.calibration.curve
-    cards = {card.name: card.estimate for card in page.cards}
+    cards = {card.name: card for card in page.cards}
     assert list(cards) == ["EM", "F1", "Human EM", "Human F1", "Calibration error"]
-    assert (cards["EM"].mean, cards["EM"].low, cards["EM"].high) == tuple(result.analysis.intervals[0])
+    assert cards["EM"].interval == result.analysis.intervals[0]
 
 
 def test_each_question_is_in_the_rows_of_the_slices_that_it_has(files: dict[str, Path]):
     result = run(scores=files["scores"], data=files["data"])
     page = page_of(result)
-    assert [group.name for group in page.slices] == ["Answer length", "Position"]  # one row divides nothing
-    for question, row in zip(page.questions, result.rows, strict=True):
+    assert list(page.dimensions) == ["answer_length", "position"]  # one row divides nothing
+    for question, row in zip(packed(page)[0], result.rows, strict=True):
         labels = {
-            group.name.lower().replace(" ", "_"): group.rows[number].label
-            for group, number in zip(page.slices, question.slices, strict=True)
+            name: slices[number].label
+            for (name, slices), number in zip(page.dimensions.items(), question.slices, strict=True)
             if number is not None
         }
         assert labels == {name: row[name] for name in labels}
-    assert sum(row.count for row in page.slices[0].rows) == 3
+    assert sum(one.total for one in page.dimensions["answer_length"]) == 3
 
 
 def test_predictions_of_other_tools_have_places_but_no_list(files: dict[str, Path]):
     page = page_of(run(pred=files["pred"], data=files["data"]))
-    first, _, third = page.questions
-    assert (first.span, first.ranked, first.windows, first.confidence) == ((5, 6), (), (), None)
+    (first, _, third), _ = packed(page)
+    assert (first.span, first.ranked, first.windows, first.confidence) == ([5, 6], [], [], None)
     assert (third.prediction, third.verdict) == (None, "missing")
     assert page.reliability == ()
     assert page.notes[-1].endswith("count for nothing: 2.")
@@ -98,10 +113,11 @@ def test_predictions_of_other_tools_have_places_but_no_list(files: dict[str, Pat
 
 def test_right_answers_alone_are_enough(files: dict[str, Path]):
     page = page_of(run(pred=files["pred"], gold=files["gold"]))
-    assert [(question.id, question.question, question.candidates) for question in page.questions] == [
-        (id_, "", ()) for id_ in "123"
+    questions, contexts = packed(page)
+    assert [(question.id, question.question, question.candidates) for question in questions] == [
+        (id_, "", []) for id_ in "123"
     ]
-    assert page.contexts == ()
+    assert contexts == []
 
 
 def test_candidates_are_told_apart_and_paragraphs_stand_once(tmp_path: Path, files: dict[str, Path]):
@@ -111,11 +127,10 @@ def test_candidates_are_told_apart_and_paragraphs_stand_once(tmp_path: Path, fil
     )
     write_dataset(records, files["data"], "jsonl")
     write_predictions({"1": "丙", "2": "丙"}, files["pred"], "csv")
-    page = page_of(run(pred=files["pred"], data=files["data"]))
-    first, second = page.questions
+    (first, second), contexts = packed(page_of(run(pred=files["pred"], data=files["data"])))
     assert (first.verdict, first.read, first.relevant) == ("selection", 1, 0)
     assert [candidate.context for candidate in second.candidates] == [1, 0, 2]
-    assert len(page.contexts) == 3
+    assert len(contexts) == 3
 
 
 def test_candidates_have_their_ids_and_what_the_selector_gave_them(tmp_path: Path, files: dict[str, Path]):
@@ -123,18 +138,18 @@ def test_candidates_have_their_ids_and_what_the_selector_gave_them(tmp_path: Pat
     write_dataset((record,), files["data"], "jsonl")
     selected = replace(scored("1", FIRST.text, 0, 1), candidate=1, selection=(log(0.25), log(0.75)))
     write_scores(files["scores"], [selected], INFO)
-    (question,) = page_of(run(scores=files["scores"], data=files["data"])).questions
-    assert question.candidates == (Candidate(0, 0.25, "q"), Candidate(1, 0.75, "p"))
+    (question,), _ = packed(page_of(run(scores=files["scores"], data=files["data"])))
+    assert [[*vars(one).values()] for one in question.candidates] == [[0, 0.25, "q"], [1, 0.75, "p"]]
     assert (question.read, question.relevant, question.verdict) == (1, 1, "right")
     write_scores(files["scores"], [replace(selected, selection=())], INFO)
-    (question,) = page_of(run(scores=files["scores"], data=files["data"])).questions
-    assert question.candidates == (Candidate(0, None, "q"), Candidate(1, None, "p"))
+    (question,), _ = packed(page_of(run(scores=files["scores"], data=files["data"])))
+    assert [[*vars(one).values()] for one in question.candidates] == [[0, None, "q"], [1, None, "p"]]
 
 
 def test_an_answer_that_is_not_its_span_keeps_its_text():
-    assert _ranked(PredictedAnswer("甲", 0, 1, 1.0, 0.5), "甲乙") == Ranked(0, 1, 0.5)
-    assert _ranked(PredictedAnswer("", 0, 0, 1.0, 0.0), "甲乙") == Ranked(0, 0, 0.0)
-    assert _ranked(PredictedAnswer("丙", 0, 1, 1.0, 0.1234567), "甲乙") == Ranked(0, 1, 0.123457, "丙")
+    assert _ranked(PredictedAnswer("甲", 0, 1, 1.0, 0.5), "甲乙") == [0, 1, 0.5, None]
+    assert _ranked(PredictedAnswer("", 0, 0, 1.0, 0.0), "甲乙") == [0, 0, 0.0, None]
+    assert _ranked(PredictedAnswer("丙", 0, 1, 1.0, 0.1234567), "甲乙") == [0, 1, 0.123457, "丙"]
 
 
 @pytest.mark.parametrize("model", ["run", "run/best"])

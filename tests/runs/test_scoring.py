@@ -117,7 +117,7 @@ def test_what_shares_no_question_cannot_be_compared(files: dict[str, Path], tmp_
     write_predictions({"x": "甲"}, tmp_path / "x.csv", "csv")
     with pytest.raises(DataError, match=r"x\.csv.*'x'.*'1'"):
         run(pred=files["pred"], data=files["data"], compare=(tmp_path / "x.csv",))
-    with pytest.raises(ConfigError, match="a selector alone gives no answers to compare"):
+    with pytest.raises(ConfigError, match="--compare: a selector alone gives no answers; give --model too"):
         run(selector="s", data=files["data"], compare=(files["pred"],))
 
 
