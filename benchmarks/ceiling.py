@@ -23,7 +23,7 @@ from qakit.data.records import Record
 from qakit.metrics.presets import evaluate
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.decoder import cut_answers
-from qakit.spans.decoding import best_spans
+from qakit.spans.decoding import decode_batch
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import Ints
 from qakit.spans.windowing import EncodedPairs, Windows, answer_spans, covering_windows, encode_pairs, held_whole
@@ -78,7 +78,7 @@ def ceiling(records: Sequence[Record], tokenizer: Any, settings: WindowSettings,
     spans = answer_spans(pairs, range(len(records)), records)
     cap = int((spans[:, 1] - spans[:, 0]).max()) + 1
     scored = perfect_scores(pairs, windows, spans)
-    best = [best_spans(scores, max_length=cap) for scores in scored]
+    best = decode_batch(scored, max_length=cap)
     predictions = {
         record.id: next((answer.text for answer in cut_answers(record.context, found)), "")
         for record, found in zip(records, best, strict=True)

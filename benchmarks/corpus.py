@@ -56,9 +56,8 @@ def show_answers(records: Sequence, file: Path, model: str) -> None:
     from qakit.data.corpus import Corpus
     from qakit.data.records import Record
     from qakit.metrics.presets import evaluate
-    from qakit.tasks.questions.models import load_models
     from qakit.tasks.questions.search import log_softmax
-    from qakit.tasks.questions.two_stage import best_jointly, read_paragraphs
+    from qakit.tasks.questions.two_stage import best_jointly, load_models, read_paragraphs
 
     corpus, reader = Corpus.read(file), load_models(model, None).reader
     golds = {record.id: record.references for record in records}

@@ -24,7 +24,7 @@ from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-READ = "import sys; from pathlib import Path; from qakit.spans.members import open_members as o; "
+READ = "import sys; from pathlib import Path; from qakit.spans.ensembling import open_members as o; "
 READ += "sum(1 for _ in o([*map(Path, sys.argv[1:])]))"
 WAYS = {
     "reading alone": ["-c", READ],

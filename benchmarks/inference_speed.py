@@ -103,7 +103,7 @@ def example(folder: Path, dtype: Any) -> tuple[Any, Callable[[list[Item]], Any]]
 def qakit(folder: Path, precision: str, *, same: bool) -> tuple[Any, Callable[[list[Item]], Any]]:
     from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
     from qakit.data.records import Dataset, Paragraph, Record
-    from qakit.tasks.questions.models import answer_dataset, load_models
+    from qakit.tasks.questions.two_stage import answer_dataset, load_models
 
     backend = "int8" if precision == "int8" else "torch"
     folder, precision = (folder / "int8", "fp32") if backend == "int8" else (folder, precision)

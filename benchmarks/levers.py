@@ -26,14 +26,13 @@ from qakit.metrics.intervals import bootstrap
 from qakit.metrics.presets import QuestionScore, get_preset
 from qakit.runs.predict import predict
 from qakit.spans.decoder import Decoder
-from qakit.spans.decoding import best_spans_of
+from qakit.spans.decoding import decode_batch
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.scores import QuestionScores, read_scores
 from qakit.tasks.base import Models
 from qakit.tasks.questions.evaluation import References, references_of
-from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS
-from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, load_models, read_paragraphs
 from qakit.tasks.registry import QUESTIONS
 
 DATA = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -226,7 +225,7 @@ def null_threshold(data: Path, models: Models, work: Path, limit: int | None) ->
     }
     read = {}
     for name, part in parts.items():
-        spans = best_spans_of([one.tokens for one in part.questions], max_length=part.max_length)
+        spans = decode_batch([one.tokens for one in part.questions], max_length=part.max_length)
         answered = [
             one.context[found.start[0] : found.end[0]] for one, found in zip(part.questions, spans, strict=True)
         ]

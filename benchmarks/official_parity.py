@@ -23,7 +23,7 @@ from qakit.data.predictions import read_predictions  # noqa: E402
 from qakit.metrics.presets import PRESETS, evaluate  # noqa: E402
 from qakit.runs.predict import predict  # noqa: E402
 from qakit.tasks.questions.evaluation import references_of  # noqa: E402
-from qakit.tasks.questions.models import load_models  # noqa: E402
+from qakit.tasks.questions.two_stage import load_models  # noqa: E402
 from qakit.tasks.registry import QUESTIONS  # noqa: E402
 from tests.metrics.official import RULES, file_scores  # noqa: E402
 from tests.metrics.test_official import FILES, SEED, make_pairs, read_questions  # noqa: E402

@@ -46,7 +46,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
     from qakit.data.formats import read_dataset
     from qakit.modeling.loading import load_tokenizer
     from qakit.spans.decoder import cut_answers_of
-    from qakit.spans.decoding import best_spans_of
+    from qakit.spans.decoding import decode_batch
     from qakit.spans.windowing import covering_windows, encode_pairs
     from qakit.tasks.questions.reading import tokens_by_pair
 
@@ -82,7 +82,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
         bounds = np.concatenate([[0], np.cumsum(lengths)])
         flat = [one[inside] for one in logits]
         scored = list(tokens_by_pair(encoded, windows, bounds, *flat, logits[:, :, 0].T))
-        found = best_spans_of(scored, max_length=LONGEST, nbest=NBEST)
+        found = decode_batch(scored, max_length=LONGEST, nbest=NBEST)
         return cut_answers_of([record.context for record in records], found, [None] * len(records))
 
     if way == "decode qakit":

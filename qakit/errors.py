@@ -1,28 +1,28 @@
-"""The exceptions that qakit raises for mistakes it can explain, and the exit code each one ends with."""
+"""Exceptions with messages for the user, and the exit code of each."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from dataclasses import field as field_of
+from dataclasses import field as field_of  # `Problem` has a field of the name `field`
 
 SHOWN_PROBLEMS = 20
 WHOLE_FILE = "whole file"
 
 
 class QakitError(Exception):
-    """Something went wrong that a message can explain. Exit code 1."""
+    """An error that its message explains to the user. Exit code 1."""
 
     exit_code = 1
 
 
 class ConfigError(QakitError):
-    """A flag, a config file or a combination of the two is wrong. Exit code 2."""
+    """Wrong flags or settings, or a wrong combination of them. Exit code 2."""
 
     exit_code = 2
 
 
 class CheckpointError(QakitError):
-    """A model folder or a checkpoint is missing, damaged or of another run. Exit code 4."""
+    """A model folder or checkpoint is missing, damaged or from another run. Exit code 4."""
 
     exit_code = 4
 
@@ -37,9 +37,10 @@ class ResourceError(QakitError):
 class Problem:
     """One mistake in one input file.
 
-    `record` names the record as a person would look for it (`questions[3] (id "abc")`), or says `whole file`;
-    `field` names the field inside the record, or the aspect of the file (`encoding`, `JSON`). `repairable` tells that a
-    reader which repairs answers may put it right.
+    Attributes:
+        record: the record, as a person would look for it (`questions[3] (id "abc")`), or `WHOLE_FILE`.
+        field: the field inside the record, or the aspect of the file (`encoding`, `JSON`).
+        repairable: whether repairing answers may correct it.
     """
 
     file: str
@@ -53,9 +54,10 @@ class Problem:
 
 
 class DataError(QakitError):
-    """One or more input files hold mistakes; all of them are in `problems`. Exit code 3.
+    """Input files contain mistakes, all of them listed in `problems`. Exit code 3.
 
-    `hint` says what to do, where that is another thing than to leave bad records out.
+    Attributes:
+        hint: advice for the user, where leaving bad records out would not help.
     """
 
     exit_code = 3
@@ -74,7 +76,7 @@ class DataError(QakitError):
 
 
 class RecordError(ValueError):
-    """A record contradicts itself; raised while it is built, before its file is known.
+    """A record contradicts itself. Raised while it is built, when its file is not known yet.
 
     Readers turn it into a `Problem` of a `DataError`.
     """
@@ -86,6 +88,6 @@ class RecordError(ValueError):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """` (did you mean ...?)`, or nothing when no known word is near."""
+    """Suggest a known word for a misspelt one: ` (did you mean ...?)`, or nothing when none is close."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""

@@ -1,4 +1,4 @@
-"""Reading files with errors a user can act on, and writing them whole or not at all."""
+"""Files: read with errors that a user can act on, written atomically."""
 
 import csv
 import hashlib
@@ -17,21 +17,22 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_text(path: Path, *, allow_bom: bool = False) -> str:
-    """The text of a UTF-8 file.
+    """Read a UTF-8 text file.
 
     Args:
         allow_bom: drop a byte order mark instead of refusing it.
 
     Raises:
-        DataError: no such file, a folder, an empty file, another encoding, or a byte order mark.
+        DataError: the file is missing, a folder, empty, in another encoding, or has a byte order mark.
     """
     raw = read_bytes(path)
+    # UTF-16 without a byte order mark shows by the zero byte of its first ASCII character.
     if raw.startswith(_UTF16_BOMS) or b"\x00" in raw[:4]:
         raise file_error(path, "encoding", "is UTF-16 or UTF-32; save the file as UTF-8")
     if raw.startswith(UTF8_BOM):
         if not allow_bom:
             raise file_error(
-                path, "encoding", "starts with a byte order mark; save as UTF-8 without one, or read it with --lenient"
+                path, "encoding", "starts with a byte order mark; save it as UTF-8 without one, or use --lenient"
             )
         raw = raw.removeprefix(UTF8_BOM)
     try:
@@ -43,10 +44,10 @@ def read_text(path: Path, *, allow_bom: bool = False) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a file holds.
+    """Read the bytes of a file.
 
     Raises:
-        DataError: no such file, a folder, or nothing but white space.
+        DataError: the file is missing, a folder, or holds nothing but white space.
     """
     try:
         raw = path.read_bytes()
@@ -58,7 +59,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_json(text: str, path: Path, record: str = WHOLE_FILE) -> Any:
-    """The value of a JSON text, without what Python's parser lets pass: NaN, infinity and repeated keys.
+    """Parse strict JSON: unlike Python's parser, it refuses NaN, infinity and repeated keys.
+
+    Args:
+        record: where the text is, for the message.
 
     Raises:
         DataError: with the line and column of a syntax error.
@@ -82,33 +86,36 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         seen: set[str] = set()
         repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {repeated!r} stands twice in one object")
+        raise ValueError(f"key {repeated!r} occurs twice in one object; keep one of them")
     return result
 
 
 def read_json(path: Path, *, allow_bom: bool = False) -> Any:
-    """The value of a UTF-8 JSON file. Raises `DataError`."""
+    """Read and parse a UTF-8 JSON file. Raises `DataError`."""
     return parse_json(read_text(path, allow_bom=allow_bom), path)
 
 
 def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int, dict[str, str] | Problem]]:
-    """The rows of a CSV file with a header, as (line number of the row's last line, {column: cell}).
+    """Read a CSV file with a header, as (line number of the row's last line, {column: cell}).
 
-    In the place of a row with more or fewer cells than the header stands that problem.
+    A row with more or fewer cells than the header is replaced by its problem.
 
     Raises:
-        DataError: a repeated column, or a quote that nothing closes, after which no row can be told.
+        DataError: a column name occurs twice, or a quote is never closed, after which rows cannot be told apart.
     """
+    # strict: otherwise the csv module joins what follows a stray quote to the cell, silently.
     reader = csv.reader(io.StringIO(read_text(path, allow_bom=allow_bom), newline=""), strict=True)
     try:
         header = next(reader)
         if len(set(header)) < len(header):
-            raise file_error(path, "header", f"a column stands twice: {', '.join(header)}")
+            raise file_error(
+                path, "header", f"a column name occurs twice: {', '.join(header)}; give every column a name of its own"
+            )
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(header):
-                message = f"has {len(cells)} cells where the header has {len(header)}"
+                message = f"has {len(cells)} cells; expected {len(header)}, as the header has"
                 yield reader.line_num, Problem(str(path), f"line {reader.line_num}", "row", message)
             else:
                 yield reader.line_num, dict(zip(header, cells, strict=True))
@@ -117,12 +124,28 @@ def read_csv_rows(path: Path, *, allow_bom: bool = False) -> Iterator[tuple[int,
 
 
 def file_error(path: Path, field: str, message: str) -> DataError:
-    """A `DataError` about a file as a whole."""
+    """Make a `DataError` about a file as a whole."""
     return DataError([Problem(str(path), WHOLE_FILE, field, message)])
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def surrogate_fault(text: str) -> str | None:
+    """Say why UTF-8 cannot encode a text: it holds half of a surrogate pair. None for a good text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = f"\\u{ord(text[error.start]):04x}"
+        return f"holds half of a surrogate pair ({code} at {error.start}), which is no character; replace it"
+    return None
+
+
 def sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to disk."""
+    """Flush a file, or the names in a folder, from the system's cache to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -130,26 +153,44 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Check, before any work, that no output would overwrite an input, a folder or another output.
+
+    Args:
+        outputs: None stands for an output that is not wanted.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    taken = {path.resolve(): "is an input" for path in inputs}
+    for path in filter(None, outputs):
+        reason = taken.get(path.resolve(), "is a folder" if path.is_dir() else "")
+        if reason:
+            raise ConfigError(f"{path}: {reason}; choose another name for the output")
+        taken[path.resolve()] = "is also the name of another output"
+
+
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A file object whose content appears at `path` in one step when the block ends, and not at all if it raises.
+    """Open a file whose content appears at `path` in one step when the block ends, and not at all if it raises.
 
-    Behind a symbolic link the file it points to is replaced. What exists and is no plain file (a pipe, a device) cannot
-    be replaced and is written to.
+    Of a symbolic link, the target is replaced. A pipe or device cannot be replaced: it is written to directly.
     """
     path = path.resolve()
+    # newline "": CSV cells may hold line ends of their own, which must reach the file as they are.
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     if path.exists() and not path.is_file():
         with open(path, mode, **text) as file:  # type: ignore[call-overload]
             yield file
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder: a rename is atomic within one file system only.
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the rename: after a crash the name must not point to missing data
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -162,28 +203,31 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
-    """Write `value` as UTF-8 JSON with characters as they are, atomically."""
+    """Write `value` as UTF-8 JSON, without \\u escapes, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
 
 
 def write_jsonl(path: Path, values: Iterable[Any]) -> None:
-    """Write one JSON value a line, atomically."""
+    """Write JSON lines, atomically."""
     with atomic_write(path) as file:
         for value in values:
             file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV document with `\\n` line ends; cells are quoted only where they must be."""
-    lines = _Lines()
+    """Format a CSV document with `\\n` line ends; cells are quoted only where they must be."""
+    lines = _CsvLines()
     writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows(rows)
     return "".join(lines)
 
 
-class _Lines(list[str]):
-    """Collects the rows of a CSV writer that ends them with `\\r\\n`: only such a one quotes a lone `\\r` in a cell."""
+class _CsvLines(list[str]):
+    """Receives the rows of a CSV writer, and ends them with `\\n`.
+
+    The writer itself has to end rows with `\\r\\n`: only then does it quote a lone `\\r` in a cell.
+    """
 
     def write(self, row: str) -> None:
         self.append(row.removesuffix("\r\n") + "\n")
@@ -192,10 +236,11 @@ class _Lines(list[str]):
 def write_parquet(
     path: Path, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None, **options: Any
 ) -> None:
-    """Write columns of equal length as parquet, atomically, with `metadata` in the file's schema.
+    """Write columns of equal length as parquet, atomically.
 
     Args:
-        options: of `pyarrow.parquet.write_table`.
+        metadata: key-value pairs for the schema of the file.
+        options: for `pyarrow.parquet.write_table`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -205,39 +250,30 @@ def write_parquet(
         pq.write_table(table, file, compression="zstd", **options)
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
-    """Make sure, before any work, that no output takes the place of an input, of a folder or of another output.
-
-    Raises:
-        ConfigError: naming the path.
-    """
-    taken = {path.resolve(): "is an input" for path in inputs}
-    for path in filter(None, outputs):
-        reason = taken.get(path.resolve(), "is a folder" if path.is_dir() else "")
-        if reason:
-            raise ConfigError(f"{path}: {reason}; choose another name for the output")
-        taken[path.resolve()] = "is the name of another output too"
-
-
-# What a spreadsheet takes for the beginning of a formula, the full-width forms too (OWASP, "CSV Injection").
+TABLE_SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
+# A spreadsheet takes a cell that begins so for a formula; the full-width forms too (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_details(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the rows of a result as `.csv`, `.json`, `.jsonl` or `.parquet`.
+def check_table_suffix(path: Path) -> None:
+    """Check, before any work, that `write_table` knows the suffix.
 
-    CSV is for spreadsheets: lists are joined by ` | `, and a text that one would take for a formula begins with `'`.
+    Raises:
+        ConfigError: it does not.
+    """
+    if path.suffix not in TABLE_SUFFIXES:
+        raise ConfigError(f"{path}: the name must end in .csv, .json, .jsonl or .parquet")
+
+
+def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows, at least one and all with the same keys, as `.csv`, `.json`, `.jsonl` or `.parquet`.
+
+    CSV is for spreadsheets: lists are joined by ` | `, and `'` is put before a text that would be taken for a formula.
 
     Raises:
         ConfigError: another suffix.
     """
-    check_details(path)
+    check_table_suffix(path)
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     if path.suffix == ".json":
         write_json(path, list(rows))
@@ -246,19 +282,9 @@ def write_details(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     elif path.suffix == ".parquet":
         write_parquet(path, columns)
     else:
-        write_text(path, csv_text(list(columns), (list(map(_cell, row.values())) for row in rows)))
+        write_text(path, csv_text(list(columns), (list(map(_spreadsheet_cell, row.values())) for row in rows)))
 
 
-def check_details(path: Path) -> None:
-    """Make sure that the suffix tells how to write.
-
-    Raises:
-        ConfigError: it does not.
-    """
-    if path.suffix not in (".csv", ".json", ".jsonl", ".parquet"):
-        raise ConfigError(f"{path}: cannot tell the format by its name; use .csv, .json, .jsonl or .parquet")
-
-
-def _cell(value: Any) -> Any:
+def _spreadsheet_cell(value: Any) -> Any:
     text = " | ".join(value) if isinstance(value, list) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA_STARTS) else text

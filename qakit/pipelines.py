@@ -17,8 +17,9 @@ import numpy as np
 from qakit.config import DecodingSettings, InferenceSettings, Precision, ReadConfig, WindowSettings
 from qakit.errors import ConfigError, suggestion
 from qakit.modeling.loading import BUNDLED_MODEL
-from qakit.reader import BadItem, Read, Reader
+from qakit.reader import BadItem, Reader
 from qakit.spans.probability import log_sum_exp
+from qakit.tasks.questions.two_stage import Answered
 
 TASK = "question-answering"
 Answer = dict[str, Any]
@@ -272,7 +273,7 @@ def _pair(item: Any) -> Any:
     return (item.get("question"), item.get("context")) if isinstance(item, Mapping) else item
 
 
-def _ranked(read: Read, options: Options) -> list[Answer]:
+def _ranked(read: Answered, options: Options) -> list[Answer]:
     """The answers to one question, best first; equal ones, but for upper and lower case, are one."""
     context, null = read.record.context, read.scores.null_logits or (-math.inf, -math.inf)
     logits = zip((read.scores.start, read.scores.end), null, strict=True)

@@ -10,19 +10,18 @@ import torch
 
 from qakit.config import InferenceSettings, ReadConfig
 from qakit.data.corpus import Corpus
-from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Paragraph, Record
 from qakit.errors import ConfigError, RecordError
+from qakit.io import surrogate_fault
 from qakit.modeling.loading import BUNDLED_MODEL, load_tokenizer
 from qakit.modeling.models import LoadedModel, load_trained, wrap_model
-from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Task
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.search import Found, search
 from qakit.tasks.questions.select import ParagraphSelection
-from qakit.tasks.questions.two_stage import answer_records
+from qakit.tasks.questions.two_stage import Answered, answer_records
 
 _CHUNK = 256  # pairs that are read together: enough to form batches of like length
 _NO_ANSWER = PredictedAnswer("", 0, 0, 0.0, 0.0)
@@ -40,15 +39,6 @@ class BadItem:
     def explained(self) -> RecordError:
         """The error to raise, which tells the number too."""
         return RecordError(f"item {self.index}: {self.error.field}", self.error.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A record that was read: its n-best answers and the scores that they were chosen by."""
-
-    record: Record
-    prediction: Prediction
-    scores: TokenScores
 
 
 class Reader:
@@ -78,7 +68,7 @@ class Reader:
                 name; or a model that is loaded already, with its tokenizer, which answers as it would by the folder
                 that it was loaded from: the model itself is put on the device and made ready, heads of 16 bits in fp32.
             tokenizer: a folder or hub name, or a loaded tokenizer; the model's own when not given.
-            selector: a folder or hub name of a model that weighs paragraphs, trained by `train-select`.
+            selector: a folder or hub name of a model that chooses among paragraphs, trained by `train-select`.
             device: such as `cpu` or `cuda:1`; the accelerator where there is one when not given.
             backend: `torch`, `onnx` or `int8`, what runs the model and the selector; when not given, for each what its
                 folder has weights for.
@@ -153,7 +143,7 @@ class Reader:
         self, pairs: Iterable[tuple[str, str]], config: ReadConfig, reports: bool
     ) -> Iterator[Answers | BadItem]:
         for read in self.read(pairs, config):
-            if isinstance(read, Read):
+            if isinstance(read, Answered):
                 yield read.prediction.answers or (_NO_ANSWER,)
             elif reports:
                 yield read
@@ -208,7 +198,7 @@ class Reader:
         decoding = self.config.decoding.model_copy(update={"nbest": nbest})
         return self.config.model_copy(update={"decoding": decoding})
 
-    def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Read | BadItem]:
+    def read(self, pairs: Iterable[tuple[str, str]], config: ReadConfig) -> Iterator[Answered | BadItem]:
         """As `batch`, with the scores of all tokens, and a `BadItem` for what cannot be answered.
 
         What `pairs` raises is raised after the answers to the pairs before it.
@@ -222,11 +212,11 @@ class Reader:
             if len(chunk) < _CHUNK:
                 return
 
-    def _read_chunk(self, chunk: list[Record | BadItem], config: ReadConfig) -> Iterator[Read | BadItem]:
+    def _read_chunk(self, chunk: list[Record | BadItem], config: ReadConfig) -> Iterator[Answered | BadItem]:
         """The chunk's items in order, those that can be read together."""
         read = read_answers(self.loaded, [item for item in chunk if isinstance(item, Record)], config)
         for item in chunk:
-            yield item if isinstance(item, BadItem) else Read(item, *next(read))
+            yield item if isinstance(item, BadItem) else Answered(item, *next(read))
 
 
 def _loaded(

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: at once where nothing would be lost, later where something is being made."""
+"""Handlers for SIGTERM and SIGINT: stop at once, or deferred to a point where no work is lost."""
 
 import signal
 import threading
@@ -11,10 +11,10 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(BaseException):
-    """A signal asked the program to stop. No `Exception`, so that nobody takes it for a failure.
+    """A signal asked the program to stop. Not an `Exception`, so that `except Exception` lets it pass.
 
     Attributes:
-        exit_code: as shells give it: 143 for SIGTERM, 130 for SIGINT.
+        exit_code: as shells report it: 143 for SIGTERM, 130 for SIGINT.
     """
 
     def __init__(self, signum: int) -> None:
@@ -23,12 +23,12 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """While entered, SIGTERM and SIGINT raise `Stopped`: at once, or inside `deferred` only on request.
+    """Context in which SIGTERM and SIGINT raise `Stopped`: at once, except inside `deferred`.
 
-    A second signal raises at once everywhere. Outside the main thread Python allows no handlers, and nothing changes.
+    A second signal always raises at once. Python allows handlers in the main thread only; elsewhere nothing changes.
 
     Attributes:
-        received: the number of a signal that waits to be acted upon.
+        received: the number of a signal that waits to be handled.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class StopSignals:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, a first signal is only noted; the caller asks `received` where stopping is safe."""
+        """Inside, a first signal is only recorded; the caller checks `received` where stopping is safe."""
         self._deferring = True
         try:
             yield
@@ -61,7 +61,7 @@ class StopSignals:
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Inside, also within `deferred`, a signal raises at once, as does one that was noted before."""
+        """Inside, even within `deferred`, a signal raises at once, as does one that was recorded before."""
         was_deferring, self._deferring = self._deferring, False
         try:
             if self.received is not None:

@@ -68,8 +68,8 @@ def test_a_folder_and_a_missing_file_are_data_errors(name: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"a": 1, "b": 2, "a": 3}', "'a' stands twice"),
-        ('[{"x": {"k": 1, "k": 1}}]', "'k' stands twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' occurs twice"),
+        ('[{"x": {"k": 1, "k": 1}}]', "'k' occurs twice"),
         ("[NaN]", "NaN is not JSON"),
         ("[Infinity]", "Infinity is not JSON"),
         ('{"a": -Infinity}', "-Infinity is not JSON"),
@@ -143,8 +143,8 @@ def test_a_csv_row_of_another_length_is_a_problem_and_those_behind_it_are_read(t
     path = tmp_path / "a.csv"
     path.write_text("id,answer\n1,2,3\n4\n5,6\n", encoding="utf-8")
     long, short, last = read_csv_rows(path)
-    assert long == (2, Problem(str(path), "line 2", "row", "has 3 cells where the header has 2"))
-    assert short == (3, Problem(str(path), "line 3", "row", "has 1 cells where the header has 2"))
+    assert long == (2, Problem(str(path), "line 2", "row", "has 3 cells; expected 2, as the header has"))
+    assert short == (3, Problem(str(path), "line 3", "row", "has 1 cells; expected 2, as the header has"))
     assert last == (4, {"id": "5", "answer": "6"})
 
 

@@ -148,11 +148,11 @@ def answer_in_parts(
         ConfigError: something else is asked for that parts have no place for.
     """
     data, out = _check_parts(request)
-    from qakit.data.formats.parts import filled_tables
+    from qakit.data.formats.parts import nonempty_tables
     from qakit.data.lint.answers import fault_note, faults_of
     from qakit.runs.predict_parts import predict_parts
 
-    filled_tables(data)  # before the models are loaded
+    nonempty_tables(data)  # before the models are loaded
     answered, faults = 0, Counter[str]()
 
     def tell(answers: "Sequence[Prediction]") -> None:

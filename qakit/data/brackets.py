@@ -4,7 +4,7 @@ CLOSING_OF = dict(zip("「『《〈（【〔“‘([{", "」』》〉）】〕�
 OPENING_OF = {closing: opening for opening, closing in CLOSING_OF.items()}
 
 
-def halves(text: str, start: int = 0, end: int | None = None) -> tuple[list[int], list[int]]:
+def unpaired(text: str, start: int = 0, end: int | None = None) -> tuple[list[int], list[int]]:
     """Places of opening and of closing characters in `start` to `end` (exclusive) whose other half is not there."""
     opened: list[int] = []
     closed: list[int] = []

@@ -1,17 +1,17 @@
-"""Many texts to find answers in: read from files and folders, indexed once, asked for those nearest to a question."""
+"""A corpus of passages to search for answers: read from files and folders, ranked by BM25."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from qakit.data.bm25 import BigramIndex
 from qakit.data.formats import read_dataset
-from qakit.data.formats.documents import Document, Row, load
+from qakit.data.formats.file_content import TableRow, load_content
 from qakit.data.formats.shapes import Id, Shape, Text, keys_in_use, parse
-from qakit.data.formats.source import Journal, Source, label
+from qakit.data.formats.source import ReadLog, Source, with_id
+from qakit.data.formats.tables import NUMBERED
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.data.texts import DATA_SUFFIXES, TEXT_SUFFIXES, read_texts
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, RecordError
@@ -23,19 +23,19 @@ _SHOWN_FILES = 5
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A paragraph of a corpus, and the file that it was read from; None for a text given in Python."""
+    """A paragraph of a corpus, and the file it was read from; None for a text given in Python."""
 
     paragraph: Paragraph
     file: Path | None = None
 
     @property
     def text(self) -> str:
-        """The text that an answer's offsets count in."""
+        """The text in which an answer's offsets count."""
         return self.paragraph.text
 
     @property
     def document(self) -> str:
-        """What to call the document that the passage is of: its title, or the name of its file."""
+        """A name for the passage's document: its title, else its file's name, else its id."""
         return self.paragraph.title or (self.file.name if self.file else self.paragraph.id)
 
 
@@ -54,30 +54,29 @@ class Corpus:
 
     @classmethod
     def read(cls, *paths: str | PathLike[str], lenient: bool = False) -> "Corpus":
-        """The passages of files, and of all files in folders, that hold plain text or are data files.
+        """Read the passages of files, and of all files in folders, that are plain text or data files.
 
-        In a folder, and the folders in it, files are known by their suffix (`SUFFIXES`); others, and those whose path
-        has a part that begins with a dot, are passed over. What a file gives is told by
-        `qakit.data.texts.read_texts`.
+        A folder is searched with its subfolders, for files with a known suffix (`SUFFIXES`); hidden files and folders
+        are skipped. `qakit.data.texts.read_texts` says how a file is divided into passages.
 
         Args:
             lenient: leave out bad records, and files of a folder that cannot be read, and say so in `notes`.
 
         Raises:
             ConfigError: no path.
-            DataError: with all the mistakes of all the files; or there is no passage.
+            DataError: with all the mistakes of all the files; or no passage was found.
         """
         if not paths:
-            raise ConfigError("a corpus is made of at least one file or folder")
-        return _read(_Files.of(map(Path, paths)), lenient=lenient)
+            raise ConfigError("a corpus needs at least one file or folder")
+        return _read(_find_files(map(Path, paths)), lenient=lenient)
 
     @classmethod
     def of(cls, texts: Iterable[str | tuple[str, str]]) -> "Corpus":
-        """A corpus of passages given as they are: texts, or pairs of a title and a text.
+        """Make a corpus of passages given as texts, or as pairs of a title and a text.
 
         Raises:
-            ConfigError: there is none.
-            RecordError: one is empty.
+            ConfigError: no text.
+            RecordError: a text is empty.
         """
         pairs = [("", given) if isinstance(given, str) else given for given in texts]
         passages: dict[str, Passage] = {}
@@ -86,7 +85,7 @@ class Corpus:
                 raise RecordError(f"text {number}", "is empty")
             passages.setdefault(text, Passage(Paragraph(str(number), text, title)))
         if not passages:
-            raise ConfigError("a corpus is made of at least one text")
+            raise ConfigError("a corpus needs at least one text")
         return cls(tuple(passages.values()))
 
     @property
@@ -94,64 +93,64 @@ class Corpus:
         """The files that passages were read from."""
         return list(dict.fromkeys(passage.file for passage in self.passages if passage.file))
 
-    @cached_property
-    def _index(self) -> BigramIndex:
-        """Made when it is first asked; the title of a passage belongs to what it says."""
-        return BigramIndex([f"{passage.paragraph.title}\n{passage.text}" for passage in self.passages])
-
     def shortlist(self, question: str, count: int) -> list[tuple[Passage, float]]:
-        """The `count` passages nearest to a question with their BM25 scores, nearest first.
+        """Rank passages by BM25 for a question: the best `count` with their scores, best first.
 
-        Passages that share no two characters in a row with the question are listed only where the corpus has no more
-        than `count`.
+        Passages that share no two consecutive characters with the question are left out, unless the corpus has no more
+        than `count` passages.
         """
         numbers, scores = self._index.nearest(question, count)
         found = zip(numbers.tolist(), scores.tolist(), strict=True)
         is_small = len(self.passages) <= count
         return [(self.passages[number], score) for number, score in found if score > 0 or is_small]
 
+    @cached_property
+    def _index(self) -> BigramIndex:
+        """Built for the first question. The title is indexed too: a passage rarely repeats its own topic."""
+        return BigramIndex([f"{passage.paragraph.title}\n{passage.text}" for passage in self.passages])
+
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files to read, each with whether its path was given itself, and those that were passed over."""
+    """Files to read, by whether the user named them or a folder held them; files of folders with other suffixes."""
 
-    read: dict[Path, bool]
-    others: tuple[Path, ...]
-
-    @classmethod
-    def of(cls, paths: Iterable[Path]) -> "_Files":
-        """Look into folders.
-
-        Raises:
-            DataError: a file that is neither text nor data, or a folder without one that is.
-        """
-        found: dict[Path, tuple[Path, bool]] = {}
-        others: list[Path] = []
-        problems: list[Problem] = []
-        for path in paths:
-            if not path.is_dir():
-                found[path.resolve()] = (path, True)
-                if path.exists() and not _is_readable(path):
-                    problems += file_error(path, "name", f"ends in none of {', '.join(SUFFIXES)}").problems
-                continue
-            inside = list(_visible_files(path))
-            kept = [file for file in inside if _is_readable(file)]
-            others += [file for file in inside if not _is_readable(file)]
-            for file in kept:
-                found.setdefault(file.resolve(), (file, False))
-            if not kept:
-                problems += file_error(path, "folder", f"holds no file that ends in {', '.join(SUFFIXES)}").problems
-        if problems:
-            raise DataError(problems)
-        return cls(dict(found.values()), tuple(others))
+    is_named: dict[Path, bool]
+    ignored: tuple[Path, ...]
 
 
-def _is_readable(path: Path) -> bool:
+def _find_files(paths: Iterable[Path]) -> _Files:
+    """Look for files, also in folders.
+
+    Raises:
+        DataError: a file, or all files of a folder, have a suffix of neither text nor data.
+    """
+    found: dict[Path, tuple[Path, bool]] = {}  # by resolved path: a file that is reached twice is read once
+    ignored: list[Path] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if not path.is_dir():
+            found[path.resolve()] = (path, True)
+            if path.exists() and not _has_known_suffix(path):
+                problems += file_error(path, "name", f"ends in none of {', '.join(SUFFIXES)}").problems
+            continue
+        inside = list(_visible_files(path))
+        kept = [file for file in inside if _has_known_suffix(file)]
+        ignored += [file for file in inside if not _has_known_suffix(file)]
+        for file in kept:
+            found.setdefault(file.resolve(), (file, False))
+        if not kept:
+            problems += file_error(path, "folder", f"holds no file that ends in {', '.join(SUFFIXES)}").problems
+    if problems:
+        raise DataError(problems)
+    return _Files(dict(found.values()), tuple(ignored))
+
+
+def _has_known_suffix(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and in those in it, sorted, but for what is hidden."""
+    """All files in a folder and its subfolders, sorted, without hidden ones."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
@@ -161,13 +160,14 @@ def _read(files: _Files, *, lenient: bool) -> Corpus:
     passages: dict[str, Passage] = {}
     problems: list[Problem] = []
     notes: dict[str, None] = {}
-    left_out: list[Path] = []
-    for file, is_named in files.read.items():
+    unreadable: list[Path] = []
+    for file, is_named in files.is_named.items():
         try:
             texts = read_texts([file], lenient=lenient)
         except DataError as error:
+            # A file that the user named must be readable; one that a folder happens to hold may be left out.
             if lenient and not is_named:
-                left_out.append(file)
+                unreadable.append(file)
             else:
                 problems += error.problems if is_named else map(_with_hint, error.problems)
             continue
@@ -175,16 +175,15 @@ def _read(files: _Files, *, lenient: bool) -> Corpus:
         for paragraph in texts.paragraphs:
             passages.setdefault(paragraph.text, Passage(paragraph, file))
     if not (problems or passages):
-        problems += file_error(
-            next(iter(files.read)), "corpus", "neither this file nor another gave a passage"
-        ).problems
+        first = next(iter(files.is_named))
+        problems += file_error(first, "corpus", "no passage was found in this file or any other").problems
     if problems:
         raise DataError(problems)
-    count = len(files.read) - len(left_out)
-    told = [f"{len(passages)} passages of {count} file{'s' if count > 1 else ''}", *notes]
-    told += [_listed(left_out, "could not be read")] if left_out else []
-    told += [_listed(files.others, "neither text nor data, passed over")] if files.others else []
-    return Corpus(tuple(passages.values()), tuple(told))
+    count = len(files.is_named) - len(unreadable)
+    summary = [f"{len(passages)} passages of {count} file{'s' if count > 1 else ''}", *notes]
+    summary += [_list_files(unreadable, "could not be read")] if unreadable else []
+    summary += [_list_files(files.ignored, "neither text nor data, passed over")] if files.ignored else []
+    return Corpus(tuple(passages.values()), tuple(summary))
 
 
 def _with_hint(problem: Problem) -> Problem:
@@ -193,24 +192,21 @@ def _with_hint(problem: Problem) -> Problem:
     return replace(problem, message=f"{problem.message}; --lenient leaves such files of a folder out")
 
 
-def _listed(files: Sequence[Path], what: str) -> str:
+def _list_files(files: Sequence[Path], what: str) -> str:
     shown = ", ".join(map(str, files[:_SHOWN_FILES])) + (", ..." if len(files) > _SHOWN_FILES else "")
     return f"{len(files)} file{'s' if len(files) > 1 else ''} {what}: {shown}"
 
 
-_NUMBERED = "questions have no id: the file has no such column, and the number of the row stands for it"
-
-
-class _Row(Shape):
+class _Question(Shape):
     id: Id = ""
     question: Text
 
 
-def read_bare_questions(path: Path, *, context: Path | None = None, lenient: bool = False) -> Dataset:
-    """The questions of a file, in any schema; a table (JSON lines, CSV, parquet) needs no column but `question`.
+def read_corpus_questions(path: Path, *, context: Path | None = None, lenient: bool = False) -> Dataset:
+    """Read questions to ask a corpus: a file of any schema, or a table (JSON lines, CSV, parquet) with `question`.
 
-    Of a table only `id` and `question` are looked at, and each record's only paragraph is the question itself: it
-    stands there until the corpus has something better.
+    Of a table only `id` and `question` are read. The question itself serves as the record's only paragraph, until
+    passages of the corpus replace it.
 
     Args:
         context: ADL's list of texts, for files that have one.
@@ -220,39 +216,30 @@ def read_bare_questions(path: Path, *, context: Path | None = None, lenient: boo
         DataError: with all the mistakes of the file.
         ConfigError: `context` for a schema that has none.
     """
-    document = load(path, allow_bom=lenient)
-    rows = _question_rows(document)
-    if context is not None or not rows:
+    content = load_content(path, allow_bom=lenient)
+    rows = content.table_rows()
+    is_table = any(isinstance(row.value, dict) and "question" in row.value for row in rows)
+    if context is not None or not is_table:
         return read_dataset([path], context=context, lenient=lenient)
-    journal = Journal(lenient=lenient)
-    records = tuple(_read_questions_file(rows, Source(path, journal, {})))
-    journal.raise_problems()
+    log = ReadLog(lenient=lenient)
+    records = tuple(_read_questions(rows, Source(path, log, {})))
+    log.raise_problems()
     if not records:
-        raise DataError([*journal.problems, *file_error(path, "records", "none is left").problems])
-    schema = "jsonl" if document.kind == "json" else document.kind
-    notes = tuple(f"{count} {sentence}" for sentence, count in journal.notes.items())
-    return Dataset(records, schema, (path,), journal.skipped, notes)
+        raise DataError([*log.problems, *file_error(path, "records", "none is left: all of them are bad").problems])
+    schema = "jsonl" if content.kind == "json" else content.kind
+    return Dataset(records, schema, (path,), log.skipped, log.sentences())
 
 
-def _question_rows(document: Document) -> Sequence[Row]:
-    """The rows of a table of questions; none where the file is something else."""
-    rows = (Row("line 1", document.value),) if document.kind == "json" else document.rows
-    return rows if any(isinstance(row.value, dict) and "question" in row.value for row in rows) else ()
-
-
-def _read_questions_file(rows: Sequence[Row], source: Source) -> Iterator[Record]:
+def _read_questions(rows: Sequence[TableRow], source: Source) -> Iterator[Record]:
     required = keys_in_use((row.value for row in rows), ("id",))
     for number, row in enumerate(rows):
-        if row.problem:
-            source.reject(row.label, [(row.problem.field, row.problem.message)])
-            continue
-        record = source.record(label(row.label, row.value), partial(_build, row.value, required, number))
+        record = source.build_record(with_id(row.place, row.value), partial(_build, row, required, number))
         if record is not None:
-            source.note(_NUMBERED, "id" not in required)
+            source.note(NUMBERED, "id" not in required)
             yield record
 
 
-def _build(value: Any, required: frozenset[str], number: int) -> Record:
-    row = parse(_Row, value, required=required)
-    stand_in = Paragraph("question", row.question)
-    return Record(row.id if "id" in required else str(number), row.question, (stand_in,), relevant=0)
+def _build(row: TableRow, required: frozenset[str], number: int) -> Record:
+    shape = parse(_Question, row.checked_value(), required=required)
+    placeholder = Paragraph("question", shape.question)
+    return Record(shape.id if "id" in required else str(number), shape.question, (placeholder,), relevant=0)

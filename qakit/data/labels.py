@@ -14,12 +14,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from qakit.data.formats.documents import Document, Row, load
-from qakit.data.formats.shapes import describe, keys_in_use, surrogate_fault
-from qakit.data.formats.source import Journal, Source, label
+from qakit.data.formats.file_content import FileContent, TableRow, load_content
+from qakit.data.formats.shapes import describe, keys_in_use
+from qakit.data.formats.source import ReadLog, Source, with_id
 from qakit.data.records import Dataset
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, RecordError
-from qakit.io import csv_text, file_error, read_csv_rows, read_text
+from qakit.io import csv_text, file_error, read_csv_rows, read_text, surrogate_fault
 
 OUT_OF_SCOPE = "oos"
 """The intent of texts that have none of the others, as CLINC150 names it."""
@@ -168,48 +168,48 @@ def read_labelled(paths: Sequence[Path], schema: LabelSchema, *, lenient: bool =
     """
     if not paths:
         raise ConfigError("no data file was named")
-    journal = Journal(lenient=lenient, files=len(paths))
+    log = ReadLog(lenient=lenient, files=len(paths))
     records: list[LabelledRecord] = []
     for path in paths:
         try:
-            records += _read(load(path, allow_bom=lenient), schema, journal)
+            records += _read(load_content(path, allow_bom=lenient), schema, log)
         except DataError as error:
-            journal.faults += error.problems
-    if not records and not journal.faults and (lenient or not journal.problems):
-        journal.faults += [*journal.problems, Problem(str(paths[0]), WHOLE_FILE, "records", "none is left")]
-    journal.raise_problems()
+            log.faults += error.problems
+    if not records and not log.faults and (lenient or not log.problems):
+        log.faults += [*log.problems, Problem(str(paths[0]), WHOLE_FILE, "records", "none is left")]
+    log.raise_problems()
     missing = sum(record.label is None for record in records)
     notes = (f"{missing} of {len(records)} records have no label",) if 0 < missing < len(records) else ()
-    return Dataset(tuple(records), schema.name, tuple(paths), journal.skipped, notes)
+    return Dataset(tuple(records), schema.name, tuple(paths), log.skipped, notes)
 
 
-def _read(document: Document, schema: LabelSchema, journal: Journal) -> Iterator[LabelledRecord]:
-    rows = _rows(document, schema)
+def _read(content: FileContent, schema: LabelSchema, log: ReadLog) -> Iterator[LabelledRecord]:
+    rows = _rows(content, schema)
     given = [row.value for row in rows if isinstance(row.value, dict)]
     if given and not any(schema_of_keys(value, [schema]) for value in given):
         keys = ", ".join(sorted(map(str, given[0]))[:_NAMED_KEYS])
         message = f"has records of the keys {keys}; expected {schema.expected}, for the task {schema.name}"
-        raise file_error(document.path, "schema", message)
+        raise file_error(content.path, "schema", message)
     required = keys_in_use((row.value for row in rows), (schema.label_key,))
-    source = Source(document.path, journal, {"words": "tokens"})
+    source = Source(content.path, log, {"words": "tokens"})
     for row in rows:
         if row.problem:
-            source.reject(row.label, [(row.problem.field, row.problem.message)])
+            source.reject(row.place, [(row.problem.field, row.problem.message)])
             continue
-        record = source.record(label(row.label, row.value), partial(schema.parse, row.value, required))
+        record = source.build_record(with_id(row.place, row.value), partial(schema.parse, row.value, required))
         if record is not None:
             yield record
 
 
-def _rows(document: Document, schema: LabelSchema) -> Sequence[Row]:
-    if document.kind != "json":
-        return document.rows
-    value = document.value
+def _rows(content: FileContent, schema: LabelSchema) -> Sequence[TableRow]:
+    if content.kind != "json":
+        return content.rows
+    value = content.value
     if isinstance(value, dict) and schema_of_keys(value, [schema]):
-        return (Row("line 1", value),)
+        return (TableRow("line 1", value),)
     if not isinstance(value, list):
-        raise file_error(document.path, "schema", f"found {describe(value)}; expected a list of {schema.expected}")
-    return tuple(Row(f"records[{number}]", item) for number, item in enumerate(value))
+        raise file_error(content.path, "schema", f"found {describe(value)}; expected a list of {schema.expected}")
+    return tuple(TableRow(f"records[{number}]", item) for number, item in enumerate(value))
 
 
 def single_record(text: str, schema: LabelSchema) -> Dataset[Any]:
@@ -230,9 +230,9 @@ def schema_of(path: Path, schemas: Sequence[LabelSchema]) -> LabelSchema | None:
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        from qakit.data.formats.documents import explained_parquet
+        from qakit.data.formats.file_content import explain_parquet_errors
 
-        with explained_parquet(path):
+        with explain_parquet_errors(path):
             return schema_of_keys(pq.read_schema(path).names, schemas)
     try:
         text = read_text(path, allow_bom=True).lstrip()

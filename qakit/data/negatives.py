@@ -13,7 +13,7 @@ from qakit.data.records import Paragraph, Record
 Rank = NDArray[np.int64]
 
 
-def with_candidates(records: Sequence[Record], *, count: int, method: Negatives, seed: int) -> list[Record]:
+def add_candidates(records: Sequence[Record], *, count: int, method: Negatives, seed: int) -> list[Record]:
     """Give every record of one paragraph `count` candidates, its own at a random place; others stay as they are.
 
     The negatives are paragraphs of the other records. `bm25` takes those that share most character bigrams with the

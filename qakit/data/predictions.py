@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from qakit.data.formats.documents import Document, Row, load
+from qakit.data.formats.file_content import FileContent, TableRow, load_content
 from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
-from qakit.data.formats.source import label
+from qakit.data.formats.source import with_id
 from qakit.errors import ConfigError, DataError, Problem, suggestion
 from qakit.io import csv_text, file_error, write_json, write_parquet, write_text
 
@@ -47,7 +47,7 @@ class Prediction:
 CONTESTS = ("hw7", "adl2021", "adl2022")
 """Schemas whose contest has a prediction format of the same name; their test files hold no answers."""
 
-HEADERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+CSV_HEADERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"hw7": ("ID", "Answer"), "adl2022": ("id", "answer"), "csv": ("id", "answer")}
 )
 """First lines of the prediction formats that are CSV."""
@@ -71,8 +71,8 @@ def read_predictions(path: Path) -> dict[str, str]:
     predictions: dict[str, str] = {}
     places: dict[str, str] = {}
     problems: list[Problem] = []
-    for row in _rows(load(path, allow_bom=True)):
-        place = label(row.label, row.value)
+    for row in _rows(load_content(path, allow_bom=True)):
+        place = with_id(row.place, row.value)
         try:
             prediction = _prediction(row)
         except ShapeError as error:
@@ -91,18 +91,18 @@ def read_predictions(path: Path) -> dict[str, str]:
     return predictions
 
 
-def contest_of(path: Path) -> str:
+def detect_contest(path: Path) -> str:
     """The contest in whose form a prediction file is: `hw7` where its header is that contest's, else `adl2022`.
 
     Raises:
         DataError: a file that cannot be read.
     """
-    document = load(path, allow_bom=True)
-    header = tuple(document.rows[0].value or ()) if document.kind == "csv" else ()
-    return "hw7" if header == HEADERS["hw7"] else "adl2022"
+    content = load_content(path, allow_bom=True)
+    header = tuple(content.rows[0].value or ()) if content.kind == "csv" else ()
+    return "hw7" if header == CSV_HEADERS["hw7"] else "adl2022"
 
 
-def _prediction(row: Row) -> _Prediction:
+def _prediction(row: TableRow) -> _Prediction:
     if row.problem:
         raise ShapeError([(row.problem.field, row.problem.message)])
     prediction = parse(_Prediction, row.value)
@@ -111,29 +111,29 @@ def _prediction(row: Row) -> _Prediction:
     return prediction
 
 
-def _rows(document: Document) -> Iterator[Row]:
+def _rows(content: FileContent) -> Iterator[TableRow]:
     """One row with `id` and `answer` for each prediction, whatever the layout."""
-    value = document.value
-    if document.kind == "csv":
-        for row in document.rows:
+    value = content.value
+    if content.kind == "csv":
+        for row in content.rows:
             if row.problem:
                 yield row
                 continue
-            name, answer, *_ = _columns(row, document.path)
-            yield Row(row.label, {"id": row.value[name], "answer": row.value[answer]})
-    elif document.kind != "json":
-        yield from document.rows
+            name, answer, *_ = _columns(row, content.path)
+            yield TableRow(row.place, {"id": row.value[name], "answer": row.value[answer]})
+    elif content.kind != "json":
+        yield from content.rows
     elif not isinstance(value, dict):
         message = f"the top level is {describe(value)}; expected an object with answers by id, JSON lines or CSV"
-        raise file_error(document.path, "predictions", message)
+        raise file_error(content.path, "predictions", message)
     elif value.keys() == {"id", "answer"}:
-        yield Row("line 1", value)  # JSON lines with a single line
+        yield TableRow("line 1", value)  # JSON lines with a single line
     else:
         for name, answer in value.items():
-            yield Row("answer", {"id": name, "answer": answer})
+            yield TableRow("answer", {"id": name, "answer": answer})
 
 
-def _columns(row: Row, path: Path) -> list[str]:
+def _columns(row: TableRow, path: Path) -> list[str]:
     columns = list(row.value)
     if len(columns) < 2:
         message = f"has one column, {columns[0]!r}; expected the id in the first and the answer in the second"
@@ -173,11 +173,11 @@ def write_predictions(predictions: Mapping[str, str], path: Path, format: str) -
 
 
 def _hw7(predictions: Mapping[str, str]) -> str:
-    return csv_text(HEADERS["hw7"], ((name, answer.replace(",", "")) for name, answer in predictions.items()))
+    return csv_text(CSV_HEADERS["hw7"], ((name, answer.replace(",", "")) for name, answer in predictions.items()))
 
 
 def _csv(predictions: Mapping[str, str]) -> str:
-    return csv_text(HEADERS["csv"], predictions.items())
+    return csv_text(CSV_HEADERS["csv"], predictions.items())
 
 
 def _json_object(predictions: Mapping[str, str]) -> str:
@@ -203,7 +203,7 @@ PREDICTION_FORMATS: tuple[str, ...] = (*_RENDERERS, "parquet")
 _SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
 
 
-def chosen_format(given: str | None, schema: str, out: Path | None) -> str:
+def choose_format(given: str | None, schema: str, out: Path | None) -> str:
     """The prediction format that was asked for, else the one that the data and the name of the file ask for.
 
     Raises:

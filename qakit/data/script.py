@@ -13,7 +13,7 @@ Convert = Callable[[str], str]
 
 
 @cache
-def converter(name: str, purpose: str) -> Convert:
+def get_converter(name: str, purpose: str) -> Convert:
     """The function that converts a text as one of OpenCC's configurations (`t2s`, `s2tw`, ...) says.
 
     Args:
@@ -31,14 +31,14 @@ def converter(name: str, purpose: str) -> Convert:
     return lambda text: "\0".join(map(convert, text.split("\0")))
 
 
-def simplifier() -> Convert | None:
+def make_simplifier() -> Convert | None:
     """From Traditional to Simplified, for comparisons; None where `opencc` is not installed.
 
     By phrases (看著 is 看着, 著名 stays), then character by character until nothing changes any more (薴 is 苧, and
     that is 苎; 乾 in 乾隆 is 干 too), so that a text and its conversion nearly always come out the same.
     """
     try:
-        convert = converter("t2s", "comparing scripts")
+        convert = get_converter("t2s", "comparing scripts")
     except ConfigError:
         return None
 
@@ -72,7 +72,7 @@ def convert_records(records: Sequence[Record], name: str) -> tuple[list[Record],
         ConfigError: `opencc` is missing, or knows no conversion of this name.
     """
     _check_name(name)
-    convert = cache(converter(name, f"--script {name}"))
+    convert = cache(get_converter(name, f"--script {name}"))
     places = Counter[str]()
     contexts: dict[str, ConvertedText] = {}
 
@@ -80,7 +80,7 @@ def convert_records(records: Sequence[Record], name: str) -> tuple[list[Record],
         if answer.start is None or answer.end is None:
             return Answer(convert(answer.text), None)
         if context not in contexts:
-            contexts[context] = ConvertedText(context, converter(name, f"--script {name}"))
+            contexts[context] = ConvertedText(context, get_converter(name, f"--script {name}"))
         start, end, how = contexts[context].span(answer.start, answer.end)
         places[how] += 1
         return Answer(contexts[context].target[start:end], start)
@@ -142,14 +142,14 @@ class ConvertedText:
 
 def _letter_by_letter(source: str, target: str) -> bool:
     """Whether each character of the source has become one of the target: both are the same in Simplified script."""
-    simplify = converter("t2s", "converting scripts")
+    simplify = get_converter("t2s", "converting scripts")
     return len(source) == len(target) and all(
         simplify(old) == simplify(new) for old, new in zip(source, target, strict=True)
     )
 
 
 def _check_name(name: str) -> None:
-    converter("t2s", f"--script {name}")
+    get_converter("t2s", f"--script {name}")
     from opencc import CONFIGS
 
     known = sorted(file.removesuffix(".json") for file in CONFIGS)

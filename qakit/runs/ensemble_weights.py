@@ -18,8 +18,7 @@ from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, file_error
 from qakit.metrics.intervals import Interval, bootstrap
-from qakit.spans.ensembling import Combined
-from qakit.spans.members import Members, open_members
+from qakit.spans.ensembling import Combined, Members, open_members
 from qakit.tasks.base import EnsembleRequest, Task
 
 Weights = tuple[float, ...]

@@ -9,7 +9,7 @@ from typing import Any
 from qakit.config import DataSettings, ReadConfig
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
-from qakit.io import check_details, check_outputs, file_error, write_details
+from qakit.io import check_outputs, check_table_suffix, file_error, write_table
 from qakit.tasks.base import EvaluateRequest, Task, refuse_unused
 
 __all__ = ["EvaluateRequest", "evaluate"]
@@ -35,7 +35,7 @@ def evaluate(task: Task, request: EvaluateRequest, config: ReadConfig) -> tuple[
     result = _scored(task, request, config)
     files: list[Path] = []
     if request.details:
-        write_details(result.rows, request.details)
+        write_table(result.rows, request.details)
         files.append(request.details)
     if request.report:
         files += task.write_report(result, request.report, _facts(request))
@@ -45,7 +45,7 @@ def evaluate(task: Task, request: EvaluateRequest, config: ReadConfig) -> tuple[
 def _check_files(request: EvaluateRequest) -> None:
     """Whatever is wrong with files is told before any work."""
     if request.details:
-        check_details(request.details)
+        check_table_suffix(request.details)
     if request.report and request.report.suffix not in (".html", ".htm"):
         raise ConfigError(f"--report {request.report}: is one HTML file; give it a name that ends in .html")
     for path in request.compare:

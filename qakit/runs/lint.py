@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from qakit.data.formats import read_dataset
-from qakit.data.lint.answers import DEFAULT_LONGEST, Asked, Rules, answer_findings, id_findings
+from qakit.data.lint.answers import DEFAULT_LONGEST, LintQuestion, Rules, answer_findings, id_findings
 from qakit.data.lint.files import read_loosely
 from qakit.data.lint.findings import KINDS, LEVELS, Finding, Level
-from qakit.data.predictions import CONTESTS, chosen_format, read_predictions
+from qakit.data.predictions import CONTESTS, choose_format, read_predictions
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import get_preset
@@ -125,25 +125,25 @@ def _sorted(findings: Sequence[Finding], form: str | None) -> list[Finding]:
 
 def _form(request: LintRequest, dataset: Dataset | None) -> str | None:
     if request.form:
-        return chosen_format(request.form, "", request.pred)
+        return choose_format(request.form, "", request.pred)
     if request.metric in _FORM_OF_METRIC:
         return _FORM_OF_METRIC[request.metric]
     return dataset.schema if dataset and dataset.schema in CONTESTS else None
 
 
-def _asked(dataset: Dataset | None, golds: Mapping[str, str]) -> dict[str, Asked]:
+def _asked(dataset: Dataset | None, golds: Mapping[str, str]) -> dict[str, LintQuestion]:
     """The questions of the data, and of a file of right answers those that it adds."""
     asked = {
-        record.id: Asked(
+        record.id: LintQuestion(
             tuple(paragraph.text for paragraph in record.paragraphs),
             (golds[record.id],) if record.id in golds else tuple(record.references),
         )
         for record in dataset or ()
     }
-    return asked or {id_: Asked((), (gold,)) for id_, gold in golds.items()}
+    return asked or {id_: LintQuestion((), (gold,)) for id_, gold in golds.items()}
 
 
-def _rules(request: LintRequest, form: str | None, asked: Mapping[str, Asked], dataset: Dataset | None) -> Rules:
+def _rules(request: LintRequest, form: str | None, asked: Mapping[str, LintQuestion], dataset: Dataset | None) -> Rules:
     known = max((len(gold) for question in asked.values() for gold in question.golds), default=DEFAULT_LONGEST)
     may_be_empty = dataset is not None and (dataset.schema == "squad2" or any(record.impossible for record in dataset))
     longest = known if request.longest is None else request.longest

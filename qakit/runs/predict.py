@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from qakit.config import ReadConfig
-from qakit.data.corpus import Corpus, read_bare_questions
-from qakit.data.predictions import Prediction, chosen_format, write_outputs
+from qakit.data.corpus import Corpus, read_corpus_questions
+from qakit.data.predictions import Prediction, choose_format, write_outputs
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, write_json
 from qakit.modeling.processes import is_main_process
 from qakit.tasks.base import Models, Predicted, Task
 from qakit.tasks.questions.base import read_questions
-from qakit.tasks.questions.models import checked_reader
 from qakit.tasks.questions.search import Found, search
+from qakit.tasks.questions.two_stage import checked_reader
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def questions_for(
         DataError: mistakes in the file, or a question that is empty or was no UTF-8.
     """
     if data is not None and question is None:
-        return read_bare_questions(data, context=context, lenient=lenient)
+        return read_corpus_questions(data, context=context, lenient=lenient)
     if data is not None or question is None:
         raise ConfigError("--corpus: give --data FILE, or --question, to ask it something")
     return read_questions(None, question=question, text="-")
@@ -133,7 +133,7 @@ def predict_from_corpus(
             was trained without questions that have no answer.
     """
     reader = checked_reader(models, config)
-    chosen = chosen_format(format, dataset.schema, out)
+    chosen = choose_format(format, dataset.schema, out)
     check_outputs([out, nbest_out], [*dataset.files, *corpus.files])
     answers = tuple(progress(search(dataset, corpus, reader, config, selector=models.selector)))
     predictions = tuple(

@@ -1,4 +1,4 @@
-"""`predict --part-size`: a table of any size, answered part by part into a folder; a stopped run goes on where it was."""
+"""`predict --part-size`: a table of any size, answered part by part; a stopped run goes on where it was."""
 
 import json
 import os
@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qakit.config import Precision, ReadConfig
-from qakit.data.formats.parts import Part, filled_tables, read_parts
-from qakit.data.formats.shapes import surrogate_fault
+from qakit.data.formats.parts import Part, nonempty_tables, read_parts
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError, DataError, Problem
-from qakit.io import parse_json, sha256_of, write_json, write_jsonl, write_parquet
+from qakit.io import parse_json, sha256_of, surrogate_fault, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder
 from qakit.modeling.models import LoadedModel
 from qakit.modeling.precision import compute_precision
@@ -22,7 +21,7 @@ from qakit.modeling.processes import is_main_process
 from qakit.runs.fingerprint import differences
 from qakit.runs.folder import lock_folder
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset
+from qakit.tasks.questions.two_stage import answer_dataset
 from qakit.training.device import return_freed_memory
 
 FORMATS = ("jsonl", "parquet")
@@ -70,7 +69,7 @@ def predict_parts(
     """
     if (format or "jsonl") not in FORMATS:
         raise ConfigError(f"--format {format}: parts are {' or '.join(FORMATS)}")
-    files, writes = filled_tables(data), is_main_process()
+    files, writes = nonempty_tables(data), is_main_process()
     state = _state(files, models, config, size, format or "jsonl")
     skipped = SkippedRecords(out)
     with lock_folder(out) if writes else nullcontext():

@@ -14,10 +14,10 @@ from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.formats.capacity import check_capacity
 from qakit.data.formats.hw7 import is_decimal
 from qakit.data.leakage import Leak, find_leaks
-from qakit.data.negatives import with_candidates
+from qakit.data.negatives import add_candidates
 from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record, Repair
-from qakit.data.script import convert_records, simplifier
+from qakit.data.script import convert_records, make_simplifier
 from qakit.data.splits import split_by_article
 from qakit.data.summary import summarise
 from qakit.data.texts import Texts, chinese_share, read_texts
@@ -94,7 +94,7 @@ def preprocess(
     parts = _split(read(inputs), config) if config.split else _each(inputs, read, out)
     parts = {name: _changed(name, part, config) for name, part in parts.items()}
     outputs = _planned(parts, inputs, config, out) if out else []
-    simplify = simplifier()
+    simplify = make_simplifier()
     apart = [_SCRIPTS_APART] if len(parts) > 1 and simplify is None else []
     reach = reach_of(parts, config)
     unread = [_UNREAD.format(name) for name in parts if config.reachability and name not in reach]
@@ -184,7 +184,7 @@ def _changed(name: str, part: Dataset, config: PreprocessConfig) -> Dataset:
     if config.first_answer:
         records = [replace(record, answers=record.answers[:1]) for record in records]
     if config.candidates:
-        records = with_candidates(records, count=config.candidates, method=config.negatives, seed=config.seed)
+        records = add_candidates(records, count=config.candidates, method=config.negatives, seed=config.seed)
     return replace(part, records=tuple(records), notes=notes)
 
 

@@ -1,4 +1,4 @@
-"""From the scores of questions to their answers, by settings of which none is left open."""
+"""From token scores to answers: decode the best spans, cut them from the text, rerank them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.config import DecodingSettings
-from qakit.data.brackets import CLOSING_OF, OPENING_OF, halves
+from qakit.data.brackets import CLOSING_OF, OPENING_OF, unpaired
 from qakit.data.predictions import PredictedAnswer
-from qakit.spans.decoding import Spans, best_spans_of
+from qakit.spans.decoding import Spans, decode_batch
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import trim
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """How the scores of one model become answers.
+    """The decoding of one model's scores.
 
     Attributes:
         settings: with `null_threshold` and `temperature` given.
@@ -44,43 +44,44 @@ class Decoder:
     def answers(self, contexts: Sequence[str], scored: Sequence[TokenScores]) -> Iterator[tuple[PredictedAnswer, ...]]:
         """The n-best answers of each question, best first.
 
-        Where near-duplicates are left out, so many spans are searched that `nbest` others are found, or all there are.
+        Where near-duplicates are left out, the pool doubles until `nbest` others are found, or there are no more.
         """
         if self.settings.distinct:
             return self._filled_up(contexts, scored)
-        return (answers for answers, _ in self._chosen(contexts, scored, searched(self.settings)))
+        return (answers for answers, _ in self._reranked(contexts, scored, pool_size(self.settings)))
 
     def _filled_up(
         self, contexts: Sequence[str], scored: Sequence[TokenScores]
     ) -> Iterator[tuple[PredictedAnswer, ...]]:
         """The answers, with a pool that doubles for the questions that have too few."""
         answers: list[tuple[PredictedAnswer, ...]] = [()] * len(scored)
-        todo, pool = list(range(len(scored))), searched(self.settings)
+        todo, pool = list(range(len(scored))), pool_size(self.settings)
         while todo:
-            found = self._chosen([contexts[number] for number in todo], [scored[number] for number in todo], pool)
+            found = self._reranked([contexts[number] for number in todo], [scored[number] for number in todo], pool)
             short = []
             for number, (answers[number], spans) in zip(todo, found, strict=True):
+                # Fewer spans than the pool has room for means that there are no more.
                 distinct = sum(bool(answer.text) for answer in answers[number])
                 if distinct < self.settings.nbest and spans == pool:
                     short.append(number)
             todo, pool = short, 2 * pool
         return iter(answers)
 
-    def _chosen(
+    def _reranked(
         self, contexts: Sequence[str], scored: Sequence[TokenScores], pool: int
     ) -> Iterator[tuple[tuple[PredictedAnswer, ...], int]]:
         """The answers among so many best spans of each question, and how many there were."""
         length, temperature, bonus = self.max_length, self.temperature, self.bonus
-        found = best_spans_of(scored, max_length=length, nbest=pool, temperature=temperature, bonus=bonus)
+        found = decode_batch(scored, max_length=length, nbest=pool, temperature=temperature, bonus=bonus)
         if self.settings.choose_by != "score":
             found = [
-                summed_over_windows(spans, scores, max_length=length, temperature=temperature, bonus=bonus)
+                sum_over_windows(spans, scores, max_length=length, temperature=temperature, bonus=bonus)
                 for spans, scores in zip(found, scored, strict=True)
             ]
         nulls = [scores.null for scores in scored]
         answers = cut_answers_of(contexts, found, nulls, null_threshold=self.null_threshold)
         return (
-            (chosen(context, each, self.settings), len(spans))
+            (rerank(context, each, self.settings), len(spans))
             for context, each, spans in zip(contexts, answers, found, strict=True)
         )
 
@@ -89,24 +90,25 @@ _NEAR = 10  # characters in which the other half of a pair is looked for
 _SAME = 0.5  # share of all characters of two answers that near-duplicates have in common
 
 
-def searched(decoding: DecodingSettings) -> int:
-    """How many best spans `chosen` chooses from: where near-duplicates are left out, others may have to follow."""
+def pool_size(decoding: DecodingSettings) -> int:
+    """The number of best spans that `rerank` chooses from; with levers off it is `nbest`."""
     plain = decoding.choose_by == "score" and not (decoding.repair_brackets or decoding.distinct)
     return decoding.nbest if plain else max(decoding.nbest, decoding.pool)
 
 
-def chosen(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingSettings) -> tuple[PredictedAnswer, ...]:
+def rerank(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingSettings) -> tuple[PredictedAnswer, ...]:
     """The answers in the order that the settings ask for, at most `nbest` of them beside an empty one that comes first.
 
     Args:
-        answers: best first, all cut from `context`. Those behind the first that are chosen from, as many as `searched`
+        answers: best first, all cut from `context`. Those behind the first that are chosen from, as many as `pool_size`
             tells, follow them as they are.
     """
+    # "No answer" keeps its place in front: the threshold has decided on it already.
     none, spans = [answer for answer in answers if not answer.text], [answer for answer in answers if answer.text]
     if decoding.repair_brackets:
-        spans = [repaired(context, answer) for answer in spans]
-    pool, further = spans[: searched(decoding)], spans[searched(decoding) :]
-    if decoding.repair_brackets:
+        spans = [repair_brackets(context, answer) for answer in spans]
+    pool, further = spans[: pool_size(decoding)], spans[pool_size(decoding) :]
+    if decoding.repair_brackets:  # two answers may have become the same
         pool = _first_of_each(pool)
     spans = [*_ordered(pool, decoding), *further]
     if further and decoding.repair_brackets:
@@ -114,7 +116,7 @@ def chosen(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingS
     if further and decoding.choose_by == "text":
         spans = _first_of_each_text(spans)
     if decoding.distinct:
-        spans = without_near_duplicates(spans)
+        spans = drop_near_duplicates(spans)
     return (*none, *spans[: decoding.nbest])
 
 
@@ -122,8 +124,8 @@ def _ordered(spans: list[PredictedAnswer], decoding: DecodingSettings) -> list[P
     if decoding.choose_by == "windows":
         return sorted(spans, key=lambda answer: -answer.probability)
     if decoding.choose_by == "text":
-        return by_text(spans)
-    return by_expected_f1(spans) if decoding.choose_by == "f1" else spans
+        return merge_equal_texts(spans)
+    return sort_by_expected_f1(spans) if decoding.choose_by == "f1" else spans
 
 
 def _first_of_each(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
@@ -142,7 +144,7 @@ def _first_of_each_text(answers: Sequence[PredictedAnswer]) -> list[PredictedAns
     return list(texts.values())
 
 
-def by_text(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
+def merge_equal_texts(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
     """One answer for each text, at its best place, with the sum of the probabilities of all its places; best first."""
     sums: defaultdict[str, float] = defaultdict(float)
     best: dict[str, PredictedAnswer] = {}
@@ -153,13 +155,14 @@ def by_text(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
     return sorted(merged, key=lambda answer: -answer.probability)
 
 
-def by_expected_f1(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
+def sort_by_expected_f1(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
     """The answers by their expected F1, were the right one among them with the probability of each."""
     bags = [Counter(answer.text) for answer in answers]
 
     def expected(bag: Counter[str]) -> float:
         return sum(answer.probability * _f1(bag, other) for answer, other in zip(answers, bags, strict=True))
 
+    # Minimum Bayes risk over the pool (Kumar and Byrne, 2004); the sort is stable, so ties keep the order of scores.
     order = sorted(range(len(answers)), key=lambda number: -expected(bags[number]))
     return [answers[number] for number in order]
 
@@ -169,7 +172,7 @@ def _f1(one: Counter[str], other: Counter[str]) -> float:
     return 2 * (one & other).total() / (one.total() + other.total())
 
 
-def without_near_duplicates(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
+def drop_near_duplicates(answers: Sequence[PredictedAnswer]) -> list[PredictedAnswer]:
     """The answers without those that share more than half of their characters, by place, with a better one."""
     kept: list[PredictedAnswer] = []
     for answer in answers:
@@ -185,14 +188,16 @@ def _shared(one: PredictedAnswer, other: PredictedAnswer) -> float:
     return both / either if both > 0 else 0.0
 
 
-def repaired(context: str, answer: PredictedAnswer) -> PredictedAnswer:
+def repair_brackets(context: str, answer: PredictedAnswer) -> PredictedAnswer:
     """The answer with both halves of every pair of brackets or quotation marks, or without the half at its edge.
 
     The other half is taken in, with what is between, where it is at most ten characters away; an answer whose half can
     neither be completed nor dropped stays as it is.
     """
+    # Right answers of DRCD are never unbalanced, so moving an edge inside the text can only help; appending a character
+    # that the text does not have there, as contest solutions do, cannot.
     start, end = answer.start, answer.end
-    opened, closed = halves(context, start, end)
+    opened, closed = unpaired(context, start, end)
     for place in closed:
         found = context.rfind(OPENING_OF[context[place]], max(0, start - _NEAR), start)
         if found >= 0:
@@ -206,12 +211,12 @@ def repaired(context: str, answer: PredictedAnswer) -> PredictedAnswer:
         elif place == start:
             start += 1
     start, end = trim(context, start, end)
-    if (start, end) == (answer.start, answer.end) or start >= end or any(halves(context, start, end)):
+    if (start, end) == (answer.start, answer.end) or start >= end or any(unpaired(context, start, end)):
         return answer
     return answer._replace(text=context[start:end], start=start, end=end)
 
 
-def summed_over_windows(
+def sum_over_windows(
     spans: Spans, scores: TokenScores, *, max_length: int, temperature: float = 1.0, bonus: tuple[float, ...] = ()
 ) -> Spans:
     """The spans with their probability summed over all pairs of tokens, in all windows, that have their characters.
@@ -221,6 +226,7 @@ def summed_over_windows(
     if not len(spans) or (len(scores.bounds) == 2 and (np.diff(scores.char_start) > 0).all()):
         return spans  # no character begins two tokens
     window = np.repeat(np.arange(len(scores.bounds) - 1), np.diff(scores.bounds))
+    # Relative to the best copy, whose own share is 1: so the sum is never below what the search gave.
     places = zip(spans.start.tolist(), spans.end.tolist(), spans.score.tolist(), strict=True)
     shares = [
         np.exp((_copies(scores, window, start, end, max_length, bonus) - best) / temperature).sum()
@@ -239,6 +245,7 @@ def _copies(
 ) -> NDArray[np.float64]:
     """The score of each pair of tokens that has these characters."""
     filled = scores.char_start < scores.char_end
+    # All pairs of a token that starts here and one that ends here, shape (starts, ends).
     first = np.flatnonzero((scores.char_start == start) & filled)[:, None]
     last = np.flatnonzero((scores.char_end == end) & filled)[None, :]
     further = last - first
@@ -265,6 +272,7 @@ def cut_answers_of(
         nulls: each question's score of "no answer", on the scale of its spans' scores; it comes first when it beats the
             best span by more than `null_threshold`, and where there is no span at all; None where there is none.
     """
+    # All questions in flat lists: numpy's numbers become Python's in one call, and tuples are made by one map.
     bounds = list(accumulate(map(len, found), initial=0))
     starts, ends, scores, probabilities = (
         np.concatenate([getattr(spans, name) for spans in found]).tolist() if found else []
@@ -278,6 +286,7 @@ def cut_answers_of(
     new = partial(tuple.__new__, PredictedAnswer)  # what `PredictedAnswer(...)` does, in two thirds of the time
     flat = list(map(new, zip(texts, starts, ends, scores, probabilities, strict=True)))
     ranked = [tuple(flat[low:high]) for low, high in pairwise(bounds)]
+    # Rare: byte-level tokens carry the space before a word. Comparing two lists is cheaper than trimming every answer.
     if not all(texts) or texts != list(map(str.strip, texts)):
         ranked = list(map(_trimmed, contexts, ranked))
     return [

@@ -1,4 +1,4 @@
-"""From logits to answers: the exact best spans over all windows of a question. Arrays in, spans out.
+"""Exact span decoding: the best spans over all windows of a question. Arrays in, spans out.
 
 A candidate is a start token and an end token of one window, start not after end, at most `max_length` tokens. Its
 score is the sum of their logits, and of what a length prior adds for its number of tokens; where other models have
@@ -16,9 +16,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from qakit.spans.probability import log_mass_ratios, log_sums
-from qakit.spans.token_scores import Floats, Offsets, Together, TokenScores
+from qakit.spans.token_scores import Floats, Offsets, PackedScores, TokenScores
 
-_TOGETHER = 256  # questions: their arrays stay in the processor's cache
+_AT_ONCE = 256  # questions: alone, calls of small arrays take most of the time; more leave the processor's cache
 _BLOCKS = 3  # of tokens, for each start that is looked for
 _LOWEST = np.finfo(np.float32).min  # of all spans that are not forbidden
 
@@ -44,14 +44,7 @@ class Spans:
         return len(self.start)
 
 
-def best_spans(
-    scores: TokenScores, *, max_length: int, nbest: int = 1, temperature: float = 1.0, bonus: tuple[float, ...] = ()
-) -> Spans:
-    """The best spans of one question, as `best_spans_of` finds them."""
-    return best_spans_of([scores], max_length=max_length, nbest=nbest, temperature=temperature, bonus=bonus)[0]
-
-
-def best_spans_of(
+def decode_batch(
     questions: Sequence[TokenScores],
     *,
     max_length: int,
@@ -73,9 +66,10 @@ def best_spans_of(
     """
 
     def found(some: Sequence[TokenScores], starts: int) -> list[Spans]:
-        scores = Together.of(some, max_length, bonus)
+        scores = PackedScores.of(some, max_length, bonus)
         threshold, owner, start, end, total = _candidates(scores, starts)
         spans = list(_ranked(scores, owner, start, end, total, nbest, temperature))
+        # Spans in several windows are one: where that leaves too few, search again with twice as many starts.
         few = [n for n, one in enumerate(spans) if len(one) < nbest and threshold[n] > _LOWEST]
         for number, more in zip(few, found([some[n] for n in few], 2 * starts) if few else (), strict=True):
             spans[number] = more
@@ -87,16 +81,16 @@ def best_spans_of(
 def log_normalisers(
     questions: Sequence[TokenScores], *, max_length: int, temperature: float = 1.0, bonus: tuple[float, ...] = ()
 ) -> NDArray[np.float64]:
-    """What a span's score, divided by the temperature, is above its log-probability, shape (questions,)."""
-    groups = (Together.of(some, max_length, bonus) for some in _in_groups(questions))
+    """The log of the sum over all spans of exp(score / temperature), shape (questions,): the softmax's denominator."""
+    groups = (PackedScores.of(some, max_length, bonus) for some in _in_groups(questions))
     return np.concatenate([np.zeros(0), *(_log_normalisers(scores, temperature) for scores in groups)])
 
 
 def _in_groups(questions: Sequence[TokenScores]) -> Iterator[Sequence[TokenScores]]:
-    return (questions[first : first + _TOGETHER] for first in range(0, len(questions), _TOGETHER))
+    return (questions[first : first + _AT_ONCE] for first in range(0, len(questions), _AT_ONCE))
 
 
-def _candidates(scores: Together, starts: int) -> tuple[Floats, NDArray[np.int64], Offsets, Offsets, Floats]:
+def _candidates(scores: PackedScores, starts: int) -> tuple[Floats, NDArray[np.int64], Offsets, Offsets, Floats]:
     """A threshold for each question, that about so many `starts` reach, and all spans that reach it.
 
     The threshold is `_LOWEST` where all spans do. It is first looked for among the maxima over blocks of tokens.
@@ -104,35 +98,43 @@ def _candidates(scores: Together, starts: int) -> tuple[Floats, NDArray[np.int64
     Returns:
         The thresholds; and question, first character, last character (exclusive) and score of the spans.
     """
+    # The score of the best span from each place, shape (P,).
     best = scores.start_at[: scores.owners[-1]] + _best_ends(scores)
+    # A rough threshold from the maxima of three blocks a start: at least `starts` places reach the nth highest maximum,
+    # and finding it sorts `count` numbers a question in the place of all its places.
     sizes = np.diff(scores.owners)
     count = _BLOCKS * min(starts, int(sizes.max()))
     first = scores.owners[:-1, None] + sizes[:, None] * np.arange(count) // count
     blocks = np.maximum.reduceat(best, first.ravel())
     rough = np.where(sizes > starts, _nth_highest(blocks, np.full_like(sizes, count), starts), _LOWEST)
+    # The exact threshold among the few places that reach the rough one.
     place = np.flatnonzero(best >= np.repeat(rough, sizes))
     owner = _range_of(place, scores.owners)
     threshold = np.maximum(rough, _nth_highest(best[place], np.bincount(owner, minlength=len(sizes)), starts))
     reaches = best[place] >= threshold[owner]
     place, owner = place[reaches], owner[reaches]
+    # All spans from these starts, shape (starts, reach): a view, so that nothing is copied but the chosen rows.
     ends = sliding_window_view(scores.end_at, scores.reach)[place]
     # What lengths add goes to the end first, as in `_best_ends`: sums must be rounded alike.
     total = scores.start_at[place, None] + (ends + scores.added(place))
     found = np.flatnonzero(total >= threshold[owner, None])
     row = found // scores.reach
+    # From places back to tokens: each window before a place has `reach` places of padding.
     token = (place - scores.reach * _range_of(place, scores.windows))[row]
     last = token + (found - row * scores.reach)
     return threshold, owner[row], scores.char_start[token], scores.char_end[last], total.ravel()[found]
 
 
-def _best_ends(scores: Together) -> Floats:
+def _best_ends(scores: PackedScores) -> Floats:
     """The highest logit of an end in reach of each place, with what the length adds, shape (P,)."""
     values, count = scores.end_at, int(scores.owners[-1])
     if scores.by_length:
+        # A bonus differs from length to length, so the maximum is taken over the lengths one by one.
         best = np.full(count, -np.inf, dtype=np.float32)
         for further, (place, added) in enumerate(scores.lengths()):
             best[place] = np.maximum(best[place], values[further : further + count][place] + added)
         return best
+    # Without one, doubling: maxima over 1, 2, 4, ... places, in log(reach) steps.
     size = 1
     while size < scores.reach:  # `values` are maxima over `size` places
         further = min(size, scores.reach - size)
@@ -146,16 +148,17 @@ def _nth_highest(values: Floats, counts: NDArray[np.int64], nth: int) -> Floats:
     width = max(nth, int(counts.max()))
     padded = np.full((len(counts), width), _LOWEST)
     padded[np.arange(width) < counts[:, None]] = values
+    # `partition` puts the nth highest at its place without sorting the rest.
     return np.maximum(np.partition(padded, -nth, axis=1)[:, -nth], _LOWEST)
 
 
 def _range_of(places: NDArray[np.int64], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which of the ranges, each from one bound to the next, each of the rising places is in."""
+    """The number of the range, from one bound to the next, that each of the rising places is in."""
     return np.repeat(np.arange(len(bounds) - 1), np.diff(np.searchsorted(places, bounds)))
 
 
 def _ranked(
-    scores: Together,
+    scores: PackedScores,
     owner: NDArray[np.int64],
     start: Offsets,
     end: Offsets,
@@ -164,18 +167,22 @@ def _ranked(
     temperature: float,
 ) -> Iterator[Spans]:
     """Each question's first `nbest` by (score falling, start, end), each pair of offsets once, at its best score."""
+    # One integer for (question, start, end): equal keys are copies of one span in several windows.
     width = int(end.max(initial=0)) + 1
     key = (owner * width + start) * width + end
     order = np.argsort(key, kind="stable")
     first = np.flatnonzero(np.diff(key[order], prepend=-1))
     kept = order[first]
+    # A span that stands in several windows counts with its best score.
     total = np.maximum.reduceat(total[order], first) if len(first) else total
     owner, start, end = owner[kept], start[kept], end[kept]
     # One key, sorted stably: equal scores stay in the order of start and end. A float's bits rise with its magnitude.
     falling = -np.copysign(total.view(np.int32) & 0x7FFFFFFF, total)
     order = np.argsort(owner * 2.0**32 + falling, kind="stable")
     owners = np.searchsorted(owner, np.arange(len(scores.owners)))
+    # The rank of each span within its question is below `nbest`.
     kept = order[np.arange(len(order)) - np.repeat(owners[:-1], np.diff(owners)) < nbest]
+    # float64 from here on: differences of large logits would lose the digits of small probabilities.
     normaliser = _log_normalisers(scores, temperature)
     # Sums in float32 may have been rounded up.
     probability = np.exp(np.minimum(total[kept].astype(np.float64) / temperature - normaliser[owner[kept]], 0.0))
@@ -185,12 +192,14 @@ def _ranked(
         yield Spans(*[column[low:high] for column in columns])
 
 
-def _log_normalisers(scores: Together, temperature: float) -> NDArray[np.float64]:
+def _log_normalisers(scores: PackedScores, temperature: float) -> NDArray[np.float64]:
     """See `log_normalisers`."""
+    # The division is in float32, as the logits are: a float64 divisor would convert them all.
     divisor = np.float32(temperature)
     of_start, of_end = (log_sums(logits / divisor, scores.bounds) for logits in (scores.start, scores.end))
     if not scores.by_length:
         return of_start + of_end
+    # With a bonus, the product of both sums is corrected by the mean of exp(bonus / temperature) over spans.
     starts, ends = (
         np.exp((logits[: scores.owners[-1]] / divisor).astype(np.float64) - np.repeat(of_all, np.diff(scores.owners)))
         for logits, of_all in ((scores.start_at, of_start), (scores.end_at, of_end))

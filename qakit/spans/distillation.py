@@ -1,4 +1,4 @@
-"""What the scores files of other models say about training data, laid onto the tokens of the model that learns."""
+"""Distillation: soft targets from teachers' scores files, aligned to the student's tokens."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ Teacher = Sequence[NDArray[np.float32]]
 
 
 def token_teacher(files: Sequence[Path], records: Sequence[Record], pairs: EncodedPairs) -> Teacher:
-    """What teachers with any tokenizers say about where each record's answer starts and ends.
+    """Soft targets for the start and the end of each record's answer, from teachers with any tokenizers.
 
     A token starts where a teacher's token starts, or it has no score; likewise for ends. Several teachers are averaged
     as probabilities, each normalised over the paragraph first.
@@ -28,6 +28,7 @@ def token_teacher(files: Sequence[Path], records: Sequence[Record], pairs: Encod
     Raises:
         DataError: a file has no scores of a question, or of another paragraph.
     """
+    # All files are checked whole before any target is made: a training must not stop at question 20,000.
     members = [_by_id(file, records) for file in files]
     return [
         _mean([_laid_out(member[record.id], *_offsets(pairs, number)) for member in members])
@@ -36,7 +37,7 @@ def token_teacher(files: Sequence[Path], records: Sequence[Record], pairs: Encod
 
 
 def candidate_teacher(files: Sequence[Path], records: Sequence[Record]) -> list[NDArray[np.float32]]:
-    """Log-probabilities that teachers give each record's candidates, shape (C,).
+    """Soft targets for paragraph selection: the teachers' log-probability of each candidate, shape (C,).
 
     Raises:
         DataError: a file has no selection scores of a question, or those of another number of candidates.
@@ -76,11 +77,13 @@ def _laid_out(scores: QuestionScores, starts: Offsets, ends: Offsets) -> Floats:
 def _looked_up(positions: Offsets, known: Offsets, logits: Floats) -> Floats:
     values = np.full(len(positions), -np.inf, dtype=np.float32)
     if len(known):
+        # Normalised over the teacher's own positions, before those that the student lacks are left out.
         place = np.minimum(np.searchsorted(known, positions), len(known) - 1)
         values = np.where(known[place] == positions, (logits - np.logaddexp.reduce(logits))[place], values)
     return values.astype(np.float32)
 
 
 def _mean(members: Sequence[Floats]) -> NDArray[np.float32]:
+    # The mean of probabilities, in logarithms: a teacher without a boundary here (-inf) does not forbid it.
     total = np.logaddexp.reduce(np.stack(members), axis=0)
     return np.asarray(total - np.log(len(members)), dtype=np.float32)

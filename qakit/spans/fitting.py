@@ -1,4 +1,4 @@
-"""What a development set tells about decoding: a temperature, a prior of lengths, a threshold."""
+"""Fit decoding to a development set: temperature, length prior, null threshold."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -37,6 +37,7 @@ def fit_length_prior(lengths: Sequence[int], size: int) -> tuple[float, ...]:
 
     Half an answer is added to each length, so that none is impossible.
     """
+    # Jeffreys' prior: no length is impossible because the development set lacks it.
     counts = np.bincount([length for length in lengths if length <= size], minlength=size + 1)[1:] + _SMOOTHING
     return tuple(np.log(counts / counts.sum()).tolist())
 
@@ -69,6 +70,7 @@ def fit_temperature(
         sure = np.minimum(of_answer / temperature - logs, _SUREST)
         return float(-(label * sure + (1 - label) * np.log(-np.expm1(sure))).mean())
 
+    # A grid first: the loss may have more than one valley over so wide a range.
     grid = np.linspace(log(TEMPERATURES[0]), log(TEMPERATURES[1]), _STEPS)
     place = int(np.argmin([loss(value) for value in grid.tolist()]))
     found = _lowest(loss, float(grid[max(0, place - 1)]), float(grid[min(_STEPS - 1, place + 1)]))
@@ -76,7 +78,7 @@ def fit_temperature(
 
 
 def _lowest(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-3) -> float:
-    """Where a function with one valley is lowest, by golden-section search (Kiefer, 1953)."""
+    """The minimum of a function with one valley, by golden-section search (Kiefer, 1953)."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > tolerance:
@@ -106,12 +108,14 @@ def fit_null_threshold(
         answered: EM and F1 of each question if its span is the answer.
         empty: EM and F1 if it gets none.
     """
+    # By rising lead, "answer the k lowest" are all the splits that one threshold can make.
     order = np.argsort(np.array(leads, dtype=np.float64), kind="stable")
     sorted_leads = np.array(leads, dtype=np.float64)[order]
     gains = (np.array(answered) - np.array(empty))[order]
     sums = np.concatenate([np.zeros((1, 2)), np.cumsum(gains, axis=0)])  # row k: the k lowest leads are answered
     edges = np.concatenate([sorted_leads[:1] - 2, sorted_leads, sorted_leads[-1:] + 2])
     splits = np.flatnonzero(edges[:-1] < edges[1:])
+    # Half-way between two leads, so that neither is decided by rounding.
     middles = (edges[splits] + edges[splits + 1]) / 2
     thresholds = np.where(middles < edges[splits + 1], middles, edges[splits])
     ranking = zip(*np.round(sums[splits], 9).T.tolist(), (-np.abs(thresholds)).tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Sums of probability over the tokens and the spans of many questions, which stand one behind the other."""
+"""Log-sum-exp over the tokens and the spans of many packed questions."""
 
 from collections.abc import Iterable
 
@@ -21,6 +21,7 @@ def log_sums(values: NDArray[np.float32], owners: NDArray[np.int64]) -> Doubles:
     some = counts > 0
     if some.any():
         first = owners[:-1][some]
+        # The peak is taken out before exp, so that nothing overflows; a question of -inf alone has none.
         peaks = np.maximum.reduceat(values, first)
         peaks = np.where(np.isfinite(peaks), peaks, np.float32(0))
         masses = np.add.reduceat(np.exp(values - np.repeat(peaks, counts[some])), first, dtype=np.float64)
@@ -47,6 +48,7 @@ def log_mass_ratios(
     Returns:
         Shape (questions,); 0 where the spans have no probability.
     """
+    # Two sums over the same spans, so that what window borders and the longest length cut off cancels in the ratio.
     plain, weighted = np.zeros((2, len(starts)))
     for further, (place, factor) in enumerate(factors):
         spans = starts[place] * ends[further : further + len(starts)][place]

@@ -54,7 +54,7 @@ class QuestionScores:
 
 @dataclass(frozen=True)
 class ScoresInfo:
-    """What the whole file has in common.
+    """The head of a scores file of questions.
 
     Attributes:
         schema: data schema of the questions, which names the prediction format and the metric.
@@ -81,6 +81,7 @@ def by_character(tokens: TokenScores) -> tuple[Offsets, Floats, Offsets, Floats]
     A start logit belongs to the offset of a token's first character, an end logit to the offset after its last one
     (exclusive). Tokens of white space alone are left out.
     """
+    # White space alone has no character at which an answer could begin or end.
     filled = tokens.char_start < tokens.char_end
     starts = _highest(tokens.char_start[filled], tokens.start[filled])
     ends = _highest(tokens.char_end[filled], tokens.end[filled])
@@ -98,6 +99,7 @@ def write_scores(path: Path, questions: Iterable[QuestionScores], info: ScoresIn
     """Write a scores file, atomically."""
     import pyarrow as pa
 
+    # Arrow needs whole columns; a generator of questions is exhausted once.
     rows = list(questions)
     own: dict[str, Any] = {
         "id": pa.string(),
@@ -181,6 +183,7 @@ def _questions(batch: "pa.RecordBatch") -> Iterator[QuestionScores]:
 
 def _lists(column: Any, kind: Any) -> list[Any]:
     """The lists of a column as arrays."""
+    # Views of Arrow's buffers; `offsets[0]` is not 0 in a slice of a larger batch.
     values = column.flatten().to_numpy(zero_copy_only=False).astype(kind, copy=False)
     bounds = column.offsets.to_numpy() - column.offsets[0].as_py()
     return [values[first:stop] for first, stop in pairwise(bounds.tolist())]
@@ -200,11 +203,11 @@ class HasId(Protocol):
 
 
 class HasModel(Protocol):
-    """What a scores file says of itself."""
+    """The head of a scores file."""
 
     @property
     def model(self) -> str:
-        """Where the scores came from, for messages."""
+        """The model of the scores, for messages."""
         ...
 
 
@@ -219,12 +222,12 @@ class ScoresSource(Protocol, Generic[Row_co, Info_co]):
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file."""
         ...
 
     @property
     def info(self) -> Info_co:
-        """What all rows have in common."""
+        """The head of the file."""
         ...
 
     def rows(self) -> Iterator[Row_co]:
@@ -237,7 +240,7 @@ class ScoresSource(Protocol, Generic[Row_co, Info_co]):
 
 
 def read_metadata(path: Path, key: str) -> dict[str, Any] | None:
-    """What a file says of itself under `key`; None where it is a parquet file without.
+    """The head of a file under `key`; None for a parquet file without one.
 
     Raises:
         DataError: the file is missing or no parquet file.
@@ -267,7 +270,7 @@ def has_metadata(path: Path, key: str) -> bool:
 
 
 def read_info(path: Path, key: str, kind: type[Info], version: int, what: str) -> Info:
-    """What a file says of itself under `key`.
+    """The head of a file under `key`, checked against its dataclass.
 
     Args:
         kind: a dataclass.
@@ -347,6 +350,7 @@ def check_same_questions(paths: Sequence[Path], row: Sequence[QuestionScores]) -
         DataError: a file has another text as a paragraph than the first one that read it, or another number of
             candidates: two files that number their records from 0 may have the same ids.
     """
+    # By candidate: members may have read different paragraphs of a question, but the same number must be the same text.
     texts: dict[int, tuple[str, Path]] = {}
     counts: dict[int, Path] = {}
     for path, scores in zip(paths, row, strict=True):

@@ -1,4 +1,4 @@
-"""How long spans are to models that cut the same text into tokens of their own."""
+"""Span lengths in tokens, for each member of an ensemble whose tokenizers differ."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Numbers = NDArray[np.int32]
 
 
 class LengthRule(NamedTuple):
-    """What a model makes of a span's number of tokens.
+    """Longest length and length prior of a model, in its own tokens.
 
     Attributes:
         max_length: tokens of the longest span that it gives.
@@ -22,7 +22,7 @@ class LengthRule(NamedTuple):
 
 
 class TokenNumbers(NamedTuple):
-    """Which of a model's tokens a span begins and ends with.
+    """Numbers of a model's tokens, by the characters at which spans begin and end.
 
     Attributes:
         begins: by the character at which the span starts: the first token that reaches beyond it, or, of several that
@@ -51,16 +51,18 @@ class Ruler(NamedTuple):
 
     @property
     def reach(self) -> Numbers:
-        """How many places the longest span has that starts at each place and is not too long, shape (N,)."""
+        """Places of the longest span allowed from each start, shape (N,)."""
+        # `last` rises, so the first place whose token is too far is found by bisection.
         stop = np.searchsorted(self.last, self.first + self.rule.max_length, side="left")
         return np.asarray(np.maximum(stop - np.arange(len(self.first)), 0), dtype=np.int32)
 
 
 def added_by(rulers: Sequence[Ruler], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What all rules together add to spans from some places to others."""
+    """The sum of all rules' bonuses for spans from some places to others."""
     total = np.zeros(np.broadcast_shapes(start.shape, end.shape))
     for rule, first, last in rulers:
         if rule.bonus:
+            # A span of n tokens takes entry n - 1; longer ones are clipped to the last entry.
             total += np.array(rule.bonus).take(last[end] - first[start], mode="clip")
     return total.astype(np.float32)
 
@@ -77,15 +79,19 @@ def token_numbers(
         window: in which it is, rising, shape (N,).
         size: characters of the text.
     """
+    # Tokens of one window that begin at one character are a run; there are several where some have no characters.
     runs = np.flatnonzero(np.diff(first, prepend=-1) | np.diff(window, prepend=-1))
     here, empty, end = np.zeros((3, size), dtype=np.int64)
     if len(runs):
+        # By character: the tokens that begin here, those of them without characters, and the furthest end. Windows that
+        # overlap give the same numbers twice, of which the maximum is one.
         np.maximum.at(here, first[runs], np.diff(np.append(runs, len(first))))
         np.maximum.at(empty, first[runs], np.add.reduceat((first >= stop).astype(np.int64), runs))
         np.maximum.at(end, first, stop)
-    start = np.flatnonzero(here > empty)
+    start = np.flatnonzero(here > empty)  # characters at which a token with characters begins
     beyond = np.maximum.accumulate(end[start])
-    before = np.cumsum(here) - here
+    before = np.cumsum(here) - here  # tokens that begin further left
+    # A span begins with the first token that reaches beyond its start, and ends with the last that starts by its end.
     begin_of = np.append((before + empty)[start], here.sum()).astype(np.int32)
     end_of = np.append(-1, (before + here - 1)[start]).astype(np.int32)
     place = np.arange(size)

@@ -1,4 +1,4 @@
-"""The logits of questions' tokens: of one, and of many side by side, as they are searched."""
+"""Token logits of one question, and of many questions packed into flat arrays for the search."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -45,17 +45,18 @@ class TokenScores:
 
 
 @dataclass(frozen=True)
-class Together:
-    """The scores of Q questions one behind the other, N tokens in W windows, and their logits with room behind each.
+class PackedScores:
+    """The scores of Q questions in flat arrays: N tokens in W windows, and the same with padding behind each window.
 
-    With the room there are P places; behind the last is some more room.
+    Behind each window stand `reach` places of padding with logits of -inf, so that a span which leaves its window has
+    no finite score: the search then needs no test of borders. Tokens and padding together are P places.
 
     Attributes:
         start, end: logits, -inf at white space, shape (N,).
         char_start, char_end: as in `TokenScores`, shape (N,).
         bounds: first token of each question, and N, shape (Q + 1,).
-        reach: tokens of the longest span; and places of the room, whose -inf forbid spans that leave their window.
-        start_at, end_at: the logits by place, shape (P + reach - 1,).
+        reach: tokens of the longest span, and places of padding behind each window.
+        start_at, end_at: the logits by place, shape (P + reach - 1,): a view of `reach` places starts at each.
         windows, owners: first place of each window and of each question, and P, shapes (W + 1,) and (Q + 1,).
         bonus: for spans of 1 to `reach` tokens, shape (reach,); None where there is none, which costs less.
         rulers: by place, shape (P + reach - 1,); and `reaches`, how many places their longest span has, shape (P,).
@@ -77,47 +78,56 @@ class Together:
 
     @property
     def by_length(self) -> bool:
-        """Whether lengths do more than to end at `reach`."""
+        """Whether the length of a span changes its score, or members count lengths in their own tokens."""
         return self.bonus is not None or bool(self.rulers)
 
     def lengths(self) -> Iterator[tuple[slice | NDArray[np.int64], Floats]]:
-        """Of spans of 1, 2, ... tokens the places where they may start, and what is added to the score of each."""
+        """For spans of 1, 2, ... tokens: the places where they may start, and the bonus of each."""
         if not self.rulers:
             yield from ((slice(None), added) for added in ([] if self.bonus is None else self.bonus))
             return
         place = np.flatnonzero(self.reaches)
         for further in range(self.reach):
+            # The starts whose longest span is longer still; they become fewer with each round.
             place = place[self.reaches[place] > further]
             yield place, added_by(self.rulers, place, place + further)
 
     def added(self, place: NDArray[np.int64]) -> Floats:
-        """The same of some places, shape (places, reach) or (reach,); -inf where a span may not be so long."""
+        """The bonus of spans from some places, shape (places, reach) or (reach,); -inf for spans that are too long."""
         if not self.rulers:
             return np.zeros(1, dtype=np.float32) if self.bonus is None else self.bonus
+        # Columns are the further tokens of a span, so that row i holds all spans from place i.
         start, further = place[:, None], np.arange(self.reach)
         return np.where(self.reaches[start] > further, added_by(self.rulers, start, start + further), -np.inf)
 
     @classmethod
-    def of(cls, questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...] = ()) -> "Together":
-        """Lay out questions; see `best_spans_of`."""
+    def of(cls, questions: Sequence[TokenScores], max_length: int, bonus: tuple[float, ...] = ()) -> "PackedScores":
+        """Pack questions; the arguments are those of `decode_batch`."""
         columns = ("start", "end", "char_start", "char_end")
         start, end, char_start, char_end = (
             np.concatenate([getattr(one, name) for one in questions]) for name in columns
         )
+        # Tokens of white space alone neither begin nor end an answer.
         empty = char_start >= char_end
         if empty.any():
             start[empty] = end[empty] = -np.inf
-        last = np.cumsum([len(one.bounds) for one in questions]) - 1
+        # `edges` are the window bounds of all questions in a row, each counted from its own 0. The difference from one
+        # question's last bound to the next one's first is no window, so it is deleted: W lengths remain.
+        last = np.cumsum([len(one.bounds) for one in questions]) - 1  # index of each question's last bound, shape (Q,)
         edges = np.concatenate([one.bounds for one in questions])
         lengths = np.delete(np.diff(edges), last[:-1])
+        # Each ruler of all questions, and at each token the longest span that any of them allows, shape (N,).
         rulers = [[one.rulers[number] for one in questions] for number in range(len(questions[0].rulers))]
         reaches = np.zeros(len(start), dtype=np.int32)
         for each in rulers:
             np.maximum(reaches, np.concatenate([ruler.reach for ruler in each]), out=reaches, casting="unsafe")
+        # No span is longer than its window: a smaller reach means less padding.
         reach = min(int(reaches.max(initial=1)) if rulers else max_length, max(1, int(lengths.max())))
+        # Runs of tokens and of padding in turn, `length reach length reach ...`, and by place whether it is a token.
         runs = np.stack([lengths, np.full_like(lengths, reach)], axis=1).ravel()
         is_token = np.repeat(np.tile([True, False], len(lengths)), runs)
-        bounds = np.append(0, np.cumsum(edges[last]))
+        bounds = np.append(0, np.cumsum(edges[last]))  # each question's last bound is its number of tokens
+        # The bonus of 1 to `reach` tokens: spans longer than those of the prior have its last entry.
         by_length = np.array((bonus + bonus[-1:] * reach)[:reach], dtype=np.float32) if bonus else None
         return cls(
             start=start,
@@ -126,26 +136,28 @@ class Together:
             char_end=char_end,
             bounds=bounds,
             reach=reach,
-            start_at=_with_room(start, is_token, reach - 1),
-            end_at=_with_room(end, is_token, reach - 1),
+            start_at=_padded(start, is_token, reach - 1),
+            end_at=_padded(end, is_token, reach - 1),
             windows=np.append(0, np.cumsum(lengths + reach)),
+            # A question's first place: its first token, and the padding of all windows before it. Of the bounds up to
+            # and with question q's last one, `last[q] + 1` in all, `q + 1` end a question and start no window.
             owners=bounds + reach * np.append(0, last - np.arange(len(last))),
             bonus=by_length,
             rulers=tuple(
                 each[0]._replace(
-                    first=_with_room(np.concatenate([one.first for one in each]), is_token, reach - 1, 0),
-                    last=_with_room(np.concatenate([one.last for one in each]), is_token, reach - 1, 0),
+                    first=_padded(np.concatenate([one.first for one in each]), is_token, reach - 1, 0),
+                    last=_padded(np.concatenate([one.last for one in each]), is_token, reach - 1, 0),
                 )
                 for each in rulers
             ),
-            reaches=_with_room(reaches, is_token, 0, 0),
+            reaches=_padded(reaches, is_token, 0, 0),
         )
 
 
-def _with_room(
+def _padded(
     values: NDArray[_Number], is_token: NDArray[np.bool_], more: int, empty: float = -np.inf
 ) -> NDArray[_Number]:
-    """The values where there is a token, `empty` elsewhere, and `more` times at the end."""
+    """Spread values over the places of tokens; `empty` at places of padding, and `more` times at the end."""
     spaced = np.full(len(is_token) + more, empty, dtype=values.dtype)
     spaced[: len(is_token)][is_token] = values
     return spaced

@@ -1,4 +1,4 @@
-"""Texts as tokens with character offsets, and the special tokens a tokenizer puts around a pair."""
+"""Tokenise texts with character offsets, and read a tokenizer's special tokens off one probe."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -73,6 +73,8 @@ def probe_frame(tokenizer: Any) -> Frame:
     """
     if not getattr(tokenizer, "is_fast", False):
         raise ConfigError(f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer is needed")
+    # One character each: whatever the tokenizer, some token of sequence 0 and of sequence 1 comes back, and all else is
+    # special.
     encoding = tokenizer(_PROBE, _PROBE)
     ids, sequence = encoding["input_ids"], encoding.sequence_ids(0)
     question, paragraph = sequence.index(0), sequence.index(1)
@@ -87,6 +89,7 @@ def probe_frame(tokenizer: Any) -> Frame:
         middle=tuple(ids[middle:paragraph]),
         suffix=tuple(ids[suffix:]),
         type_ids=tuple(tuple(types[first:end]) for first, end in zip(starts, ends, strict=True)) if types else None,
+        # RoBERTa's <s> and BERT's [CLS] alike; a tokenizer without one has its first token there.
         null_position=prefix.index(tokenizer.cls_token_id) if tokenizer.cls_token_id in prefix else 0,
     )
 
@@ -108,6 +111,7 @@ def paragraph_type(tokenizer: Any) -> int:
 
 def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
     """Tokenise each text once, without special tokens or truncation."""
+    # The tokenizer may have been saved with truncation or padding; both would lose or add tokens here.
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -118,6 +122,7 @@ def tokenize_texts(tokenizer: Any, texts: Sequence[str]) -> TokenizedTexts:
 
 def _arrays(backend: Any, texts: Sequence[str]) -> tuple[Ints, Ints, Ints, Ints]:
     """Ids, starts and ends of all tokens, and each text's number of tokens."""
+    # The backend counts offsets in code points, as Python does.
     encodings = backend.encode_batch(texts, add_special_tokens=False)
     lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int32)
     trimmed = (_trimmed(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True))
@@ -131,6 +136,7 @@ def _flat(lists: Iterable[Iterable[int]], count: int) -> Ints:
 
 
 def _trimmed(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    # Most texts have no white space at a token's edge: then no token is looked at.
     spaces = {match.start() for match in _WHITE_SPACE.finditer(text)}
     if not spaces:
         return offsets
@@ -154,12 +160,10 @@ def token_span(texts: TokenizedTexts, text: int, start: int, end: int) -> tuple[
     Returns:
         (-1, -1) where no token does: the tokenizer dropped those characters.
     """
+    # Touching, not containing: an answer inside a token gets the whole token, the nearest span that can be predicted.
     tokens = slice(*texts.bounds[text : text + 2])
     touching = np.flatnonzero((texts.starts[tokens] < end) & (texts.ends[tokens] > start))
     return (int(touching[0]), int(touching[-1])) if len(touching) else (-1, -1)
-
-
-_SINGLE_PROBE = "0"
 
 
 def single_frame(tokenizer: Any) -> Frame:
@@ -169,7 +173,7 @@ def single_frame(tokenizer: Any) -> Frame:
         ConfigError: the tokenizer has no fast backend, so it knows no offsets.
     """
     pair = probe_frame(tokenizer)
-    encoding = tokenizer(_SINGLE_PROBE)
+    encoding = tokenizer(_PROBE)
     ids, sequence = encoding["input_ids"], encoding.sequence_ids(0)
     first, end = sequence.index(0), sequence.index(0) + sequence.count(0)
     types = None

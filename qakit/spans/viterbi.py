@@ -1,4 +1,4 @@
-"""Sequences of classes where what may follow what is weighed: the best one, and how probable each class is."""
+"""Viterbi decoding and marginals of a linear-chain CRF, in numpy; and the rules of BIO tags as its transitions."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,12 +19,14 @@ def best_path(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
     """
     if not len(scores):
         return []
-    best = start + scores[0]
+    best = start + scores[0]  # of all paths that end in each class, shape (L,)
     origins = []
     for row in scores[1:]:
+        # Row: the class before; column: the class reached, shape (L, L). `argmax` takes the first of equal ones.
         reached = best[:, None] + transitions
         origins.append(reached.argmax(axis=0))
         best = reached.max(axis=0) + row
+    # Back along the stored origins, from the best last class.
     path = [int((best + end).argmax())]
     for origin in reversed(origins):
         path.append(int(origin[path[-1]]))
@@ -46,6 +48,7 @@ def path_score(path: Sequence[int], scores: Doubles, transitions: Doubles, start
     """The sum of a sequence's scores and transitions, 0 for no place."""
     if not path:
         return 0.0
+    # Not the maximum of the search: a path's probability needs the same order of sums as the normaliser.
     steps = sum(transitions[one, other] for one, other in pairwise(path))
     return float(start[path[0]] + scores[np.arange(len(path)), path].sum() + steps + end[path[-1]])
 
@@ -58,6 +61,8 @@ def marginals(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
     """
     if not len(scores):
         return scores
+    # In logarithms throughout: products of many probabilities would underflow. Forward holds the score of its own
+    # place and backward does not, so that their sum counts each place once.
     backward = [end]
     for row in scores[:0:-1]:
         backward.append(np.logaddexp.reduce(transitions + (row + backward[-1]), axis=1))
@@ -67,7 +72,7 @@ def marginals(scores: Doubles, transitions: Doubles, start: Doubles, end: Double
 
 
 def _forward(scores: Doubles, transitions: Doubles, start: Doubles) -> list[Doubles]:
-    """Of each place and class the logarithm of the summed weights of all that leads up to it."""
+    """The forward variables: log of the summed weights of all paths up to each place and class, T of shape (L,)."""
     forward = [start + scores[0]]
     for row in scores[1:]:
         forward.append(np.logaddexp.reduce(forward[-1][:, None] + transitions, axis=0) + row)
@@ -75,7 +80,7 @@ def _forward(scores: Doubles, transitions: Doubles, start: Doubles) -> list[Doub
 
 
 def is_bio(labels: Sequence[str]) -> bool:
-    """Whether labels are tags that begin or go on (`B-date`, `I-date`), each kind that goes on having a beginning."""
+    """Whether labels are BIO tags (`B-date`, `I-date`, `O`), where each kind with an `I-` has a `B-` too."""
     kinds = [label for label in labels if label != "O"]
     return bool(kinds) and all(
         label.startswith("B-") or (label.startswith("I-") and f"B-{label[2:]}" in labels) for label in kinds
@@ -83,13 +88,14 @@ def is_bio(labels: Sequence[str]) -> bool:
 
 
 def follows_bio(tags: Sequence[str]) -> bool:
-    """Whether each tag that goes on stands behind one of its kind."""
+    """Whether each `I-` tag stands behind a `B-` or `I-` of its kind."""
     return all(_may_follow(before, tag) for before, tag in pairwise(("O", *tags)))
 
 
 def bio_rules(labels: Sequence[str]) -> tuple[Doubles, Doubles]:
     """Transitions and starts that are 0 where BIO lets them be and -inf elsewhere, shapes (L, L) and (L,)."""
     allowed = [[_may_follow(before, tag) for tag in labels] for before in labels]
+    # A sentence begins as if behind an O.
     starts = [_may_follow("O", tag) for tag in labels]
     return np.where(allowed, 0.0, -np.inf), np.where(starts, 0.0, -np.inf)
 

@@ -1,4 +1,4 @@
-"""What windows of a length and an overlap cost, and what they hold: tokens read, answers that one window has whole."""
+"""Coverage of windows by length and overlap: tokens read, and answers that one window holds whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Reach:
 def measure_reach(
     tokenizer: Any, records: Sequence[Record], lengths: Sequence[int], overlaps: Sequence[int]
 ) -> tuple[Reach, ...]:
-    """What becomes of the records in windows of each length with each overlap that is below it.
+    """Measure windows of each length with each overlap that is below it.
 
     Records with several paragraphs of which none is known to be the right one are left out.
 
@@ -53,6 +53,7 @@ def measure_reach(
     answered = spans[:, 0] >= 0
     found = []
     for settings in grid:
+        # The texts stay tokenised; only the number of tokens that fit changes.
         pairs = refit(encoded, settings)
         windows = covering_windows(pairs)
         around = pairs.question_lengths[windows.pairs] + pairs.frame.size

@@ -1,6 +1,7 @@
-"""Which tokens of a paragraph its question has too, and in how long a run: the exact match feature of DrQA.
+"""Windows: a question and a part of its paragraph, as four integers that point into texts tokenised once.
 
-Chen et al., "Reading Wikipedia to Answer Open-Domain Questions", ACL 2017, arXiv:1704.00051.
+Encode texts, cut them into overlapping windows (prediction) or place one window a question (training), and gather them
+as arrays. What a window equals, id for id, is the pair that the tokenizer itself makes with `stride` as overlap.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,9 @@ from qakit.spans.tokenizing import (
 
 
 def match_lengths(question: Ints, paragraph: Ints, limit: int) -> Ints:
-    """How long the longest run of tokens is that holds each paragraph token and stands in the question too.
+    """The exact match feature: the longest run of tokens around each paragraph token that the question has too.
+
+    After DrQA (Chen et al., "Reading Wikipedia to Answer Open-Domain Questions", ACL 2017, arXiv:1704.00051).
 
     For a question `a b c` and a paragraph `b c x a` that is `2 2 0 1`.
 
@@ -38,12 +41,13 @@ def match_lengths(question: Ints, paragraph: Ints, limit: int) -> Ints:
         0 for a token that the question does not have, otherwise 1 to `limit`, shape (paragraph tokens,).
     """
     found = np.zeros(len(paragraph), dtype=np.int32)
-    equal = question[:, None] == paragraph
+    equal = question[:, None] == paragraph  # shape (question tokens, paragraph tokens)
     runs = equal  # whether the `length` tokens from each place of the question, and of the paragraph, are the same
     for length in range(1, limit + 1):
         starts = np.flatnonzero(runs.any(axis=0))
         if not len(starts):
             break
+        # Longer runs come later and overwrite shorter ones, so each token ends with its longest.
         found[starts[:, None] + np.arange(length)] = length
         runs = runs[:-1, :-1] & equal[length:, length:]
     return found
@@ -138,6 +142,7 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: Win
     frame = probe_frame(tokenizer)
     if settings.match_length:
         paragraph_type(tokenizer)
+    # Each distinct text is tokenised once: many questions share a paragraph.
     question_of, questions = _distinct(question for question, _ in pairs)
     paragraph_of, paragraphs = _distinct(paragraph for _, paragraph in pairs)
     tokenized = tokenize_texts(tokenizer, questions)
@@ -166,6 +171,7 @@ def _room(lengths: Ints, frame: Frame, settings: WindowSettings) -> tuple[Ints, 
     """Tokens kept of questions of these lengths, and paragraph tokens that fit beside each."""
     kept = np.minimum(lengths, settings.max_question_length or settings.max_length // 2)
     room = settings.max_length - frame.size - kept
+    # Told here, before any text is tokenised for nothing: the longest question decides.
     if len(room) and room.min() < 1:
         raise ConfigError(
             f"windows.max_length {settings.max_length} leaves no token for the paragraph beside a question of "
@@ -217,8 +223,9 @@ def covering_windows(pairs: EncodedPairs) -> Windows:
     """
     lengths = pairs.paragraph_lengths
     surplus = np.maximum(lengths - pairs.room, 0)
-    counts = 1 + -(-surplus // pairs.step)
-    owners = np.repeat(np.arange(len(pairs), dtype=np.int32), counts)
+    counts = 1 + -(-surplus // pairs.step)  # rounded up: the last window ends with the paragraph
+    # The number of each window within its pair: 0, 1, ... from each pair's first window.
+    owners = np.repeat(np.arange(len(pairs), dtype=np.int32), counts)  # ascending: a pair's windows are neighbours
     number = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
     first = (number * pairs.step[owners]).astype(np.int32)
     return windows_at(pairs, owners, first)
@@ -256,6 +263,7 @@ def answer_spans(pairs: EncodedPairs, numbers: Iterable[int], records: Sequence[
 def held_whole(windows: Windows, spans: Ints) -> NDArray[np.bool_]:
     """Whether some window of each pair holds its whole answer, shape (P,); False where there is none."""
     span = spans[windows.pairs]
+    # Each window against the answer of its pair, shape (W,).
     holds = (span[:, 0] >= 0) & (windows.rows[:, 2] <= span[:, 0]) & (span[:, 1] < windows.rows[:, 3])
     held = np.zeros(len(spans), dtype=np.bool_)
     held[windows.pairs[holds]] = True
@@ -273,6 +281,7 @@ def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], 
     paragraph_lengths = windows.paragraph_lengths[index]
     lengths = paragraph_lengths + question_lengths + pairs.frame.size
     shape = (len(rows), int(lengths.max()))
+    # Padding on the right, whatever the tokenizer's side: offsets into a window are then those of its tokens.
     input_ids = np.full(shape, pad_id, dtype=np.int64)
     type_ids = np.zeros(shape, dtype=np.int64) if pairs.frame.type_ids is not None else None
     for number, (row, question_length) in enumerate(zip(rows, question_lengths.tolist(), strict=True)):
@@ -291,6 +300,7 @@ def gather_windows(pairs: EncodedPairs, windows: Windows, index: Sequence[int], 
 def _window_ids(pairs: EncodedPairs, row: Ints, question_length: int) -> Ints:
     question, paragraph = _slices(pairs, row, question_length)
     frame = pairs.frame
+    # Special tokens stand as they were read off the tokenizer: no id is written down anywhere.
     parts = (frame.prefix, pairs.questions.ids[question], frame.middle, pairs.paragraphs.ids[paragraph], frame.suffix)
     return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
 
@@ -307,7 +317,7 @@ def _type_ids(pairs: EncodedPairs, row: Ints, question_length: int) -> Ints:
 
 
 def _slices(pairs: EncodedPairs, row: Ints, question_length: int) -> tuple[slice, slice]:
-    """Where a window's question and its part of the paragraph are in the flat arrays of their texts."""
+    """Slices of the flat arrays of texts: the window's question, and its part of the paragraph."""
     question, paragraph, first, end = row.tolist()
     question_first, paragraph_first = int(pairs.questions.bounds[question]), int(pairs.paragraphs.bounds[paragraph])
     return (
@@ -329,10 +339,14 @@ def training_windows(pairs: EncodedPairs, spans: Ints, *, seed: int, epoch: int)
     Args:
         spans: first and last (inclusive) paragraph token of each pair's answer, or -1 twice, shape (P, 2).
     """
+    # Contest solutions centre the answer; then a model learns where in a window to look, and most of what more overlap
+    # gains at prediction repairs that bias.
     last_place = np.maximum(pairs.paragraph_lengths - pairs.room, 0)
     answered = spans[:, 0] >= 0
+    # A window from `low` ends with the answer's last token, one from `high` starts with its first.
     low = np.where(answered, np.clip(spans[:, 1] + 1 - pairs.room, 0, last_place), 0)
     high = np.where(answered, np.minimum(spans[:, 0], last_place), last_place)
+    # All draws at once from (seed, epoch): resuming needs no state of a generator.
     draws = np.random.default_rng([seed, epoch, _PLACEMENT]).random(len(pairs))
     first = (low + np.floor(draws * (np.maximum(high, low) - low + 1))).astype(np.int32)
     return windows_at(pairs, np.arange(len(pairs), dtype=np.int32), first)
@@ -345,6 +359,7 @@ def negative_windows(pairs: EncodedPairs, spans: Ints, count: int, *, seed: int,
     """
     generator = np.random.default_rng([seed, epoch, _NEGATIVES])
     owners = np.sort(generator.choice(np.flatnonzero(has_negatives(pairs, spans)), count, replace=False))
+    # One draw over the places before and behind the answer together: each is equally likely.
     before, after = _clear_places(pairs, spans)
     drawn = np.floor(generator.random(count) * (before + after)[owners]).astype(np.int32)
     behind = drawn >= before[owners]
@@ -359,7 +374,7 @@ def has_negatives(pairs: EncodedPairs, spans: Ints) -> NDArray[np.bool_]:
 
 
 def _clear_places(pairs: EncodedPairs, spans: Ints) -> tuple[Ints, Ints]:
-    """How many full windows end before each answer, and how many begin after it, shapes (P,)."""
+    """Numbers of full windows that end before each answer, and that begin after it, shapes (P,)."""
     last_place = pairs.paragraph_lengths - pairs.room
     before = np.maximum(spans[:, 0] - pairs.room + 1, 0)
     return before, np.maximum(last_place - spans[:, 1], 0)
@@ -377,6 +392,8 @@ def encode_texts(tokenizer: Any, texts: Sequence[str], settings: WindowSettings)
     if settings.match_length:
         raise ConfigError("windows.match_length tells what a question and its paragraph share; leave it out")
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    # A text stands in the place of a paragraph, beside a question of no tokens, so that windows, batches and the loop
+    # without gradients are those of questions.
     none = np.zeros(len(texts), dtype=np.int32)
     questions = tokenize_texts(tokenizer, [""])
     pairs = EncodedPairs(

@@ -15,9 +15,8 @@ from rich.progress import Progress
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from qakit.cli import app, console
-from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.predictions import write_predictions
-from qakit.io import csv_text, write_json, write_jsonl
+from qakit.io import csv_text, surrogate_fault, write_json, write_jsonl
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
 from tests.hostile import HOSTILE
@@ -53,7 +52,7 @@ def _terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A reader and a selector in folders of hostile names; each is loaded once."""
-    from qakit.tasks.questions import models as loading
+    from qakit.tasks.questions import two_stage as loading
 
     folder = tmp_path_factory.mktemp("models")
     disable_progress_bar()

@@ -137,7 +137,7 @@ def text_mutations(layout: Layout) -> Iterator[Mutation]:
         ("truncated", lambda files: text(files).rstrip()[:-5].encode(), r"column \d+: "),
         ("trailing comma", change_tail, r"column \d+: "),
         ("single quotes", lambda files: text(files).replace('"', "'").encode(), r"column \d+: "),
-        ("repeated key", repeated, "stands twice in one object"),
+        ("repeated key", repeated, "occurs twice in one object"),
         ("NaN", constant("NaN"), "NaN is not JSON"),
         ("Infinity", constant("-Infinity"), "-Infinity is not JSON"),
         ("raw line end in a string", constant('"a\tb"'), "Invalid control character"),

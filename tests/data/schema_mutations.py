@@ -12,12 +12,12 @@ def hw7_mutations(layout: Layout) -> Iterator[Mutation]:
     def key(name: str) -> Callable[[Files], tuple[Any, Any]]:
         return lambda files: (layout.question(files["data.json"]), name)
 
-    yield at(key("answer_end"), "end exclusive", 5, "answer_end", "is 5, expected 4")
-    yield at(key("answer_end"), "end too near", 3, "answer_end", "is 3, expected 4")
-    yield at(key("answer_end"), "end null", None, "answer_end", "expected all three or none")
+    yield at(key("answer_end"), "end exclusive", 5, "answer_end", "is 5; expected 4")
+    yield at(key("answer_end"), "end too near", 3, "answer_end", "is 3; expected 4")
+    yield at(key("answer_end"), "end null", None, "answer_end", "expected all of")
     yield at(key("answer_end"), "end string", "4", "answer_end", "expected a whole number")
     yield without(key("answer_end"), "end missing", "answer_end", "is missing")
-    yield at(key("answer_text"), "text null", None, "answer_text", "expected all three or none")
+    yield at(key("answer_text"), "text null", None, "answer_text", "expected all of")
     yield at(
         key("paragraph_id"), "paragraph beyond the list", 2, "paragraph_id", "2 names no paragraph; the file has 2"
     )
@@ -48,7 +48,7 @@ def adl_mutations(layout: Layout) -> Iterator[Mutation]:
     yield at(key("paragraphs"), "candidates are strings", ["0", 1], r"paragraphs\[0\]", "expected a whole number")
     yield at(key("paragraphs"), "one candidate, no list", 1, "paragraphs", "expected a list")
     yield without(key("paragraphs"), "candidates missing", "paragraphs", "is missing")
-    yield at(key(answer), "answer null", None, answer, "is null while relevant is given")
+    yield at(key(answer), "answer null", None, answer, "is null, but relevant is given")
     yield at(key(answer), "answer is a string", "歐洲", answer, "expected (a list|an object)")
     other: Any = {"text": "歐洲", "start": 3} if layout.schema == "adl2021" else [{"text": "歐洲", "start": 3}]
     yield at(key(answer), "answer of the other year", other, answer, "expected (a list|an object)")
@@ -87,7 +87,7 @@ def squad_mutations(layout: Layout) -> Iterator[Mutation]:
     change = partial(set_key, find=lambda files: (files["data.json"], "data"), value={"0": {}})
     yield Mutation("data is an object", change, ("data",), "expected a list of articles", whole_file=True)
     change = partial(set_key, find=lambda files: (files["data.json"], "data"), value=[])
-    yield Mutation("data is empty", change, ("records",), "holds no question", whole_file=True)
+    yield Mutation("data is empty", change, ("records",), "has no questions", whole_file=True)
 
 
 def squad2_mutations(layout: Layout) -> Iterator[Mutation]:
@@ -123,12 +123,12 @@ def jsonl_mutations(layout: Layout) -> Iterator[Mutation]:
         return lambda files: (layout.question(files["data.jsonl"]), name)
 
     hub = {"text": ["歐洲"], "answer_start": [3, 4]}
-    yield at(key("answers"), "hub lists of two lengths", hub, "answers", "of one length")
+    yield at(key("answers"), "hub lists of two lengths", hub, "answers", "of equal length")
     yield at(key("answers"), "hub start off by one", hub | {"answer_start": [4]}, "start", "the context has it at 3")
     yield at(key("answers"), "hub start is a string", hub | {"answer_start": ["3"]}, "start", "expected a whole number")
     yield at(key("answers"), "answers is a string", "歐洲", "answers", "expected a list")
-    yield at(key("answer"), "two answer columns", "歐洲", "answer", "is given beside answers")
-    yield at(key("paragraphs"), "context and paragraphs", [P0, P1], "context", "is given beside paragraphs")
+    yield at(key("answer"), "two answer columns", "歐洲", "answer", "is given together with answers")
+    yield at(key("paragraphs"), "context and paragraphs", [P0, P1], "context", "is given together with paragraphs")
     yield at(key("relevant"), "relevant beyond the list", 1, "relevant", "1 is not a position in 1 paragraphs")
     yield at(key("is_impossible"), "impossible with an answer", True, "answers", "must be empty")
     yield without(key("context"), "context missing", "context", "is missing")

@@ -24,7 +24,13 @@ SHARED_CELLS: list[tuple[str, str, Any, str, str]] = [
 CSV_CELLS: list[tuple[str, str, Any, str, str]] = [
     *SHARED_CELLS,
     ("context empty", "context", "", "context", "is missing; expected a text"),
-    ("answer without a start", "answer_start", "", "answer_start", "is missing; the text alone does not tell"),
+    (
+        "answer without a start",
+        "answer_start",
+        "",
+        "answer_start",
+        "is missing, and .* occurs 1 time in the context: add it",
+    ),
     ("start without an answer", "answer", "", "answer", "is missing, but answer_start is 3"),
     ("answer blank", "answer", " ", "answers.text", "is empty"),
     ("answer absent", "answer", "法國", "start", "the context does not contain it"),
@@ -40,8 +46,8 @@ CSV_CELLS: list[tuple[str, str, Any, str, str]] = [
 CSV_COLUMNS: list[tuple[str, str, str, str, str]] = [
     ("answers in Python's notation", "answers", "[{'text': '歐洲', 'start': 3}]", "answers", "is not JSON"),
     ("answers truncated", "answers", '[{"text": "歐', "answers", "is not JSON"),
-    ("answers beside answer", "answers", "[]", "answer", "is given beside answers"),
-    ("paragraphs beside context", "paragraphs", '["x"]', "context", "is given beside paragraphs"),
+    ("answers beside answer", "answers", "[]", "answer", "is given together with answers"),
+    ("paragraphs beside context", "paragraphs", '["x"]', "context", "is given together with paragraphs"),
     ("paragraphs a string", "paragraphs", '"x"', "paragraphs", "expected a list"),
     ("relevant beyond the list", "relevant", "1", "relevant", "1 is not a position in 1 paragraphs"),
     ("relevant float", "relevant", "0.0", "relevant", "expected a whole number"),
@@ -64,14 +70,14 @@ def csv_mutations() -> Iterator[Mutation]:
     def edit(old: str, new: str) -> Callable[[Files], bytes]:
         return lambda files: dump(name, files[name]).decode().replace(old, new).encode()
 
-    yield Mutation("a cell too few", edit("歐洲,3", "歐洲"), ("row",), "has 4 cells where the header has 5")
-    yield Mutation("a cell too many", edit("歐洲,3", "歐,洲,3"), ("row",), "has 6 cells where the header has 5")
-    yield Mutation("a column twice", edit("id,", "question,"), ("header",), "a column stands twice", True)
+    yield Mutation("a cell too few", edit("歐洲,3", "歐洲"), ("row",), "has 4 cells; expected 5")
+    yield Mutation("a cell too many", edit("歐洲,3", "歐,洲,3"), ("row",), "has 6 cells; expected 5")
+    yield Mutation("a column twice", edit("id,", "question,"), ("header",), "a column name occurs twice", True)
     yield Mutation("an open quote", edit("歐洲,3", '"歐洲,3'), ("CSV",), "line .*unexpected end", whole_file=True)
     yield Mutation(
         "no question column", edit("question,", "query,"), ("schema",), "is not recognised: a csv table", True
     )
-    yield Mutation("header only", lambda files: b"id,question,context\n", ("records",), "holds no question", True)
+    yield Mutation("header only", lambda files: b"id,question,context\n", ("records",), "has no questions", True)
 
 
 def parquet_mutations() -> Iterator[Mutation]:
@@ -107,8 +113,8 @@ def parquet_mutations() -> Iterator[Mutation]:
         ("questions are numbers", "question", [1, 2], "question", "expected a string"),
         ("contexts are lists", "context", [[P0], [P1]], "context", "expected a string"),
         ("answers are strings", "answers", ["印度", "歐洲"], "answers", "expected a list"),
-        ("hub lists of two lengths", "answers", hub, "answers", "of one length"),
-        ("paragraphs beside context", "paragraphs", [None, [P1]], "context", "is given beside paragraphs"),
+        ("hub lists of two lengths", "answers", hub, "answers", "of equal length"),
+        ("paragraphs beside context", "paragraphs", [None, [P1]], "context", "is given together with paragraphs"),
         ("relevant beyond the list", "relevant", [0, 1], "relevant", "1 is not a position in 1 paragraphs"),
         ("relevant with gaps, so floats", "relevant", [0.0, 0.0], "relevant", "expected a whole number"),
         ("impossible with an answer", "is_impossible", [False, True], "answers", "must be empty"),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
 from qakit.config.preprocessing import AnswerKind
-from qakit.data.cloze.answer_candidates import answer_like, sentence_words
-from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, words_of
+from qakit.data.cloze.answer_candidates import find_candidates, segment_sentences
+from qakit.data.cloze.part_of_speech import Word, is_word, segment
 from qakit.data.cloze.questions import cloze_records, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.data.texts import sentences
@@ -146,7 +146,7 @@ def test_without_noise_a_question_is_its_sentence_with_a_question_word_for_the_a
     for record in made(text, seed=seed, **AS_IT_STANDS):
         start, end = span_of(record)
         ((first, last),) = [bounds for bounds in sentences(text) if bounds[0] <= start and end <= bounds[1]]
-        inside = [word for word in words_of(text) if first <= word.start and word.end <= last]
+        inside = [word for word in segment(text) if first <= word.start and word.end <= last]
         left = asked_words([word for word in inside if word.end <= start])
         right = asked_words([word for word in inside if word.start >= end])
         assert any(
@@ -158,7 +158,7 @@ def test_without_noise_a_question_is_its_sentence_with_a_question_word_for_the_a
 
 
 def asked_words(words: Sequence[Word]) -> list[str]:
-    return [word.text for word in words if has_words_of_its_own(word.text)]
+    return [word.text for word in words if is_word(word.text)]
 
 
 def between(question: str, left: str, right: str) -> str:
@@ -213,7 +213,7 @@ def test_the_topic_comes_first():
     paragraph = Paragraph("0", "他在北京讀書。", "國立臺灣大學")
     options = ClozeSettings(**{**AS_IT_STANDS, "topic": 1.0})
     firsts = {record.question[:2] for record in cloze_records([paragraph], options, seed=1)}
-    titles = {word.text[:2] for word in words_of(paragraph.title) if len(word.text) > 1}
+    titles = {word.text[:2] for word in segment(paragraph.title) if len(word.text) > 1}
     assert firsts <= titles | {"北京", "讀書"}
     assert firsts & titles
 
@@ -253,7 +253,7 @@ def test_each_kind_of_answer_has_question_words_of_its_own(text: str, answer: st
 
 
 def lefts(text: str, record: Record) -> list[str]:
-    before = asked_words([word for word in words_of(text) if word.end <= span_of(record)[0]])
+    before = asked_words([word for word in segment(text) if word.end <= span_of(record)[0]])
     return ["".join(before[place:]) for place in range(len(before) + 1)]
 
 
@@ -357,7 +357,9 @@ def test_copies_are_the_seeds():
 
 def places_of(text: str, kinds: Sequence[str]) -> set[tuple[int, int]]:
     """Where in a text the answers of some kinds stand."""
-    found = [(words, span) for words in sentence_words(text) for span in answer_like(words) if span.kind in kinds]
+    found = [
+        (words, span) for words in segment_sentences(text) for span in find_candidates(words) if span.kind in kinds
+    ]
     return {(words[span.first].start, words[span.end - 1].end) for words, span in found}
 
 

@@ -88,7 +88,9 @@ def test_a_folder_without_a_text_and_a_file_that_is_none_are_told(tmp_path: Path
 def test_a_folder_of_which_nothing_is_left_is_told(tmp_path: Path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_bytes(b"\xff")
-    assert problems_of(tmp_path / "notes", lenient=True) == [("a.txt", "neither this file nor another gave a passage")]
+    assert problems_of(tmp_path / "notes", lenient=True) == [
+        ("a.txt", "no passage was found in this file or any other")
+    ]
 
 
 def test_the_nearest_passages_are_listed_by_text_and_title():

@@ -145,7 +145,7 @@ def test_rows_without_ids_are_numbered_through_all_files(tmp_path: Path) -> None
     dataset = read_dataset(paths)
     assert [record.id for record in dataset] == ["0", "1", "2", "3"]
     assert dataset.notes == (
-        "4 questions have no id: the file has no such column, and the number of the row stands for it",
+        "4 questions have no id, since the file has no column for it: they are numbered by row, from 0",
     )
     assert len({id(record.paragraphs[0]) for record in dataset}) == 1
 
@@ -246,11 +246,11 @@ def test_no_file_and_no_record(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jsonl", '{"id": "a", "question": "", "context": "甲"}\n{"question": 3}\n')
     with pytest.raises(DataError) as caught:
         read_dataset([path], lenient=True)
-    assert caught.value.problems[-1].message == "none is left"
+    assert caught.value.problems[-1].message == "none is left: all of them are bad"
     assert len(caught.value.problems) > 1
 
 
 def test_missing_key_names_the_likely_one(tmp_path: Path) -> None:
     path = save(tmp_path / "a.json", squad("甲乙", [{"text": "乙", "answer_strat": 1}]))
-    with pytest.raises(DataError, match=r"answers\[0\]\.answer_start: is missing; .*meant by 'answer_strat'"):
+    with pytest.raises(DataError, match=r"answers\[0\]\.answer_start: is missing; .*is 'answer_strat' a misspelling"):
         read_dataset([path])

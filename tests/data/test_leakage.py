@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qakit.data.formats import read_dataset
 from qakit.data.leakage import Example, Leak, find_leaks, text_key
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.script import convert_records, simplifier
+from qakit.data.script import convert_records, make_simplifier
 from qakit.data.splits import split_by_article
 
 TEXTS = st.text(st.sampled_from("甲乙丙丁Ａa，。 ?"), min_size=1, max_size=4).filter(str.strip)
@@ -22,7 +22,7 @@ def record(name: str, question: str, *texts: str, relevant: int | None = 0) -> R
 
 
 def leak(first: list[Record], second: list[Record]) -> Leak:
-    (found,) = find_leaks({"a": first, "b": second}, simplify=simplifier())
+    (found,) = find_leaks({"a": first, "b": second}, simplify=make_simplifier())
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qakit.data.lint.files import Loose, read_loosely
+from qakit.data.lint.files import LooseFile, read_loosely
 from qakit.data.predictions import PREDICTION_FORMATS, read_predictions, write_predictions
 from qakit.errors import DataError
 
@@ -18,17 +18,17 @@ PREDICTIONS = {str(number): answer for number, answer in enumerate(["甲", "乙,
 CSV = "id,answer\n0,甲\n1,乙丙\n2,丁\n3,戊\n"
 
 
-def read(raw: bytes | str, folder: Path, form: str | None = None, name: str = "file.txt") -> Loose:
+def read(raw: bytes | str, folder: Path, form: str | None = None, name: str = "file.txt") -> LooseFile:
     path = folder / name
     path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
     return read_loosely(path, form, {"0", "1", "2", "3"})
 
 
-def kinds(loose: Loose) -> list[str]:
+def kinds(loose: LooseFile) -> list[str]:
     return [finding.kind for finding in loose.findings]
 
 
-def answers(loose: Loose) -> dict[str, str | None]:
+def answers(loose: LooseFile) -> dict[str, str | None]:
     return {entry.id: entry.answer for entry in loose.entries}
 
 

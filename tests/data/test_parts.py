@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.data.formats import read_dataset, write_dataset
-from qakit.data.formats.parts import filled_tables, read_parts, table_files
+from qakit.data.formats.parts import find_tables, nonempty_tables, read_parts
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError, DataError
 
@@ -58,17 +58,17 @@ def test_rows_without_an_id_are_numbered_through_all_files(tmp_path: Path):
 def test_a_folder_is_its_tables_by_name(tmp_path: Path):
     for name in ("b.parquet", "a.jsonl", "c.ndjson", "notes.txt", ".hidden.jsonl"):
         (tmp_path / name).touch()
-    assert [file.name for file in table_files(tmp_path)] == ["a.jsonl", "b.parquet", "c.ndjson"]
+    assert [file.name for file in find_tables(tmp_path)] == ["a.jsonl", "b.parquet", "c.ndjson"]
 
 
 def test_one_table_of_a_folder_must_hold_a_row(tmp_path: Path):
     for name in ("a.jsonl", "b.ndjson"):
         (tmp_path / name).write_text("\n")
     with pytest.raises(DataError) as found:
-        filled_tables(tmp_path)
+        nonempty_tables(tmp_path)
     assert [Path(problem.file).name for problem in found.value.problems] == ["a.jsonl", "b.ndjson"]
     write(tmp_path, "parquet")
-    assert len(filled_tables(tmp_path)) == 3
+    assert len(nonempty_tables(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("name", ["empty", "data.json", "data.csv"])
@@ -76,12 +76,12 @@ def test_what_is_no_table_is_refused(tmp_path: Path, name: str):
     path = tmp_path / name
     path.mkdir() if name == "empty" else path.touch()
     with pytest.raises(ConfigError, match=r"\.jsonl"):
-        table_files(path)
+        find_tables(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"none\.jsonl.*No such file"):
-        table_files(tmp_path / "none.jsonl")
+        find_tables(tmp_path / "none.jsonl")
 
 
 def test_mistakes_come_when_it_is_their_turn_and_tell_the_line(tmp_path: Path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.script import ConvertedText, convert_records, converter
+from qakit.data.script import ConvertedText, convert_records, get_converter
 from qakit.errors import ConfigError
 
 PIECES = [
@@ -80,12 +80,12 @@ def test_borders_inside_phrases_are_counted():
 @given(pieces=TEXTS, data=st.data())
 def test_any_span_of_any_text_has_its_place(name: str, pieces: list[str], data: st.DataObject):
     source = "".join(pieces)
-    text = ConvertedText(source, converter(name, "a test"))
+    text = ConvertedText(source, get_converter(name, "a test"))
     start = data.draw(st.integers(0, len(source) - 1))
     end = data.draw(st.integers(start + 1, len(source)))
     first, last, how = text.span(start, end)
     assert 0 <= first < last <= len(text.target)
-    convert = converter(name, "a test")
+    convert = get_converter(name, "a test")
     if how == "apart":
         rest = convert(source[:start]), convert(source[end:])
         assert rest[0] + text.target[first:last] + rest[1] == text.target
@@ -103,7 +103,7 @@ def test_records_stay_valid_whatever_they_hold(pieces: list[str], data: st.DataO
 
 
 def test_no_character_is_lost():
-    assert converter("s2twp", "a test")("软件\0打印机\r\n𠀀") == "軟體\0印表機\r\n𠀀"
+    assert get_converter("s2twp", "a test")("软件\0打印机\r\n𠀀") == "軟體\0印表機\r\n𠀀"
 
 
 def test_an_unknown_conversion_is_refused_with_the_known_ones():

@@ -88,7 +88,7 @@ def test_a_sentence_is_never_cut(tmp_path: Path):
     [
         ("", "file", "is empty"),
         (" \r\n\t\n", "file", "is empty"),
-        ("\u3000\n\u3000", "text", "the file holds none"),
+        ("\u3000\n\u3000", "text", "the file has none"),
         ("甲。\n臺灣".encode("big5"), "encoding", "byte 0xa5 in line 1 is not UTF-8"),
         ("甲。\n".encode() + "臺灣".encode("big5"), "encoding", "byte 0xbb in line 2 is not UTF-8"),
         ("甲。".encode("utf-16"), "encoding", "is UTF-16"),

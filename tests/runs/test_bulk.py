@@ -15,7 +15,7 @@ from qakit.errors import ConfigError, DataError
 from qakit.runs import predict_parts as bulk
 from qakit.runs.predict_parts import predict_parts
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.two_stage import answer_dataset, load_models
 from tests.modeling.tiny import qa_records
 from tests.runs.models import save_reader
 

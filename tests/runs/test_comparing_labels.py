@@ -19,7 +19,7 @@ from qakit.runs.train import train
 from qakit.tasks.base import EvaluateRequest
 from qakit.tasks.labels.evaluation import are_right
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
-from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.two_stage import load_models
 from qakit.tasks.registry import TASKS
 from tests.runs.labels import evaluate_labels
 from tests.runs.models import save_reader

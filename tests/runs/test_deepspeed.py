@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.two_stage import load_models
 from tests.modeling.tiny import largest_difference
 from tests.runs.questions import predict
 from tests.runs.test_processes import evaluations, losses, start_two

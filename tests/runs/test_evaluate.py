@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import qakit.tasks.questions.evaluation
-import qakit.tasks.questions.models
+import qakit.tasks.questions.two_stage
 from qakit.config import ReadConfig, WindowSettings
 from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.predictions import PredictedAnswer, Prediction, write_predictions
 from qakit.data.records import Answer, Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError
-from qakit.io import write_details
+from qakit.io import write_table
 from qakit.metrics.intervals import Interval
 from qakit.metrics.presets import DEFAULT_PRESET
 from qakit.modeling.info import ModelInfo
@@ -221,7 +221,7 @@ def test_models_are_scored_as_their_predictions_would_be(sample_data: Path, tmp_
     reader, selector = save_reader(tmp_path / "qa"), save_selector(tmp_path / "select")
     dataset = read_dataset([data])
     result = evaluate(EvaluateRequest(model=reader, selector=selector, data=data), CONFIG)
-    models = qakit.tasks.questions.models.load_models(reader, selector)
+    models = qakit.tasks.questions.two_stage.load_models(reader, selector)
     for some, scores in ((models, result.scores), (Models(reader=models.reader), result.gold_paragraph)):
         predicted = predict(dataset, some, CONFIG, out=tmp_path / "p.csv", scores=tmp_path / "s.parquet")
         assert evaluate(EvaluateRequest(pred=tmp_path / "p.csv", data=data), CONFIG).scores == scores
@@ -253,7 +253,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".parquet"])
 def test_details_are_read_back_as_they_were(suffix: str, tmp_path: Path):
-    write_details(ROWS, tmp_path / f"d{suffix}")
+    write_table(ROWS, tmp_path / f"d{suffix}")
     assert read_rows(tmp_path / f"d{suffix}") == list(ROWS)
 
 
@@ -261,7 +261,7 @@ def test_details_are_read_back_as_they_were(suffix: str, tmp_path: Path):
 def test_details_as_csv_hold_no_formula(text: str, tmp_path: Path):
     text = text.encode("utf-8", "replace").decode()
     row = dict.fromkeys(("id", "question", "prediction", "verdict"), text) | {"references": [text, "=1"], "em": -0.5}
-    write_details([row], tmp_path / "d.csv")
+    write_table([row], tmp_path / "d.csv")
     with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
         (found,) = csv.DictReader(file)
     assert found.pop("em") == "-0.5"
@@ -270,7 +270,7 @@ def test_details_as_csv_hold_no_formula(text: str, tmp_path: Path):
 
 
 def test_details_as_csv_have_a_row_a_question(tmp_path: Path):
-    write_details(ROWS, tmp_path / "d.csv")
+    write_table(ROWS, tmp_path / "d.csv")
     with open(tmp_path / "d.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {**ROWS[0], "references": "甲 | 乙", "em": "0.0", "f1": "12.5"}

@@ -14,9 +14,9 @@ from qakit.runs.folds import train_fold, train_folds
 from qakit.runs.train import train
 from qakit.signals import Stopped
 from qakit.spans.scores import read_scores
-from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
+from qakit.tasks.questions.two_stage import load_models
 from tests.runs.questions import predict
 from tests.runs.trainings import config_of, content, write_data
 

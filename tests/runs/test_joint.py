@@ -9,8 +9,7 @@ from qakit.config import DecodingSettings, ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset, load_models
-from qakit.tasks.questions.two_stage import Answered
+from qakit.tasks.questions.two_stage import Answered, answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector
 
 

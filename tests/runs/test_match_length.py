@@ -15,8 +15,8 @@ from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run
 from qakit.runs.setup import _with_match_length
-from qakit.tasks.questions.models import answer_dataset, load_models
 from qakit.tasks.questions.reading import read_answers
+from qakit.tasks.questions.two_stage import answer_dataset, load_models
 from qakit.tasks.registry import TASKS as ALL_TASKS
 from qakit.training.events import Note
 from qakit.training.loop import StepEvent

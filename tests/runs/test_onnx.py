@@ -15,7 +15,7 @@ from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
 from qakit.reader import Reader
 from qakit.runs.export import export
-from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.two_stage import answer_dataset, load_models
 from tests.modeling.tiny import QA, qa_records, tiny_model, tokenizer
 from tests.runs.models import save_reader, save_selector
 

@@ -10,7 +10,7 @@ from qakit.data.predictions import (
     PREDICTION_FORMATS,
     PredictedAnswer,
     Prediction,
-    chosen_format,
+    choose_format,
     default_format,
     read_predictions,
     render_texts,
@@ -57,20 +57,20 @@ def test_every_schema_has_a_form_for_every_place(schema: str):
 
 def test_a_suffix_that_tells_nothing_is_refused_unless_a_format_is_given():
     with pytest.raises(ConfigError, match=r"a\.txt: cannot tell the format"):
-        chosen_format(None, "hw7", Path("a.txt"))
-    assert chosen_format("csv", "hw7", Path("a.txt")) == "csv"
+        choose_format(None, "hw7", Path("a.txt"))
+    assert choose_format("csv", "hw7", Path("a.txt")) == "csv"
 
 
 def test_an_unknown_format_is_refused_with_a_suggestion():
     with pytest.raises(
         ConfigError, match=r"--format hw8: unknown \(did you mean hw7\?\); expected one of hw7, adl2022"
     ):
-        chosen_format("hw8", "hw7", Path("a.csv"))
+        choose_format("hw8", "hw7", Path("a.csv"))
 
 
 def test_parquet_needs_a_file():
     with pytest.raises(ConfigError, match="give --out"):
-        chosen_format("parquet", "hw7", None)
+        choose_format("parquet", "hw7", None)
 
 
 @pytest.mark.parametrize("form", PREDICTION_FORMATS)

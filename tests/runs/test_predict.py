@@ -14,7 +14,7 @@ from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.spans.scores import read_scores
 from qakit.tasks.base import Models
 from qakit.tasks.questions.base import read_questions
-from qakit.tasks.questions.models import answer_dataset, load_models
+from qakit.tasks.questions.two_stage import answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector
 from tests.runs.questions import predict
 

@@ -14,7 +14,7 @@ from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.models import load_trained
 from qakit.spans.scores import read_scores
-from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.two_stage import load_models
 from tests.modeling.tiny import QA, largest_difference, weights
 from tests.runs.questions import predict
 from tests.runs.trainings import config_of, content, run, write_data

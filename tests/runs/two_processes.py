@@ -10,7 +10,7 @@ from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
-from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.two_stage import load_models
 from qakit.training.loop import StepEvent
 from tests.runs.questions import predict
 from tests.runs.trainings import config_of, run

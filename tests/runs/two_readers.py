@@ -13,7 +13,7 @@ from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave_process_group
 from qakit.reader import Reader
 from qakit.tasks.questions import qa
-from qakit.tasks.questions.models import load_models
+from qakit.tasks.questions.two_stage import load_models
 from tests.runs.questions import predict
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from qakit.spans.decoding import Spans, decode_batch
 from qakit.spans.scores import QuestionScores, ScoresInfo
 from qakit.spans.token_scores import TokenScores
 
@@ -87,3 +88,8 @@ def all_spans(scores: TokenScores, max_length: int) -> Iterator[tuple[int, int]]
             for last in range(start, min(end, start + max_length)):
                 if np.isfinite(scores.start[start]) and np.isfinite(scores.end[last]):
                     yield start, last
+
+
+def best_spans(scores: TokenScores, **how: Any) -> Spans:
+    """The best spans of one question."""
+    return decode_batch([scores], **how)[0]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from qakit.data.predictions import PredictedAnswer, Prediction
 from qakit.spans.decoder import cut_answers
-from qakit.spans.decoding import Spans, best_spans
+from qakit.spans.decoding import Spans
 from qakit.spans.tokenizing import tokenize_texts
-from tests.spans.cases import TEXTS, token_scores
+from tests.spans.cases import TEXTS, best_spans, token_scores
 from tests.spans.frames import FRAMES
 
 

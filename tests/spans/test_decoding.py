@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from qakit.spans.decoding import Spans, best_spans, best_spans_of
+from qakit.spans.decoding import Spans, decode_batch
 from qakit.spans.probability import log_sum_exp
 from qakit.spans.token_scores import TokenScores
-from tests.spans.cases import all_spans, random_scores, token_scores
+from tests.spans.cases import all_spans, best_spans, random_scores, token_scores
 
 CASES = 10_000
 Ranked = list[tuple[float, int, int]]
@@ -54,7 +54,7 @@ def test_questions_read_together_have_the_spans_and_probabilities_of_each_alone(
     for count in (0, 1, 2, 63, 64, 65, 200):
         questions = [random_scores(random) if random.random() < 0.9 else empty for _ in range(count)]
         for nbest in (1, 3, 50):
-            together = best_spans_of(questions, max_length=4, nbest=nbest)
+            together = decode_batch(questions, max_length=4, nbest=nbest)
             assert len(together) == count
             for spans, scores in zip(together, questions, strict=True):
                 alone = best_spans(scores, max_length=4, nbest=nbest)

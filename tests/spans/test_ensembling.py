@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from qakit.data.predictions import Prediction
 from qakit.spans import ensembling
-from qakit.spans.character_grid import Average, lay_out
+from qakit.spans.character_grid import Average, build_grid
 from qakit.spans.decoder import cut_answers
-from qakit.spans.decoding import best_spans
 from qakit.spans.ensembling import Combined, Method, decode_scores
 from qakit.spans.scores import QuestionScores, ScoresInfo
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import tokenize_texts
-from tests.spans.cases import INFO, TEXTS, question_scores, token_scores
+from tests.spans.cases import INFO, TEXTS, best_spans, question_scores, token_scores
 from tests.spans.frames import FRAMES
 
 CONTEXT = "臺北車站在中正區"
@@ -255,7 +254,7 @@ def test_members_with_the_same_tokens_in_other_windows_count_as_one() -> None:
     cut = token_scores([1, 2, 3, 2, 3, 4], [4, 3, 2, 3, 2, 1], offsets=[*whole[:3], *whole[1:]], lengths=[3, 3])
     words = token_scores([1, 4], [3, 1], offsets=[(0, 2), (2, 4)])
     row = [question_scores(tokens, CONTEXT[:4]) for tokens in (scores, cut, words)]
-    one, other, third = lay_out([row], [INFO] * 3, "log").numbers
+    one, other, third = build_grid([row], [INFO] * 3, "log").numbers
     assert one is other
     assert third is not one
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.spans.decoding import best_spans, log_normalisers
+from qakit.spans.decoding import log_normalisers
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
-from tests.spans.cases import token_scores
+from tests.spans.cases import best_spans, token_scores
 
 SCORES = st.sampled_from([(0.0, 0.0), (0.0, 0.5), (1.0, 1.0)])
 QUESTION = st.tuples(st.integers(-3, 3).map(float), SCORES, SCORES)

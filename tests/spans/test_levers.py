@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from qakit.config import DecodingSettings
-from qakit.spans.decoder import Decoder, summed_over_windows, without_near_duplicates
-from qakit.spans.decoding import Spans, best_spans, best_spans_of
+from qakit.spans.decoder import Decoder, drop_near_duplicates, sum_over_windows
+from qakit.spans.decoding import Spans, decode_batch
 from qakit.spans.ensembling import Combined, combine, decode_scores
 from qakit.spans.token_scores import TokenScores
-from tests.spans.cases import INFO, all_spans, question_scores, random_scores, token_scores
+from tests.spans.cases import INFO, all_spans, best_spans, question_scores, random_scores, token_scores
 
 CASES = 3_000
 
@@ -47,7 +47,7 @@ def test_questions_read_together_with_a_length_prior_have_the_spans_of_each_alon
     random = np.random.default_rng(1)
     questions = [random_scores(random) for _ in range(150)]
     how = {"max_length": 5, "nbest": 4, "temperature": 1.5, "bonus": (0.5, 0.0, -1.0)}
-    for spans, scores in zip(best_spans_of(questions, **how), questions, strict=True):
+    for spans, scores in zip(decode_batch(questions, **how), questions, strict=True):
         alone = best_spans(scores, **how)
         assert ranking(spans) == ranking(alone)
         assert spans.probability == pytest.approx(alone.probability, rel=1e-9)
@@ -89,7 +89,7 @@ def test_probability_is_summed_over_all_windows_that_hold_a_span(temperature, bo
             probability * sum(np.exp((one - score) / temperature) for one in copies[start, end])
             for probability, (score, start, end) in zip(spans.probability, ranking(spans), strict=True)
         ]
-        found = summed_over_windows(spans, scores, **how)
+        found = sum_over_windows(spans, scores, **how)
         assert found.probability == pytest.approx(np.minimum(expected, 1.0), rel=1e-5, abs=1e-12)
         assert ranking(found) == ranking(spans)
         summed += len(expected) > 0 and max(expected) > max(spans.probability) + 1e-9
@@ -124,7 +124,7 @@ def test_near_duplicates_give_their_places_to_answers_further_down(by):
     scores = token_scores(logits, logits)
     found = answers(context, scores, nbest=20, distinct=True, choose_by=by)
     assert len(found) == 20
-    assert len(without_near_duplicates(found)) == 20
+    assert len(drop_near_duplicates(found)) == 20
     first = answers(context, scores, nbest=2, distinct=True, choose_by=by)
     assert [answer[:3] for answer in first] == [answer[:3] for answer in found[:2]]
     assert (

@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from qakit.errors import ConfigError, DataError
-from qakit.spans.members import open_members
-from qakit.spans.scores import write_scores
+from qakit.spans.ensembling import Members
+from qakit.spans.ensembling import open_members as open_any
+from qakit.spans.scores import check_same_questions, open_scores, write_scores
 from tests.spans.cases import INFO, question_scores, token_scores
 from tests.spans.test_scores import written
+
+
+def open_members(paths: list[Path]) -> Members:
+    return open_any(paths, open_scores, check_same_questions)
 
 
 def test_members_come_in_the_order_of_the_first_file(tmp_path: Path) -> None:

@@ -30,8 +30,9 @@ READ_AND_COMBINE = """
 import sys
 from pathlib import Path
 from qakit.spans.ensembling import combine
-from qakit.spans.members import open_members
-members = open_members([Path(name) for name in sys.argv[1:]])
+from qakit.spans.ensembling import open_members
+from qakit.spans.scores import check_same_questions, open_scores
+members = open_members([Path(name) for name in sys.argv[1:]], open_scores, check_same_questions)
 print(combine(list(members), members.infos)[0].text)
 heavy = {"torch", "transformers", "accelerate", "tokenizers"} & set(sys.modules)
 sys.exit(f"loaded {heavy}" if heavy else 0)

@@ -10,7 +10,7 @@ import pytest
 
 from qakit.errors import DataError
 from qakit.io import write_parquet
-from qakit.spans.members import Members, open_members
+from qakit.spans.ensembling import Members, open_members
 from qakit.spans.scores import is_scores_file
 from qakit.tasks.labels.scores import (
     LabelScores,

@@ -15,10 +15,9 @@ from qakit.modeling.models import LoadedModel
 from qakit.reader import Reader
 from qakit.spans.decoder import Decoder
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.questions.models import load_models
 from qakit.tasks.questions.reading import read_answers
 from qakit.tasks.questions.search import BM25_WEIGHT, Found, search
-from qakit.tasks.questions.two_stage import Answered, best_jointly, ranked_jointly
+from qakit.tasks.questions.two_stage import Answered, best_jointly, load_models, ranked_jointly
 from tests.modeling.tiny import text_of
 from tests.runs.models import save_reader, save_selector
 

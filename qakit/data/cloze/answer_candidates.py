@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, words_of
+from qakit.data.cloze.part_of_speech import Word, is_word, segment
 from qakit.data.texts import sentences
 
 _NUMERALS = "〇零一二三四五六七八九十百千万亿萬億两兩几數数"
@@ -19,7 +19,7 @@ _SHORTEST_SOURCE = 6  # characters of a sentence worth asking about
 
 
 @dataclass(frozen=True)
-class AnswerLike:
+class AnswerCandidate:
     """Words `first` to `end` (exclusive) of a sentence, and the kind of answer that they are."""
 
     first: int
@@ -27,18 +27,18 @@ class AnswerLike:
     kind: str
 
 
-def sentence_words(text: str) -> list[list[Word]]:
+def segment_sentences(text: str) -> list[list[Word]]:
     """The words of each sentence that is long enough to ask about, with offsets into the text."""
     bounds = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST_SOURCE]
-    words = words_of(text)
+    words = segment(text)
     places = [word.start for word in words]
     inside = (words[bisect_left(places, start) : bisect_left(places, end)] for start, end in bounds)
     return [[word for word in run if word.end <= end] for run, (_, end) in zip(inside, bounds, strict=True)]
 
 
-def answer_like(
+def find_candidates(
     words: Sequence[Word], *, shortest: int = _SHORTEST_ANSWER, longest: int = _LONGEST_ANSWER
-) -> list[AnswerLike]:
+) -> list[AnswerCandidate]:
     """The runs of words that could be an answer, with the kind of each.
 
     Args:
@@ -51,13 +51,13 @@ def answer_like(
             if run[-1].end - run[0].start > longest or not _may_hold(run[-1], end - first):
                 break
             if not _is_too_short(run, shortest) and (kind := _kind(run, words, first, end)):
-                spans.append(AnswerLike(first, end, kind))
+                spans.append(AnswerCandidate(first, end, kind))
     return spans
 
 
 def _may_hold(word: Word, length: int) -> bool:
     """Whether an answer may go on with this word: anything but what parts clauses."""
-    return word.text not in "，。！？；：、,!?;:" and (length > 1 or has_words_of_its_own(word.text) or word.opens)
+    return word.text not in "，。！？；：、,!?;:" and (length > 1 or is_word(word.text) or word.opens)
 
 
 def _is_too_short(run: Sequence[Word], shortest: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from qakit.data.script import converter
+from qakit.data.script import get_converter
 from qakit.errors import ConfigError
 
 _OPENING, _CLOSING, _PARTING = "《「『“（(〈【", "》」』”）)〉】", "，。！？；：、,!?;:\n"
@@ -47,13 +47,13 @@ class Word:
 
 
 @lru_cache(maxsize=4096)
-def words_of(text: str) -> Sequence[Word]:
+def segment(text: str) -> Sequence[Word]:
     """The words of a text; together they are the whole text.
 
     Raises:
         ConfigError: `rjieba` or `opencc` is not installed.
     """
-    simplified = converter("t2s", _PURPOSE)(text)
+    simplified = get_converter("t2s", _PURPOSE)(text)
     words, start = [], 0
     # The dictionary is of Simplified words; where a conversion moves characters, the text has to do as it is.
     for word, tag in _segmenter().tag(simplified if len(simplified) == len(text) else text):
@@ -65,16 +65,16 @@ def words_of(text: str) -> Sequence[Word]:
 @lru_cache(maxsize=4096)
 def is_traditional(text: str) -> bool:
     """Whether a text has characters that Simplified Chinese writes otherwise."""
-    return converter("t2s", _PURPOSE)(text) != text
+    return get_converter("t2s", _PURPOSE)(text) != text
 
 
 @cache
-def traditional(phrase: str) -> str:
+def to_traditional(phrase: str) -> str:
     """A Simplified phrase in Traditional characters, in the forms that Taiwan uses (`為`, `裡`)."""
-    return converter("s2tw", _PURPOSE)(phrase)
+    return get_converter("s2tw", _PURPOSE)(phrase)
 
 
-def has_words_of_its_own(text: str) -> bool:
+def is_word(text: str) -> bool:
     """Whether any character is a letter, a digit or a Chinese character."""
     return any(character.isalnum() for character in text)
 

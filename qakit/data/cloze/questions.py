@@ -15,13 +15,13 @@ from hashlib import sha256
 from random import Random
 
 from qakit.config import ClozeSettings
-from qakit.data.cloze.answer_candidates import NOUNS, AnswerLike, answer_like, sentence_words
-from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, is_traditional, traditional, words_of
+from qakit.data.cloze.answer_candidates import NOUNS, AnswerCandidate, find_candidates, segment_sentences
+from qakit.data.cloze.part_of_speech import Word, is_traditional, is_word, segment, to_traditional
 from qakit.data.records import Answer, Paragraph, Record
 
 
 @dataclass(frozen=True)
-class Exchange:
+class EntitySwap:
     """Pieces of a text, and what stands for each of them instead."""
 
     instead: Mapping[str, str]
@@ -52,7 +52,7 @@ class Exchange:
         return "".join([*parts, text[end:]])
 
 
-class Exchanges:
+class EntitySwaps:
     """Draws exchanges for the paragraphs it is made of: each piece for one of its kind and script in any of them."""
 
     def __init__(self, paragraphs: Sequence[Paragraph], share: float) -> None:
@@ -63,13 +63,13 @@ class Exchanges:
                 pools[is_traditional(paragraph.text), kind][piece] = None
         self._pools = {key: tuple(pool) for key, pool in pools.items()}
 
-    def draw(self, text: str, random: Random) -> Exchange:
+    def draw(self, text: str, random: Random) -> EntitySwap:
         """An exchange of about that share of the pieces of one of the paragraphs."""
         if not self._share:
-            return Exchange({})
+            return EntitySwap({})
         script = is_traditional(text)
         pieces = dict(_pieces(text))
-        return Exchange(
+        return EntitySwap(
             {
                 piece: random.choice(self._pools[script, kind])
                 for piece, kind in pieces.items()
@@ -103,7 +103,7 @@ def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, s
         ConfigError: the package that finds words is not installed.
     """
     pool = tuple(word for paragraph in paragraphs[:: max(1, len(paragraphs) // 200)] for word in _worth(paragraph.text))
-    exchanges = Exchanges(paragraphs, settings.exchange)
+    exchanges = EntitySwaps(paragraphs, settings.exchange)
     for paragraph in paragraphs:
         key = f"cloze-{seed}-{_digest(paragraph.text)}"
         random, made = Random(key), 0
@@ -114,7 +114,7 @@ def cloze_records(paragraphs: Sequence[Paragraph], settings: ClozeSettings, *, s
 
 
 def _versions(
-    paragraph: Paragraph, settings: ClozeSettings, exchanges: Exchanges, random: Random
+    paragraph: Paragraph, settings: ClozeSettings, exchanges: EntitySwaps, random: Random
 ) -> Iterator[tuple[Paragraph, int]]:
     """The paragraph to ask about and how many questions: as it is, or one after the other with things exchanged."""
     if not settings.exchange:
@@ -133,7 +133,7 @@ def noisy_copies(records: Sequence[Record], settings: ClozeSettings, *, seed: in
     exchanged for those of the other records' paragraphs.
     """
     made: Counter[str] = Counter()
-    exchanges = Exchanges([record.paragraphs[record.relevant or 0] for record in records], settings.exchange)
+    exchanges = EntitySwaps([record.paragraphs[record.relevant or 0] for record in records], settings.exchange)
     for record in records:
         if record.span is None or record.span.start is None:
             continue
@@ -144,7 +144,7 @@ def noisy_copies(records: Sequence[Record], settings: ClozeSettings, *, seed: in
             made[key] += 1  # on over records that share their id and question, as those of several files may
             exchange = exchanges.draw(record.context, random)
             question = exchange.text(record.question)
-            worn = "".join(_worn([word.text for word in words_of(question)], settings, random)).strip()
+            worn = "".join(_worn([word.text for word in segment(question)], settings, random)).strip()
             text, answer = exchange.around(record.context, record.span)
             paragraph = record.paragraphs[record.relevant or 0]
             if settings.exchange:
@@ -160,14 +160,14 @@ class _Maker:
         self._pool = pool
         self._settings = settings
         self._random = random
-        self._sentences = sentence_words(paragraph.text)
+        self._sentences = segment_sentences(paragraph.text)
         lengths = {"shortest": settings.shortest_answer, "longest": settings.longest_answer}
-        self._spans = [answer_like(words, **lengths) for words in self._sentences]
+        self._spans = [find_candidates(words, **lengths) for words in self._sentences]
         self._topics = _worth(paragraph.title) + _worth(paragraph.text)[:8] or [""]
 
     def questions(self, count: int) -> Iterator[tuple[str, Answer]]:
         """Up to `count` distinct questions with their answers, in the order they were made."""
-        places: dict[str, list[tuple[int, AnswerLike]]] = {}
+        places: dict[str, list[tuple[int, AnswerCandidate]]] = {}
         for number, spans in enumerate(self._spans):
             for span in spans:
                 places.setdefault(span.kind, []).append((number, span))
@@ -181,12 +181,12 @@ class _Maker:
                 seen.add(question)
                 yield question, answer
 
-    def _ask(self, words: Sequence[Word], span: AnswerLike) -> tuple[str, Answer]:
+    def _ask(self, words: Sequence[Word], span: AnswerCandidate) -> tuple[str, Answer]:
         start, end = words[span.first].start, words[span.end - 1].end
         answer = Answer(self._text[start:end].rstrip(), start)
         asked = self._question_word(words, span)
         if is_traditional(self._text):
-            asked = traditional(asked)
+            asked = to_traditional(asked)
         left, right = self._near(words, span)
         left, right = self._worn_down(left), self._worn_down(right)
         parts = self._arranged(left, asked, right)
@@ -194,7 +194,7 @@ class _Maker:
             parts.insert(0, self._random.choice(self._topics))
         return "".join(parts) + "？", answer
 
-    def _question_word(self, words: Sequence[Word], span: AnswerLike) -> str:
+    def _question_word(self, words: Sequence[Word], span: AnswerCandidate) -> str:
         """How the answer is asked for, now and then by its last word: `哪个大学`, `多少公里`."""
         asked, last = self._random.choice(_ASKED[span.kind]), words[span.end - 1]
         if span.kind == "number" and last.tag in ("q", "n") and self._random.random() < 0.6:
@@ -204,7 +204,7 @@ class _Maker:
             return self._random.choice(_HEADED) + head
         return asked
 
-    def _near(self, words: Sequence[Word], span: AnswerLike) -> tuple[list[str], list[str]]:
+    def _near(self, words: Sequence[Word], span: AnswerCandidate) -> tuple[list[str], list[str]]:
         """The words around the answer, as many as people's questions are long."""
         length = max(5.0, self._random.gauss(16, 6))  # characters; questions of DRCD and CMRC have 17 (median)
         share = self._random.random()
@@ -245,7 +245,7 @@ def _within(words: Iterator[Word], length: float) -> list[str]:
     for word in words:
         if length <= 0:
             break
-        if has_words_of_its_own(word.text):
+        if is_word(word.text):
             taken.append(word.text)
             length -= len(word.text)
     return taken
@@ -258,7 +258,7 @@ def _digest(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _worth(text: str) -> list[str]:
     """The words of a text that a question could name: nouns and verbs of two characters or more."""
-    return [word.text for word in words_of(text) if len(word.text) > 1 and (word.tag in NOUNS or word.tag == "v")]
+    return [word.text for word in segment(text) if len(word.text) > 1 and (word.tag in NOUNS or word.tag == "v")]
 
 
 _KINDS = frozenset(("time", "number", "person", "place", "name"))
@@ -275,8 +275,8 @@ def _crosses(match: re.Match[str], start: int, end: int) -> bool:
 def _pieces(text: str) -> Sequence[tuple[str, str]]:
     """What can be exchanged in a text, with the kind of each: found once for all that is made of a paragraph."""
     pieces = []
-    for words in sentence_words(text):
-        for span in answer_like(words):
+    for words in segment_sentences(text):
+        for span in find_candidates(words):
             start, end = words[span.first].start, words[span.end - 1].end
             piece = text[start:end].rstrip()
             if span.kind in _KINDS and len(piece) >= _SHORTEST:

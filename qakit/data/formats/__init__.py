@@ -1,4 +1,7 @@
-"""Reading and writing the files of the courses, contests and public datasets, each schema known by its content."""
+"""Question files in, records out, and back: the schemas of courses, contests and public datasets.
+
+`read_dataset` tells the schema of each file from its content; `write_dataset` writes the one that it is given.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,10 +11,10 @@ from pathlib import Path
 
 from qakit.data.formats import adl, cmrc_flat, hw7, squad, tables
 from qakit.data.formats.capacity import check_capacity
-from qakit.data.formats.documents import Document, detect, load
-from qakit.data.formats.source import Journal, Source
+from qakit.data.formats.file_content import FileContent, detect_schema, load_content
+from qakit.data.formats.source import ReadLog, Source
 from qakit.data.records import Dataset, Record
-from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem
+from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, suggestion
 from qakit.io import file_error
 
 __all__ = ["SCHEMAS", "read_dataset", "write_dataset"]
@@ -19,9 +22,9 @@ __all__ = ["SCHEMAS", "read_dataset", "write_dataset"]
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How a schema is read and written, and what it calls the fields of a record."""
+    """Reader and writer of a schema, and the schema's names for the fields of a record."""
 
-    read: Callable[[Document, Source], Iterator[Record]]
+    read: Callable[[FileContent, Source], Iterator[Record]]
     write: Callable[[Sequence[Record], Path], list[Path]]
     names: Mapping[str, str]
 
@@ -49,84 +52,89 @@ SCHEMAS: tuple[str, ...] = tuple(_FORMATS)
 def read_dataset(
     paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False, repair: float | None = None
 ) -> Dataset:
-    """The records of one or more files, whose schemas are told from their content; the dataset's is the first one's.
+    """Read the records of one or more files; their schemas are told from their content.
 
-    The only paragraph of a question is always its relevant one (`relevant` is 0), with or without an answer. Ids must
-    differ over all the files; those of hw7, which count from 0 in each file, get the file's name in front where there
-    are several. Without `repair` nothing is repaired but the UTF-16 offsets of CMRC 2018. `Dataset.notes` say what was
-    done.
+    `Dataset.schema` is that of the first file. If a question has one paragraph only, it is the relevant one
+    (`relevant` is 0), with or without an answer. Ids must differ over all files; those of hw7, which count from 0 in
+    each file, get the file's name in front where there are several files. Without `repair`, only the UTF-16 offsets of
+    CMRC 2018 are corrected. `Dataset.notes` say what was done.
 
     Args:
         context: ADL's list of texts; by default the `context.json` beside each file.
-        lenient: leave out bad records, counting them, and accept a byte order mark. What is wrong with a file as a
-            whole is still an error.
-        repair: put answers that are not where the file says where they stand (`qakit.data.repair.find_answer`, whose
-            threshold this is) and list each change in `Dataset.repairs`; what is found nowhere is bad as ever.
+        lenient: leave out and count bad records, and accept a byte order mark. Mistakes of a file as a whole are still
+            errors.
+        repair: move answers that are not where the file says, if they are found with at least this similarity in
+            percent (`qakit.data.repair.find_answer`), and list each change in `Dataset.repairs`.
 
     Raises:
         DataError: with all the mistakes of all the files; or no record is left.
         ConfigError: no file, or `context` for a schema that has none.
     """
     if not paths:
-        raise ConfigError("no data file was named")
-    journal = Journal(lenient=lenient, files=len(paths), repair=repair)
+        raise ConfigError("no data file is given")
+    log = ReadLog(lenient=lenient, files=len(paths), repair=repair)
     records: list[Record] = []
     schemas: dict[str, None] = {}
     for path in paths:
         try:
-            document = load(path, allow_bom=lenient)
-            schema = detect(document)
+            content = load_content(path, allow_bom=lenient)
+            schema = detect_schema(content)
             schemas[schema] = None
-            records += _read(document, schema, journal, context)
+            records += _read(content, schema, log, context)
         except DataError as error:
-            journal.faults += error.problems
+            log.faults += error.problems
     if not records and lenient:
-        journal.faults += [*journal.problems, Problem(str(paths[0]), WHOLE_FILE, "records", "none is left")]
-    journal.raise_problems()
+        log.faults += [
+            *log.problems,
+            Problem(str(paths[0]), WHOLE_FILE, "records", "none is left: all of them are bad"),
+        ]
+    log.raise_problems()
     mixed = [f"files of several schemas are read as one dataset: {', '.join(schemas)}"] if len(schemas) > 1 else []
-    notes = (*mixed, *_unlabelled(records), *(f"{count} {sentence}" for sentence, count in journal.notes.items()))
-    return Dataset(tuple(records), next(iter(schemas)), tuple(paths), journal.skipped, notes, tuple(journal.repairs))
+    notes = (*mixed, *_unlabelled(records), *log.sentences())
+    return Dataset(tuple(records), next(iter(schemas)), tuple(paths), log.skipped, notes, tuple(log.repairs))
 
 
-def _read(document: Document, schema: str, journal: Journal, context: Path | None) -> list[Record]:
+def _read(content: FileContent, schema: str, log: ReadLog, context: Path | None) -> list[Record]:
     if context is not None and not schema.startswith("adl"):
-        raise ConfigError(f"--context {context} is for ADL files, but {document.path} is {schema}")
-    found = len(journal.problems)
-    source = Source(document.path, journal, _FORMATS[schema].names, context)
-    records = list(_FORMATS[schema].read(document, source))
-    if not records and len(journal.problems) == found:
-        raise file_error(document.path, "records", f"holds no question ({schema})")
+        raise ConfigError(f"--context {context} is for ADL files, but {content.path} is {schema}: leave it out")
+    found = len(log.problems)
+    source = Source(content.path, log, _FORMATS[schema].names, context)
+    records = list(_FORMATS[schema].read(content, source))
+    if not records and len(log.problems) == found:
+        raise file_error(content.path, "records", f"has no questions ({schema})")
     return records
 
 
 def _unlabelled(records: Sequence[Record]) -> Iterator[str]:
-    """A note where only some of the questions have an answer: often a sign of something lost."""
+    """A note if some questions have no answer and others do: often a sign that labels were lost."""
     missing = sum(not record.is_labelled for record in records)
     if 0 < missing < len(records):
         yield f"{missing} of {len(records)} questions have no answer and are not marked impossible"
 
 
 def write_dataset(records: Iterable[Record], path: Path, schema: str) -> list[Path]:
-    """Write records as the schema was published; reading them back gives equal ones, as far as the schema holds them.
+    """Write records in a schema, laid out as published; reading them back gives equal records.
 
-    Titles and ids of paragraphs are dropped where a schema has none. hw7 keeps the first answer only, and numbers the
-    questions from 0 unless all ids are decimal numbers. The squad family and cmrc-flat put the questions of a paragraph
-    together, in the order of first use. The adl schemas also write `context.json` beside `path`: texts that it already
-    holds keep their place, so that several files share it.
+    A schema without titles or ids of paragraphs drops them. hw7 keeps the first answer only, and numbers the questions
+    from 0 unless all ids are decimal numbers. The squad family and cmrc-flat group the questions by paragraph, in the
+    order of first use. The adl schemas also write `context.json` beside `path`: texts that it already holds keep their
+    index, so that several files share it.
 
     Returns:
-        The files written, the data file first. Each is replaced in one step.
+        The files written, the data file first. Each is replaced atomically.
 
     Raises:
-        ConfigError: an unknown schema, no records, two with one id, or something that the schema cannot hold.
+        ConfigError: an unknown schema, no records, an id that occurs twice, or something that the schema cannot hold.
     """
     if schema not in SCHEMAS:
-        raise ConfigError(f"unknown schema {schema!r}; known are {', '.join(SCHEMAS)}")
+        raise ConfigError(
+            f"unknown schema {schema!r}{suggestion(schema, SCHEMAS)}; expected one of {', '.join(SCHEMAS)}"
+        )
     listed = list(records)
     if not listed:
-        raise ConfigError(f"{path}: there are no records to write")
+        raise ConfigError(f"{path}: no records to write")
     repeated = [name for name, count in Counter(record.id for record in listed).items() if count > 1]
     if repeated:
-        raise ConfigError(f"{path}: {len(repeated)} ids stand for several records, {repeated[0]!r} for one")
+        raise ConfigError(f"{path}: {len(repeated)} ids occur more than once, such as {repeated[0]!r}; ids must differ")
     check_capacity(listed, schema)
     return _FORMATS[schema].write(listed, path)

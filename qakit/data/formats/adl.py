@@ -1,4 +1,4 @@
-"""The schemas of NTU ADL (2021, and 2022 on): questions with candidate paragraphs from a `context.json`."""
+"""NTU ADL files (2021, and from 2022 on): questions whose candidate paragraphs are in a `context.json`."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from qakit.data.formats.documents import Document
+from qakit.data.formats.file_content import FileContent
 from qakit.data.formats.paragraphs import index_paragraphs, paragraph_at
 from qakit.data.formats.shapes import Id, Shape, Text, describe, keys_in_use, parse
-from qakit.data.formats.source import Source, label
+from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError, RecordError
 from qakit.io import file_error, read_json, write_json
@@ -36,7 +36,7 @@ class _Question(Shape):
 
     @abstractmethod
     def spans(self) -> list[_Span]:
-        """The answers, under whatever key the schema has them."""
+        """The answers, whose key differs between the years."""
 
 
 class _Question2021(_Question):
@@ -55,35 +55,35 @@ class _Question2022(_Question):
         return [self.answer] if self.answer else []
 
 
-def read(document: Document, source: Source, *, schema: str) -> Iterator[Record]:
-    """The questions of an ADL file; those of a test file have neither `relevant` nor an answer.
+def read(content: FileContent, source: Source, *, schema: str) -> Iterator[Record]:
+    """Read the questions of an ADL file; those of a test file have neither `relevant` nor an answer.
 
     Args:
         schema: adl2021 or adl2022.
 
     Raises:
-        DataError: there is no list of texts, or it is not one.
+        DataError: the list of texts is missing, or is not a list.
     """
     shape = _Question2021 if schema == "adl2021" else _Question2022
     paragraphs = _paragraphs(source)
-    required = keys_in_use(document.value, ("relevant", shape.answer_key))
-    for number, value in enumerate(document.value):
+    required = keys_in_use(content.value, ("relevant", shape.answer_key))
+    for number, value in enumerate(content.value):
         build = partial(_build, value, shape, paragraphs, required, source)
-        record = source.record(label(f"[{number}]", value), build)
+        record = source.build_record(with_id(f"[{number}]", value), build)
         if record is not None:
             yield record
 
 
 def _paragraphs(source: Source) -> list[Paragraph | None]:
-    """The texts that `source` names or has beside it, read once for all files that share them."""
+    """The texts of the `context.json` named by `source` or beside it, read once for all files that share them."""
     path = source.path
     file = source.context or path.parent / CONTEXT_FILE
-    known = source.journal.paragraph_lists
+    known = source.log.paragraph_lists
     if file not in known:
         if source.context is None and not file.exists():
-            message = f"no {CONTEXT_FILE} beside the file, and none was named; name the list of texts with --context"
+            message = f"there is no {CONTEXT_FILE} beside the file: name the list of texts with --context"
             raise file_error(path, "context", message)
-        known[file] = index_paragraphs(_texts(file, allow_bom=source.journal.lenient), source.about(file), "texts")
+        known[file] = index_paragraphs(_texts(file, allow_bom=source.log.lenient), source.about(file), "texts")
     return known[file]
 
 
@@ -107,17 +107,17 @@ def _build(
     answers = tuple(Answer(span.text, span.start) for span in question.spans())
     relevant = _position(question, has_answer=bool(answers))
     if relevant is not None:
-        answers = source.mend(question.id, candidates[relevant].text, answers)
+        answers = source.repair_answers(question.id, candidates[relevant].text, answers)
     return Record(question.id, question.question, candidates, relevant, answers)
 
 
 def _position(question: _Question, *, has_answer: bool) -> int | None:
-    """Where `relevant`, an id, stands among the candidates. A single candidate is the relevant one."""
+    """Position among the candidates of `relevant`, which is an id. A single candidate is the relevant one."""
     ids, relevant = question.paragraphs, question.relevant
     if relevant is None:
         return 0 if len(ids) == 1 and not has_answer else None
     if not has_answer:
-        raise RecordError(question.answer_key, "is null while relevant is given; expected both or neither")
+        raise RecordError(question.answer_key, "is null, but relevant is given; expected both or neither")
     if relevant not in ids:
         raise RecordError("relevant", f"{relevant} is not in paragraphs {_shown(ids)}; expected the id of a candidate")
     return ids.index(relevant)
@@ -130,18 +130,18 @@ def _shown(ids: list[int]) -> str:
 def write(records: Sequence[Record], path: Path, *, schema: str) -> list[Path]:
     """Write an ADL file, and its texts to the `context.json` beside it.
 
-    Texts that this file already holds keep their place, so that several data files share one list.
+    Texts that `context.json` already holds keep their index, so that several data files share one list.
 
     Raises:
         ConfigError: `path` is itself `context.json`.
-        DataError: the `context.json` that is there is no list of texts.
+        DataError: there is a `context.json` that is not a list.
     """
     context = path.parent / CONTEXT_FILE
     if path == context:
-        raise ConfigError(f"{path}: ADL keeps its texts in a file of this name; choose another for the questions")
+        raise ConfigError(f"{path}: ADL files keep their texts under this name; choose another for the questions")
     texts = _texts(context) if context.exists() else []
     places = _places(records, texts)
-    # The texts first: a data file never names a text that is not there.
+    # The texts first: if writing stops in between, no data file refers to a text that is missing.
     write_json(context, texts, indent=1)
     write_json(path, [_question(record, places, schema) for record in records], indent=1)
     return [path, context]
@@ -149,6 +149,7 @@ def write(records: Sequence[Record], path: Path, *, schema: str) -> list[Path]:
 
 def _places(records: Sequence[Record], texts: list[Any]) -> dict[Paragraph, int]:
     """The index of each paragraph in `texts`, to which those not yet there are appended."""
+    # Reversed, so that of equal texts the first index wins.
     by_text = {text: number for number, text in reversed(list(enumerate(texts))) if isinstance(text, str)}
     places: dict[Paragraph, int] = {}
     for record in records:

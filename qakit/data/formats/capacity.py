@@ -1,23 +1,32 @@
-"""What each schema can hold, so that writing loses no part of a record without a word."""
+"""Capacity of each schema, checked before writing so that no part of a record is lost silently."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qakit.data.formats.cmrc_flat import first_place
+from qakit.data.formats.cmrc_flat import first_occurrence
 from qakit.data.records import Record
 from qakit.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What a schema can hold beyond one paragraph and its answer spans."""
+    """What a schema can hold beyond one paragraph and its answer spans.
+
+    Attributes:
+        candidates: several paragraphs for a question.
+        impossible: questions marked as having no answer.
+        free_texts: answers that are no span of their context.
+        several_answers: more than one answer for a question.
+        offsets: the places of answers; otherwise an answer is where its text first occurs.
+        mixed: labelled and unlabelled questions in one file.
+    """
 
     candidates: bool = False
     impossible: bool = False
     free_texts: bool = False
     several_answers: bool = True
     offsets: bool = True
-    mixed: bool = True  # labelled and unlabelled questions in one file
+    mixed: bool = True
 
 
 _TABLE = Capacity(candidates=True, impossible=True, free_texts=True)
@@ -37,26 +46,26 @@ CAPACITIES = {
 
 
 def check_capacity(records: Sequence[Record], schema: str) -> None:
-    """Make sure that `schema` holds everything that matters in `records`.
+    """Check that `schema` can hold the records.
 
-    Titles and ids of paragraphs do not: they are dropped where a schema has no place for them. Nor does the second
-    annotator in hw7, which the published files leave out too.
+    Titles and ids of paragraphs do not count: a schema without room for them drops them. Nor does the second annotator
+    in hw7, whom the published files leave out too.
 
     Raises:
-        ConfigError: naming the first record that does not fit, what does not fit, and a schema that has room for it.
+        ConfigError: naming the first record that does not fit, the reason, and a schema that fits.
     """
     capacity = CAPACITIES[schema]
     for record in records:
-        fault = _fault(record, capacity)
+        fault = _misfit(record, capacity)
         if fault:
             raise ConfigError(f"{schema} cannot hold record {record.id!r}: {fault}")
     if not capacity.mixed and 0 < sum(bool(record.answers) for record in records) < len(records):
         raise ConfigError(
-            f"{schema} cannot hold questions with and without an answer in one file; write two files, or choose jsonl"
+            f"{schema} cannot mix questions with and without an answer in one file: write two files, or choose jsonl"
         )
 
 
-def _fault(record: Record, capacity: Capacity) -> str | None:
+def _misfit(record: Record, capacity: Capacity) -> str | None:
     free = any(answer.start is None for answer in record.answers)
     if len(record.paragraphs) > 1:
         if not capacity.candidates:
@@ -69,14 +78,14 @@ def _fault(record: Record, capacity: Capacity) -> str | None:
         return "an answer is a free text without an offset; choose cmrc or jsonl"
     if len(record.answers) > 1 and not capacity.several_answers:
         return f"it has {len(record.answers)} answers; choose adl2021 or jsonl, or keep the first with --first-answer"
-    return None if capacity.offsets else _misplaced(record)
+    return None if capacity.offsets else _later_occurrence(record)
 
 
-def _misplaced(record: Record) -> str | None:
+def _later_occurrence(record: Record) -> str | None:
     for answer in record.answers:
-        if answer.start != first_place(answer.text, record.context):
+        if answer.start != first_occurrence(answer.text, record.context):
             return (
-                f"the schema has no offsets, and the answer {answer.text!r} is at {answer.start}, not at the first "
-                "place of its text; choose cmrc or jsonl"
+                f"the schema has no offsets, so an answer is where its text first occurs, but {answer.text!r} is at "
+                f"{answer.start}; choose cmrc or jsonl"
             )
     return None

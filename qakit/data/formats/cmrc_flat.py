@@ -1,4 +1,4 @@
-"""The original layout of CMRC 2018: a flat list of contexts, and answers without offsets."""
+"""CMRC 2018 in its original layout: a flat list of contexts, answers without offsets."""
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from qakit.data.formats.documents import Document
+from qakit.data.formats.file_content import FileContent
 from qakit.data.formats.shapes import FilledText, Id, Shape, Text, keys_in_use, parse
-from qakit.data.formats.source import Source, label
+from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.io import write_json
 
@@ -20,8 +20,8 @@ NAMES = {
     "answer text": "answers",
     "answer start": "answers",
 }
-_REPEATED = "answers occur more than once in their context; the file gives no offsets, so the first place was taken"
-_FREE = "answers are free texts that are no span of their context"
+_REPEATED = "answers occur more than once in their context; without offsets in the file, the first place was taken"
+_FREE = "answers do not occur in their context: free texts"
 
 
 class _Question(Shape):
@@ -37,23 +37,23 @@ class _Context(Shape):
     qas: list[Any]
 
 
-def read(document: Document, source: Source) -> Iterator[Record]:
-    """The questions of a flat CMRC 2018 file.
+def read(content: FileContent, source: Source) -> Iterator[Record]:
+    """Read the questions of a flat CMRC 2018 file.
 
-    An answer stands where its text first occurs; answers that occur more than once, and those that do not occur and so
-    are free texts, are noted.
+    An answer is put where its text first occurs. Answers that occur more than once, or not at all (free texts), are
+    counted in the notes.
     """
-    questions = (question for value in document.value for question in _questions(value))
+    questions = (question for value in content.value for question in _questions(value))
     required = keys_in_use(questions, ("answers",))
-    for number, value in enumerate(document.value):
-        place = label(f"[{number}]", value, "context_id")
+    for number, value in enumerate(content.value):
+        place = with_id(f"[{number}]", value, "context_id")
         context = source.attempt(place, partial(parse, _Context, value), records=len(_questions(value)) or 1)
         if context is None:
             continue
         paragraph = Paragraph(context.context_id, context.context_text, context.title or "")
         for position, inner in enumerate(context.qas):
-            place = label(f"[{number}].qas[{position}]", inner, "query_id")
-            record = source.record(place, partial(_build, inner, paragraph, source, required))
+            place = with_id(f"[{number}].qas[{position}]", inner, "query_id")
+            record = source.build_record(place, partial(_build, inner, paragraph, source, required))
             if record is not None:
                 yield record
 
@@ -65,15 +65,15 @@ def _questions(value: Any) -> list[Any]:
 
 def _build(value: Any, paragraph: Paragraph, source: Source, required: Collection[str]) -> Record:
     question = parse(_Question, value, required=required)
-    answers = tuple(Answer(text, first_place(text, paragraph.text)) for text in question.answers)
+    answers = tuple(Answer(text, first_occurrence(text, paragraph.text)) for text in question.answers)
     record = Record(question.query_id, question.query_text, (paragraph,), 0, answers)
     source.note(_REPEATED, sum(_is_repeated(answer, paragraph.text) for answer in answers))
     source.note(_FREE, sum(answer.start is None for answer in answers))
     return record
 
 
-def first_place(text: str, context: str) -> int | None:
-    """Offset at which a text first occurs, None where it does not: what the file says of an answer's place."""
+def first_occurrence(text: str, context: str) -> int | None:
+    """Offset of the first occurrence of a text; None where the context does not contain it."""
     start = context.find(text)
     return None if start < 0 else start
 
@@ -83,9 +83,9 @@ def _is_repeated(answer: Answer, context: str) -> bool:
 
 
 def write(records: Sequence[Record], path: Path) -> list[Path]:
-    """Write a flat CMRC 2018 file; questions are put together by context, in the order of first use.
+    """Write a flat CMRC 2018 file; questions are grouped by context, in the order of first use.
 
-    The file has no offsets, so each answer must be where its text first occurs.
+    The file has no offsets, so each answer must be where its text first occurs (`check_capacity`).
     """
     contexts: dict[Paragraph, list[Record]] = {}
     for record in records:

@@ -1,14 +1,14 @@
-"""The schema of the HW7 contests (2021 to 2023): questions and paragraphs in one object, `answer_end` inclusive."""
+"""HW7 contest files (2021 to 2023): questions and paragraphs in one object, `answer_end` inclusive."""
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qakit.data.formats.documents import Document
+from qakit.data.formats.file_content import FileContent
 from qakit.data.formats.paragraphs import index_paragraphs, paragraph_at
 from qakit.data.formats.shapes import Id, Shape, Text, describe, keys_in_use, parse
-from qakit.data.formats.source import Source, label
+from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import RecordError
 from qakit.io import file_error, write_json
@@ -31,18 +31,19 @@ class _Question(Shape):
     answer_end: int | None = None
 
 
-def read(document: Document, source: Source) -> Iterator[Record]:
-    """The questions of an HW7 file; those of a test file have null answers."""
-    questions, texts = document.value["questions"], document.value.get("paragraphs")
+def read(content: FileContent, source: Source) -> Iterator[Record]:
+    """Read the questions of an HW7 file; test files have null answers."""
+    questions, texts = content.value["questions"], content.value.get("paragraphs")
     for name, value in (("questions", questions), ("paragraphs", texts)):
         if not isinstance(value, list):
-            raise file_error(document.path, name, f"found {describe(value)}; expected a list")
+            raise file_error(content.path, name, f"found {describe(value)}; expected a list")
     paragraphs = index_paragraphs(texts, source, "paragraphs")
     required = keys_in_use(questions, _ANSWER_KEYS)
-    prefix = f"{document.path.stem}:" if source.journal.files > 1 else ""
+    # Ids count from 0 in each file, so those of several files would collide.
+    prefix = f"{content.path.stem}:" if source.log.files > 1 else ""
     for number, value in enumerate(questions):
-        record = source.record(
-            label(f"questions[{number}]", value), partial(_build, value, paragraphs, required, prefix, source)
+        record = source.build_record(
+            with_id(f"questions[{number}]", value), partial(_build, value, paragraphs, required, prefix, source)
         )
         if record is not None:
             yield record
@@ -62,20 +63,22 @@ def _build(
         return Record(prefix + question.id, question.question_text, (paragraph,), relevant=0)
     if text is None or start is None or end is None:
         empty = next(key for key in _ANSWER_KEYS if getattr(question, key) is None)
-        raise RecordError(empty, "is null while the rest of the answer is given; expected all three or none")
-    (answer,) = source.mend(prefix + question.id, paragraph.text, [Answer(text, start)])
+        raise RecordError(
+            empty, f"is null, but the rest of the answer is given; expected all of {', '.join(_ANSWER_KEYS)} or none"
+        )
+    (answer,) = source.repair_answers(prefix + question.id, paragraph.text, [Answer(text, start)])
     record = Record(prefix + question.id, question.question_text, (paragraph,), relevant=0, answers=(answer,))
     last = (answer.end or 0) - 1
-    if source.journal.repair is not None:
-        source.repaired(record.id, "answer_end", end, last, "answer_start + length - 1")
+    if source.log.repair is not None:
+        source.note_repair(record.id, "answer_end", end, last, "answer_start + length - 1")
     elif end != last:
-        rule = "this schema names the last character of the answer itself"
-        raise RecordError("answer_end", f"is {end}, expected {last} (answer_start + length - 1): {rule}")
+        rule = "answer_start + length - 1, the position of the last character"
+        raise RecordError("answer_end", f"is {end}; expected {last} ({rule})")
     return record
 
 
 def write(records: Sequence[Record], path: Path) -> list[Path]:
-    """Write an HW7 file. Only the first span of several annotators is kept, as in the published files."""
+    """Write an HW7 file. Of several annotators' answers only the first span is kept, as in the published files."""
     paragraphs = {paragraph: None for record in records for paragraph in record.paragraphs}
     places = {paragraph: number for number, paragraph in enumerate(paragraphs)}
     keep_ids = all(is_decimal(record.id) for record in records)
@@ -98,5 +101,5 @@ def write(records: Sequence[Record], path: Path) -> list[Path]:
 
 
 def is_decimal(text: str) -> bool:
-    """Whether an id is a number as JSON writes it, so that the file can hold it."""
+    """Whether an id is a number as JSON writes it (no leading zeros), so that HW7 can hold it."""
     return text.isascii() and text.isdigit() and (text == "0" or not text.startswith("0"))

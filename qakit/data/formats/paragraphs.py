@@ -1,21 +1,22 @@
-"""Lists of texts whose index is the paragraph id, as HW7 and ADL have them."""
+"""Paragraphs stored as a list of texts, where the index is the paragraph id (HW7 and ADL)."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from qakit.data.formats.shapes import describe, surrogate_fault
+from qakit.data.formats.shapes import describe
 from qakit.data.formats.source import Source
 from qakit.data.records import Paragraph
 from qakit.errors import RecordError
+from qakit.io import surrogate_fault
 
 
 def index_paragraphs(values: Sequence[Any], source: Source, name: str) -> list[Paragraph | None]:
-    """One paragraph a text, with its index as id; None, and a problem, where an entry is no text.
+    """Make a paragraph of each text, with its index as id; an entry that is no text gives None and a problem.
 
-    An empty text is a mistake only where a question uses it.
+    An empty text is a mistake only if a question uses it.
 
     Args:
-        name: what the list is called in a problem's record: `name[3]`.
+        name: name of the list in messages: `name[3]`.
     """
     paragraphs: list[Paragraph | None] = []
     for number, value in enumerate(values):
@@ -28,14 +29,18 @@ def index_paragraphs(values: Sequence[Any], source: Source, name: str) -> list[P
 
 
 def paragraph_at(paragraphs: Sequence[Paragraph | None], number: int, field: str, name: str) -> Paragraph:
-    """The paragraph with this index.
+    """Get the paragraph with an index.
+
+    Args:
+        field: the field that holds the index, for messages.
+        name: name of the list or file, for messages.
 
     Raises:
-        RecordError: about `field`, when the index names none or one that is no text.
+        RecordError: no such index, or the entry is no text.
     """
     if not 0 <= number < len(paragraphs):
-        raise RecordError(field, f"{number} names no paragraph; {name} has {len(paragraphs)}, counted from 0")
+        raise RecordError(field, f"{number} names no paragraph; {name} has {len(paragraphs)}, numbered from 0")
     paragraph = paragraphs[number]
     if paragraph is None:
-        raise RecordError(field, f"{number} names a paragraph that is no usable text")
+        raise RecordError(field, f"{number} names a paragraph that is not a valid text; its own message says why")
     return paragraph

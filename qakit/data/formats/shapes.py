@@ -1,4 +1,4 @@
-"""Strict shapes for the records of a file, and mistakes in them said so that a person can act."""
+"""Strict pydantic models for the records of a file, with errors that a person can act on."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from qakit.data.records import shorten
+from qakit.io import surrogate_fault
 
 _EXPECTED = {
     "string_type": "a string",
@@ -20,21 +21,11 @@ _SHOWN_KEYS = 8
 
 
 class ShapeError(ValueError):
-    """A value has not the shape that its schema asks for; `faults` are (field, message) pairs."""
+    """A value does not fit its schema; `faults` are (field, message) pairs."""
 
     def __init__(self, faults: Iterable[tuple[str, str]]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(f"{field}: {message}" for field, message in self.faults))
-
-
-def surrogate_fault(text: str) -> str | None:
-    """What to say about a text that holds half of a surrogate pair, and so cannot be UTF-8; None for a good one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        code = f"\\u{ord(text[error.start]):04x}"
-        return f"holds half of a surrogate pair ({code} at {error.start}), which is no character; replace it"
-    return None
 
 
 def _check_text(text: str) -> str:
@@ -65,7 +56,7 @@ Id = Annotated[Text, BeforeValidator(_id_text)]
 
 
 class Shape(BaseModel):
-    """Base of all shapes: no type is converted to another, unknown keys are allowed."""
+    """Base class: types are not converted, unknown keys are allowed."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
@@ -74,10 +65,10 @@ ShapeType = TypeVar("ShapeType", bound=Shape)
 
 
 def parse(shape: type[ShapeType], value: Any, *, required: Collection[str] = ()) -> ShapeType:
-    """`value` as a `shape`.
+    """Validate `value` as a `shape`.
 
     Args:
-        required: keys that must be there although the shape has defaults for them (see `keys_in_use`).
+        required: keys that must be present although the shape has defaults for them (see `keys_in_use`).
 
     Raises:
         ShapeError: with every mistake in the value.
@@ -94,9 +85,9 @@ def parse(shape: type[ShapeType], value: Any, *, required: Collection[str] = ())
 
 
 def keys_in_use(values: Iterable[Any], keys: Iterable[str]) -> frozenset[str]:
-    """Those of `keys` that at least one of `values` has: then every other record of the file must have them too.
+    """The `keys` that at least one of `values` has: then every record of the file must have them.
 
-    Files without answers lack the keys altogether; a single record that lacks them is a mistake.
+    A test file has no answers at all; a single record without one is a mistake.
     """
     wanted = set(keys)
     found: set[str] = set()
@@ -107,7 +98,7 @@ def keys_in_use(values: Iterable[Any], keys: Iterable[str]) -> frozenset[str]:
 
 
 def describe(value: Any) -> str:
-    """`value` in a few words, for a message."""
+    """Describe a JSON value in a few words, for a message."""
     match value:
         case None | bool():
             words = "null" if value is None else str(value).lower()
@@ -119,13 +110,13 @@ def describe(value: Any) -> str:
             words = f"a list of {len(value)}"
         case dict():
             words = f"an object with {_key_list(value)}"
-        case _:  # dates and such in parquet
+        case _:  # parquet has more types than JSON, such as dates
             words = f"a value of type {type(value).__name__}"
     return words
 
 
-def field_name(location: Iterable[str | int]) -> str:
-    """The place of a value inside its record as `answers[0].start`."""
+def _field_path(location: Iterable[str | int]) -> str:
+    """A pydantic location as a path: `answers[0].start`."""
     name = ""
     for part in location:
         name += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -133,7 +124,7 @@ def field_name(location: Iterable[str | int]) -> str:
 
 
 def _explain(details: ErrorDetails) -> tuple[str, str]:
-    field = field_name(details["loc"])
+    field = _field_path(details["loc"])
     kind, found = details["type"], details["input"]
     if kind == "missing":
         return field, _missing(str(details["loc"][-1]), found)
@@ -144,7 +135,7 @@ def _explain(details: ErrorDetails) -> tuple[str, str]:
 
 def _missing(key: str, value: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, value, n=1)
-    hint = f"; is it meant by {close[0]!r}?" if close else ""
+    hint = f"; is {close[0]!r} a misspelling of it?" if close else ""
     return f"is missing; the object has {_key_list(value)}{hint}"
 
 

@@ -1,4 +1,4 @@
-"""Reading the SQuAD family: articles of paragraphs of questions. SQuAD 1.1 and 2.0, DRCD, CMRC 2018 in that layout."""
+"""The SQuAD family, articles of paragraphs of questions: SQuAD 1.1 and 2.0, DRCD, CMRC 2018 in SQuAD's layout."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import Field
 
-from qakit.data.formats.documents import Document
+from qakit.data.formats.file_content import FileContent
 from qakit.data.formats.shapes import FilledText, Id, Shape, Text, describe, keys_in_use, parse
-from qakit.data.formats.source import Source, label
+from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.io import file_error, write_json
 
 NAMES = {"answer text": "answers.text", "answer start": "answers.answer_start"}
 FREE_TEXT_START = -1
 _CONVERTED = "answer offsets counted UTF-16 units and were converted to characters"
-_FREE = "answers have the offset -1: free texts that are no span of their context"
+_FREE = "answers have the offset -1: free texts, not spans of their context"
 
 
 class _Span(Shape):
@@ -43,44 +43,44 @@ class _Article(Shape):
     paragraphs: list[Any]
 
 
-def read(document: Document, source: Source, *, schema: str) -> Iterator[Record]:
-    """The questions of a SQuAD-like file.
+def read(content: FileContent, source: Source, *, schema: str) -> Iterator[Record]:
+    """Read the questions of a SQuAD-like file.
 
     In cmrc an offset of -1 marks a free text, and an offset that fits only when counted in UTF-16 units is converted
-    (the published files have a few, in contexts with characters beyond U+FFFF); both are noted.
+    (the published files have a few, in contexts with characters beyond U+FFFF); the notes count both.
 
     Args:
         schema: squad, squad2, drcd or cmrc.
     """
-    articles = document.value["data"]
+    articles = content.value["data"]
     if not isinstance(articles, list):
-        raise file_error(document.path, "data", f"found {describe(articles)}; expected a list of articles")
+        raise file_error(content.path, "data", f"found {describe(articles)}; expected a list of articles")
     required = keys_in_use(_questions(articles), ("answers", "is_impossible"))
     for place, value, paragraph in _paragraphs(articles, source):
         for number, inner in enumerate(value.qas):
             build = partial(_build, inner, paragraph, source, required, is_cmrc=schema == "cmrc")
-            record = source.record(label(f"{place}.qas[{number}]", inner), build)
+            record = source.build_record(with_id(f"{place}.qas[{number}]", inner), build)
             if record is not None:
                 yield record
 
 
 def _paragraphs(articles: list[Any], source: Source) -> Iterator[tuple[str, _Paragraph, Paragraph]]:
-    """Each good paragraph with its place; the bad ones become problems that cost their questions."""
+    """Each valid paragraph with its place; an invalid one becomes a problem, and all its questions are lost."""
     for number, value in enumerate(articles):
         place = f"data[{number}]"
         lost = sum(1 for _ in _questions([value]))
-        article = source.attempt(label(place, value), partial(parse, _Article, value), records=lost or 1)
+        article = source.attempt(with_id(place, value), partial(parse, _Article, value), records=lost or 1)
         for position, inner in enumerate(article.paragraphs if article else []):
             inner_place = f"{place}.paragraphs[{position}]"
             lost = sum(1 for _ in _questions([{"paragraphs": [inner]}]))
-            shape = source.attempt(label(inner_place, inner), partial(parse, _Paragraph, inner), records=lost or 1)
+            shape = source.attempt(with_id(inner_place, inner), partial(parse, _Paragraph, inner), records=lost or 1)
             if article and shape:
                 name = shape.id or f"{number}/{position}"
                 yield inner_place, shape, Paragraph(name, shape.context, article.title or "")
 
 
 def _questions(articles: list[Any]) -> Iterator[Any]:
-    """All questions that can be found, whatever else is wrong with the file."""
+    """All questions that can be found, even if other parts of the file are invalid."""
     for article in articles:
         for paragraph in _list_in(article, "paragraphs"):
             yield from _list_in(paragraph, "qas")
@@ -100,7 +100,7 @@ def _build(value: Any, paragraph: Paragraph, source: Source, required: Collectio
         converted = sum(new is not None and new != old for new, old in zip(places, starts, strict=True))
         starts = places
     stated = [Answer(span.text, start) for span, start in zip(question.answers, starts, strict=True)]
-    answers = source.mend(question.id, paragraph.text, stated)
+    answers = source.repair_answers(question.id, paragraph.text, stated)
     record = Record(question.id, question.question, (paragraph,), 0, answers, question.is_impossible)
     source.note(_CONVERTED, converted)
     source.note(_FREE, starts.count(None))
@@ -114,34 +114,36 @@ def _cmrc_start(context: str, span: _Span) -> int | None:
         return None
     if start < 0 or context.startswith(span.text, start):
         return start
+    # Two bytes a UTF-16 unit: a character beyond U+FFFF has two units, so offsets behind it are too large.
     units, text = context.encode("utf-16-le"), span.text.encode("utf-16-le")
     before = 2 * start
     if not units.startswith(text, before):
-        return start  # wrong either way: the record says so
+        return start  # wrong in either unit: building the record raises
     return len(units[:before].decode("utf-16-le"))
 
 
 Groups = Mapping[Paragraph, list[Record]]
+"""The questions of one article, by paragraph."""
 
 
 def write(records: Sequence[Record], path: Path, *, schema: str) -> list[Path]:
-    """Write a SQuAD-like file. Questions are put together by article and paragraph, in the order of first use.
+    """Write a SQuAD-like file. Questions are grouped by article and paragraph, in the order of first use.
 
     Args:
         schema: squad, squad2, drcd or cmrc.
     """
-    version, article_of, key_of = _SHAPES[schema]
+    version, render_article, article_key = _LAYOUTS[schema]
     articles: dict[str, dict[Paragraph, list[Record]]] = {}
     for record in records:
         paragraph = record.paragraphs[0]
-        articles.setdefault(key_of(paragraph), {}).setdefault(paragraph, []).append(record)
-    data = [article_of(number, groups) for number, groups in enumerate(articles.values())]
+        articles.setdefault(article_key(paragraph), {}).setdefault(paragraph, []).append(record)
+    data = [render_article(number, groups) for number, groups in enumerate(articles.values())]
     write_json(path, {"version": version, "data": data}, indent=1)
     return [path]
 
 
 def _article_id(paragraph: Paragraph) -> str:
-    """The part of a paragraph's id that names its article: "1147" of "1147-5", "3" of "3/0"; else nothing."""
+    """The article's part of a paragraph id: "1147" of "1147-5", "3" of "3/0"; otherwise an empty text."""
     match = re.fullmatch("(.*)[-/][^-/]*", paragraph.id, re.DOTALL)
     return match[1] if match else ""
 
@@ -208,7 +210,7 @@ def _first(groups: Groups) -> Paragraph:
     return next(iter(groups))
 
 
-_SHAPES: Mapping[str, tuple[str, Callable[[int, Groups], dict[str, Any]], Callable[[Paragraph], str]]] = {
+_LAYOUTS: Mapping[str, tuple[str, Callable[[int, Groups], dict[str, Any]], Callable[[Paragraph], str]]] = {
     "squad": ("1.1", _squad_article, _article_key),
     "squad2": ("v2.0", _squad2_article, _article_key),
     "drcd": ("1.3", _drcd_article, _article_key),

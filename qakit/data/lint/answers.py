@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
-from qakit.data.brackets import halves
+from qakit.data.brackets import unpaired
 from qakit.data.lint.findings import Finding
 from qakit.data.records import shorten
 
@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LintQuestion:
     """A question as lint needs it: the texts that its answer may be in, and the right answers that are known."""
 
     paragraphs: tuple[str, ...] = ()
@@ -84,9 +84,9 @@ def _at(entry: Entry) -> tuple[str, str]:
     return entry.place, entry.id
 
 
-def answer_findings(entries: Sequence[Entry], asked: Mapping[str, Asked], rules: Rules) -> Iterator[Finding]:
+def answer_findings(entries: Sequence[Entry], asked: Mapping[str, LintQuestion], rules: Rules) -> Iterator[Finding]:
     """What is wrong with the answers; those to unknown questions are looked at as far as that goes."""
-    unknown = Asked()
+    unknown = LintQuestion()
     for entry in entries:
         if entry.answer is not None:
             question = asked.get(entry.id, unknown)
@@ -139,7 +139,7 @@ def _plain(texts: Collection[str]) -> list[str]:
 
 def _look_faults(text: str, rules: Rules) -> Iterator[tuple[str, str]]:
     """Faults that show without the paragraphs."""
-    single = [text[place] for places in halves(text) for place in places]
+    single = [text[place] for places in unpaired(text) for place in places]
     if single:
         yield "brackets", f"found {shorten(text)}, with {' and '.join(single)} alone"
     if len(text) > rules.longest:
@@ -158,7 +158,7 @@ def _place_faults(text: str, paragraphs: Sequence[str]) -> Iterator[tuple[str, s
         return
     if not paragraphs:
         return
-    original = original_of(text, paragraphs)
+    original = find_original(text, paragraphs)
     if original:
         piece, ways = original
         yield "altered", f"found {shorten(text)}; expected {shorten(piece)}, which differs in {' and '.join(ways)}"
@@ -166,7 +166,7 @@ def _place_faults(text: str, paragraphs: Sequence[str]) -> Iterator[tuple[str, s
         yield "not in the text", f"found {shorten(text)}"
 
 
-def original_of(text: str, paragraphs: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
+def find_original(text: str, paragraphs: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """The piece of a paragraph that a text was made from, and what was changed; the least change that explains it.
 
     Example:
@@ -175,9 +175,9 @@ def original_of(text: str, paragraphs: Sequence[str]) -> tuple[str, tuple[str, .
     """
     for count in range(1, len(_WAYS) + 1):
         for ways in combinations(_WAYS, count):
-            wanted, _ = folded(text, ways)
+            wanted, _ = fold_differences(text, ways)
             for paragraph in paragraphs:
-                there, places = folded(paragraph, ways)
+                there, places = fold_differences(paragraph, ways)
                 found = there.find(wanted) if wanted else -1
                 if found >= 0:
                     return paragraph[places[found] : places[found + len(wanted) - 1] + 1], ways
@@ -185,7 +185,7 @@ def original_of(text: str, paragraphs: Sequence[str]) -> tuple[str, tuple[str, .
 
 
 @lru_cache(maxsize=256)
-def folded(text: str, ways: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+def fold_differences(text: str, ways: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
     """A text without some differences, and for each of its characters the place of the one that it came from."""
     characters: list[str] = []
     places: list[int] = []

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qakit.data.formats.documents import load
-from qakit.data.formats.shapes import describe, surrogate_fault
+from qakit.data.formats.file_content import load_content
+from qakit.data.formats.shapes import describe
 from qakit.data.lint.answers import Entry
 from qakit.data.lint.findings import Finding
-from qakit.data.predictions import HEADERS
+from qakit.data.predictions import CSV_HEADERS
 from qakit.data.records import shorten
 from qakit.errors import DataError, QakitError
-from qakit.io import UTF8_BOM, read_bytes
+from qakit.io import UTF8_BOM, read_bytes, surrogate_fault
 
 Layout = Literal["csv", "json", "jsonl", "parquet"]
 
@@ -33,7 +33,7 @@ _FEW_BAD = 0.02  # share of a text's characters beyond ASCII: so many bad ones a
 
 
 @dataclass(frozen=True, slots=True)
-class Loose:
+class LooseFile:
     """What a prediction file holds, and the faults of its form; no entry where it cannot be read at all."""
 
     layout: Layout
@@ -41,7 +41,7 @@ class Loose:
     findings: tuple[Finding, ...]
 
 
-def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ()) -> Loose:
+def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ()) -> LooseFile:
     """The predictions of a file that may be broken.
 
     Args:
@@ -57,15 +57,15 @@ def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ())
     text, findings = _decoded(raw)
     layout = _layout(text, path)
     if layout == "csv":
-        expected = HEADERS.get(form) if form else None
+        expected = CSV_HEADERS.get(form) if form else None
         entries, faults = read_table(text, expected, ids)
     else:
         entries, faults = (read_object if layout == "json" else read_lines)(text)
-    return _with_form(Loose(layout, tuple(entries), (*findings, *faults)), form)
+    return _with_form(LooseFile(layout, tuple(entries), (*findings, *faults)), form)
 
 
 def _layout(text: str, path: Path) -> Layout:
-    """As the strict reader tells it (`qakit.data.formats.documents`), but that no JSON needs to be whole."""
+    """As the strict reader tells it (`qakit.data.formats.file_content`), but that no JSON needs to be whole."""
     start = text.lstrip()
     if not start.startswith(("{", "[")):
         return "csv"
@@ -74,21 +74,21 @@ def _layout(text: str, path: Path) -> Layout:
     return "jsonl" if one_each or path.suffix in (".jsonl", ".ndjson") or is_one_line(text) else "json"
 
 
-def _with_form(loose: Loose, form: str | None) -> Loose:
+def _with_form(loose: LooseFile, form: str | None) -> LooseFile:
     expected = _LAYOUT_OF.get(form) if form else None
     if expected in (None, loose.layout):
         return loose
     fault = Finding("form", f"found {loose.layout}; {form} takes {expected}")
-    return Loose(loose.layout, loose.entries, (fault, *loose.findings))
+    return LooseFile(loose.layout, loose.entries, (fault, *loose.findings))
 
 
-def _parquet(path: Path) -> Loose:
+def _parquet(path: Path) -> LooseFile:
     try:
-        rows = load(path).rows
+        rows = load_content(path).rows
     except DataError as error:
-        return Loose("parquet", (), tuple(Finding("syntax", problem.message) for problem in error.problems))
-    entries, findings = read_lines((row.label, row.value) for row in rows)
-    return Loose("parquet", tuple(entries), tuple(findings))
+        return LooseFile("parquet", (), tuple(Finding("syntax", problem.message) for problem in error.problems))
+    entries, findings = read_lines((row.place, row.value) for row in rows)
+    return LooseFile("parquet", tuple(entries), tuple(findings))
 
 
 def _decoded(raw: bytes) -> tuple[str, list[Finding]]:

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 from qakit.config import DataSettings, DecodingSettings, EnsembleConfig, ReadConfig
 from qakit.data.formats import read_dataset
-from qakit.data.formats.shapes import surrogate_fault
 from qakit.data.lint.answers import fault_note, faults_of
-from qakit.data.predictions import Prediction, answers_json, chosen_format, render_texts, write_outputs
+from qakit.data.predictions import Prediction, answers_json, choose_format, render_texts, write_outputs
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, DataError, Problem, RecordError
+from qakit.io import surrogate_fault
 from qakit.metrics.comparison import Comparison
 from qakit.metrics.presets import get_preset
 from qakit.modeling.loading import BUNDLED_MODEL
@@ -32,10 +32,9 @@ from qakit.tasks.questions.evaluation import (
     evaluate_selector,
     references_of,
 )
-from qakit.tasks.questions.models import answer_dataset, checked_reader, load_models
 from qakit.tasks.questions.report import write_report
 from qakit.tasks.questions.tuning import SETTING, check_names, tune
-from qakit.tasks.questions.two_stage import Answered
+from qakit.tasks.questions.two_stage import Answered, answer_dataset, checked_reader, load_models
 
 
 class QuestionTask:
@@ -108,7 +107,7 @@ class QuestionTask:
 
     def prediction_format(self, given: str | None, schema: str, out: Path | None, nbest_out: Path | None) -> str:
         """The data's contest decides, and the suffix of the file."""
-        return chosen_format(given, schema, out)
+        return choose_format(given, schema, out)
 
     def render(self, predictions: Sequence[Prediction], format: str) -> str:
         """The best answers."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qakit.config import ReadConfig
-from qakit.data.predictions import Prediction, contest_of, read_predictions
+from qakit.data.predictions import Prediction, detect_contest, read_predictions
 from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
 from qakit.io import file_error
@@ -29,8 +29,7 @@ from qakit.spans.scores import QuestionScores, has_metadata, is_scores_file, rea
 from qakit.spans.token_scores import TokenScores
 from qakit.spans.tokenizing import trim
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset, checked_reader
-from qakit.tasks.questions.two_stage import choose_paragraphs
+from qakit.tasks.questions.two_stage import answer_dataset, checked_reader, choose_paragraphs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +96,7 @@ def references_of(dataset: Dataset | None, gold: Path | None, metric: str | None
     records = {record.id: record for record in dataset} if dataset else {}
     if gold is not None:
         golds: dict[str, list[str]] = {id_: [text] for id_, text in read_predictions(gold).items()}
-        default = default_preset(dataset) if dataset else DEFAULT_PRESET[contest_of(gold)]
+        default = default_preset(dataset) if dataset else DEFAULT_PRESET[detect_contest(gold)]
     elif dataset is not None:
         golds = {record.id: record.references for record in dataset if record.is_labelled}
         default = default_preset(dataset)

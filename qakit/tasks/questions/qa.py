@@ -15,8 +15,8 @@ from qakit.spans.distillation import Teacher, token_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, describe_windows, encode_pairs, reachable
 from qakit.tasks.base import OneWindowEach, Prepared
 from qakit.tasks.questions.base import QuestionTask
-from qakit.tasks.questions.models import QA
 from qakit.tasks.questions.reading import read_answers
+from qakit.tasks.questions.two_stage import QA
 
 if TYPE_CHECKING:
     from torch import Tensor

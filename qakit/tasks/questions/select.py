@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from qakit import __version__
 from qakit.config import ReadConfig, TrainConfig
-from qakit.data.negatives import with_candidates
+from qakit.data.negatives import add_candidates
 from qakit.data.records import Dataset, Record
 from qakit.errors import ConfigError
 from qakit.spans.distillation import candidate_teacher
 from qakit.spans.windowing import EncodedPairs, answer_spans, describe_windows, encode_pairs
 from qakit.tasks.base import Prepared
 from qakit.tasks.questions.base import QuestionTask
-from qakit.tasks.questions.models import SELECT
 from qakit.tasks.questions.reading import candidate_bounds, question_candidate_pairs, score_candidates
+from qakit.tasks.questions.two_stage import SELECT
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,7 +129,7 @@ def choices(dataset: Dataset, config: TrainConfig) -> list[Record]:
     """The records whose answer is in a known paragraph, each with candidates to choose it from."""
     known = [record for record in dataset if record.relevant is not None and not record.impossible]
     settings = config.selection
-    return with_candidates(known, count=settings.candidates, method=settings.negatives, seed=config.training.seed)
+    return add_candidates(known, count=settings.candidates, method=settings.negatives, seed=config.training.seed)
 
 
 def _notes(dataset: Dataset, records: Sequence[Record], pairs: EncodedPairs, config: TrainConfig) -> Iterator[str]:

@@ -15,13 +15,12 @@ from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.presets import Scores, evaluate
 from qakit.modeling.info import INFO_FILE
 from qakit.modeling.loading import own_folder
-from qakit.spans.decoding import best_spans_of
+from qakit.spans.decoding import decode_batch
 from qakit.spans.fitting import fit_length_prior, fit_null_threshold, fit_temperature, token_places
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import Models
-from qakit.tasks.questions.models import answer_dataset
 from qakit.tasks.questions.reading import read_answers
-from qakit.tasks.questions.two_stage import Answered, best_jointly, choose_paragraphs, read_paragraphs
+from qakit.tasks.questions.two_stage import Answered, answer_dataset, best_jointly, choose_paragraphs, read_paragraphs
 
 if TYPE_CHECKING:
     from qakit.modeling.models import LoadedModel
@@ -269,7 +268,7 @@ def _tune_null(development: _Development) -> Tuned:
 def _leads(answered: Sequence[Answered], development: _Development) -> dict[str, float]:
     """By how much "no answer" is above the best span of each question; infinity where there is no span."""
     decoder = development.reader.info.decoder(development.config.decoding)
-    found = best_spans_of([item.scores for item in answered], max_length=decoder.max_length, bonus=decoder.bonus)
+    found = decode_batch([item.scores for item in answered], max_length=decoder.max_length, bonus=decoder.bonus)
     return {
         item.record.id: item.scores.null - float(spans.score[0]) if len(spans) and item.scores.null is not None else inf
         for item, spans in zip(answered, found, strict=True)

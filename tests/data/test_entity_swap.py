@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
 from qakit.data.cloze.part_of_speech import is_traditional
-from qakit.data.cloze.questions import Exchange, Exchanges, cloze_records, noisy_copies
+from qakit.data.cloze.questions import EntitySwap, EntitySwaps, cloze_records, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
 
 TRADITIONAL = "國立臺灣大學成立於1928年，位於臺北市。校長傅斯年曾在德國讀書，1945年回到臺北市。"
@@ -24,7 +24,7 @@ def test_the_answer_is_exchanged_as_its_text_is_and_found_where_it_says(
 ):
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
-    exchange = Exchange(instead)
+    exchange = EntitySwap(instead)
     changed, answer = exchange.around(text, Answer(text[start:end], start))
     assert answer.start is not None
     assert changed[answer.start : answer.end] == answer.text
@@ -34,28 +34,28 @@ def test_the_answer_is_exchanged_as_its_text_is_and_found_where_it_says(
 
 @given(text=LETTERS, end=st.integers(1, 12))
 def test_without_an_exchange_nothing_changes(text: str, end: int):
-    assert Exchange({}).around(text, Answer(text[:end], 0)) == (text, Answer(text[:end], 0))
+    assert EntitySwap({}).around(text, Answer(text[:end], 0)) == (text, Answer(text[:end], 0))
 
 
 def test_everywhere_and_the_longest_first():
-    exchange = Exchange({"臺北": "高雄", "臺北市": "臺南市"})
+    exchange = EntitySwap({"臺北": "高雄", "臺北市": "臺南市"})
     assert exchange.text("臺北市在臺北盆地，臺北市長") == "臺南市在高雄盆地，臺南市長"
 
 
 def test_what_reaches_over_a_bound_of_the_answer_stays():
-    exchange = Exchange({"臺北市": "高雄港", "大安": "三民"})
+    exchange = EntitySwap({"臺北市": "高雄港", "大安": "三民"})
     text = "臺北市大安區，臺北市"
     assert exchange.around(text, Answer("市大安區", 2)) == ("臺北市三民區，高雄港", Answer("市三民區", 2))
 
 
 def test_a_free_answer_has_no_place_to_move():
-    text, answer = Exchange({"臺北": "高雄市"}).around("臺北", Answer("首都", None))
+    text, answer = EntitySwap({"臺北": "高雄市"}).around("臺北", Answer("首都", None))
     assert (text, answer) == ("高雄市", Answer("首都", None))
 
 
 @pytest.mark.parametrize("text", [TRADITIONAL, SIMPLIFIED])
 def test_pieces_are_exchanged_for_others_of_their_kind_and_script(text: str):
-    exchange = Exchanges(PARAGRAPHS, 1.0).draw(text, Random(1))
+    exchange = EntitySwaps(PARAGRAPHS, 1.0).draw(text, Random(1))
     assert exchange.instead
     pieces = "".join(
         paragraph.text for paragraph in PARAGRAPHS if is_traditional(paragraph.text) == is_traditional(text)
@@ -68,7 +68,7 @@ def test_pieces_are_exchanged_for_others_of_their_kind_and_script(text: str):
 
 def test_a_share_of_the_pieces_is_exchanged():
     few, many = (
-        sum(len(Exchanges(PARAGRAPHS, share).draw(TRADITIONAL, Random(seed)).instead) for seed in range(30))
+        sum(len(EntitySwaps(PARAGRAPHS, share).draw(TRADITIONAL, Random(seed)).instead) for seed in range(30))
         for share in (0.2, 0.8)
     )
     assert 0 < few < many / 2

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qakit.data.cloze import part_of_speech as words
-from qakit.data.cloze.part_of_speech import Word, has_words_of_its_own, is_traditional, traditional, words_of
-from qakit.data.script import converter
+from qakit.data.cloze.part_of_speech import Word, is_traditional, is_word, segment, to_traditional
+from qakit.data.script import get_converter
 from qakit.errors import ConfigError
 
 PIECES = (
@@ -36,15 +36,15 @@ TEXTS = st.one_of(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), s
 @example(text="\x00臺\x00灣")
 @example(text="臺" * 3000)
 def test_the_words_of_a_text_are_the_whole_text_and_their_offsets_tell_where(text: str):
-    found = words_of(text)
+    found = segment(text)
     assert "".join(word.text for word in found) == text
     assert all(text[word.start : word.end] == word.text != "" for word in found)
 
 
 @pytest.mark.parametrize(("text", "other"), [("國立臺灣大學成立於1928年。", "国立台湾大学成立于1928年。")])
 def test_a_traditional_text_has_the_words_of_its_simplified_form(text: str, other: str):
-    assert [(word.start, word.end, word.tag) for word in words_of(text)] == [
-        (word.start, word.end, word.tag) for word in words_of(other)
+    assert [(word.start, word.end, word.tag) for word in segment(text)] == [
+        (word.start, word.end, word.tag) for word in segment(other)
     ]
     assert text[2:6] == "臺灣大學"
     assert (is_traditional(text), is_traditional(other)) == (True, False)
@@ -57,11 +57,11 @@ def test_a_text_that_both_scripts_write_alike_is_not_traditional(text: str):
 
 def test_a_phrase_is_put_into_traditional_characters():
     simplified = ("什么时候", "谁", "几", "为什么", "哪里", "為何", "")
-    assert [traditional(phrase) for phrase in simplified] == ["什麼時候", "誰", "幾", "為什麼", "哪裡", "為何", ""]
+    assert [to_traditional(phrase) for phrase in simplified] == ["什麼時候", "誰", "幾", "為什麼", "哪裡", "為何", ""]
 
 
 def test_parts_of_speech_are_those_of_jieba():
-    assert [(word.text, word.tag) for word in words_of("鲁迅在1918年到北京，")] == [
+    assert [(word.text, word.tag) for word in segment("鲁迅在1918年到北京，")] == [
         ("鲁迅", "nr"),
         ("在", "p"),
         ("1918", "m"),
@@ -90,13 +90,13 @@ def test_two_nouns_and_the_parts_of_a_foreign_name_are_joined():
 
 @pytest.mark.parametrize(("text", "expected"), [("年", True), ("a", True), ("３", True), ("。 」", False), ("", False)])
 def test_a_text_has_words_where_it_has_letters_digits_or_chinese_characters(text: str, expected: bool):
-    assert has_words_of_its_own(text) is expected
+    assert is_word(text) is expected
 
 
 @pytest.fixture
 def _nothing_kept() -> Iterator[None]:
     """Neither words nor packages are kept from one test to the next."""
-    kept = (words.words_of, words.is_traditional, words.traditional, words._segmenter, converter)
+    kept = (words.segment, words.is_traditional, words.to_traditional, words._segmenter, get_converter)
     for function in kept:
         function.cache_clear()
     yield
@@ -109,4 +109,4 @@ def _nothing_kept() -> Iterator[None]:
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch, package: str):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match=rf"needs the package {package}: pip install 'qakit\[text\]'"):
-        words_of("臺灣")
+        segment("臺灣")

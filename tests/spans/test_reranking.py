@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from qakit.config import DecodingSettings
 from qakit.data.predictions import PredictedAnswer
-from qakit.spans.decoder import by_expected_f1, by_text, chosen, repaired, searched, without_near_duplicates
+from qakit.spans.decoder import (
+    drop_near_duplicates,
+    merge_equal_texts,
+    pool_size,
+    repair_brackets,
+    rerank,
+    sort_by_expected_f1,
+)
 
 LETTERS = st.text("甲乙丙丁「」《》(（）)", min_size=1, max_size=14)
 SETTINGS = st.builds(
@@ -51,7 +58,7 @@ def test_answers_stay_cut_from_the_context_and_are_no_more_than_wanted(
     given: tuple[str, list[PredictedAnswer]], settings: DecodingSettings
 ):
     context, answers = given
-    found = chosen(context, answers, settings)
+    found = rerank(context, answers, settings)
     assert len(found) <= settings.nbest
     assert bool(found) is bool(answers)
     assert all(one.text == context[one.start : one.end] != "" for one in found)
@@ -67,7 +74,7 @@ def test_an_empty_answer_that_leads_goes_on_leading():
     none, first = PredictedAnswer("", 0, 0, 9.0, 0.0), answer("甲乙", "甲")
     for how in ("score", "text", "f1"):
         settings = DecodingSettings(choose_by=how, distinct=True, repair_brackets=True)
-        assert chosen("甲乙", [none, first], settings) == (none, first)
+        assert rerank("甲乙", [none, first], settings) == (none, first)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +82,13 @@ def test_an_empty_answer_that_leads_goes_on_leading():
     [({}, 1), ({"nbest": 7}, 7), ({"choose_by": "f1"}, 20), ({"distinct": True, "pool": 5, "nbest": 7}, 7)],
 )
 def test_no_more_spans_are_searched_than_a_lever_needs(settings: dict[str, object], spans: int):
-    assert searched(DecodingSettings.model_validate(settings)) == spans
+    assert pool_size(DecodingSettings.model_validate(settings)) == spans
 
 
 def test_places_with_one_text_vote_together():
     context = "甲乙甲"
     answers = [answer(context, "乙", 0.3), answer(context, "甲", 0.2), answer(context, "甲", 0.15, place=1)]
-    found = by_text(answers)
+    found = merge_equal_texts(answers)
     assert texts(found) == ["甲", "乙"]
     assert (found[0].start, found[0].probability) == (0, pytest.approx(0.35))
 
@@ -89,16 +96,16 @@ def test_places_with_one_text_vote_together():
 def test_the_answer_that_agrees_with_the_others_has_the_highest_expected_f1():
     context = "一九三一年，某河"
     answers = [answer(context, "某河", 0.35), answer(context, "一九三一年", 0.33), answer(context, "三一年", 0.3)]
-    assert texts(by_expected_f1(answers))[0] == "一九三一年"
+    assert texts(sort_by_expected_f1(answers))[0] == "一九三一年"
     by_hand = 0.33 + 0.3 * 2 * 3 / 8  # itself, and what it shares with the third
     assert by_hand > 0.35
-    assert texts(by_expected_f1(answers[:1] + answers[2:])) == ["某河", "三一年"]
+    assert texts(sort_by_expected_f1(answers[:1] + answers[2:])) == ["某河", "三一年"]
 
 
 def test_near_duplicates_are_left_out_and_others_stay():
     context = "位於臺北市大安區"
     answers = [answer(context, text) for text in ("臺北市", "於臺北市", "臺北", "大安區", context)]
-    assert texts(without_near_duplicates(answers)) == ["臺北市", "大安區", context]
+    assert texts(drop_near_duplicates(answers)) == ["臺北市", "大安區", context]
 
 
 @pytest.mark.parametrize(
@@ -120,4 +127,4 @@ def test_near_duplicates_are_left_out_and_others_stay():
     ],
 )
 def test_half_a_pair_takes_in_the_other_half_or_goes(context: str, given: str, expected: str):
-    assert repaired(context, answer(context, given)).text == expected
+    assert repair_brackets(context, answer(context, given)).text == expected

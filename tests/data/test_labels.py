@@ -74,7 +74,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path):
     records = (INTENT, {**INTENT, "text": " "}, {"id": "b", "text": "x"}, {**INTENT, "id": None}, INTENT, "x")
     assert problems(written(tmp_path, *records), "intent") == [
         'records[1] (id "a"): text: is empty; expected a text',
-        "records[2] (id \"b\"): intent: is missing; the object has 'id', 'text'; is it meant by 'text'?",
+        "records[2] (id \"b\"): intent: is missing; the object has 'id', 'text'; is 'text' a misspelling of it?",
         "records[3]: id: found null; expected a string or a whole number",
         f'records[4] (id "a"): id: \'a\' is already the id of {tmp_path / "data.json"}: records[0] (id "a"); '
         "ids must differ",
@@ -148,7 +148,7 @@ def test_a_table_of_questions_is_none_of_intents(tmp_path: Path):
 
 def test_a_reader_of_questions_tells_which_command_takes_them(tmp_path: Path):
     for record in (INTENT, SLOTS):
-        with pytest.raises(DataError, match="train-intent and train-slots take them"):
+        with pytest.raises(DataError, match="are for train-intent and train-slots"):
             read_dataset([written(tmp_path, record)])
 
 

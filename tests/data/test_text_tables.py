@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from qakit.data.records import Paragraph
-from qakit.data.texts import LONGEST_PARAGRAPH, Documents, read_documents, read_texts
+from qakit.data.texts import LONGEST_PARAGRAPH, FileTexts, read_text_table, read_texts
 from qakit.errors import DataError
 from qakit.io import write_parquet
 from tests.data.samples import save, squad
 
-TWO = Documents((Paragraph("a", "甲。", "題"), Paragraph("1", "乙。")))
+TWO = FileTexts((Paragraph("a", "甲。", "題"), Paragraph("1", "乙。")))
 
 
 @pytest.mark.parametrize(
@@ -23,36 +23,36 @@ TWO = Documents((Paragraph("a", "甲。", "題"), Paragraph("1", "乙。")))
     ],
 )
 def test_texts_come_with_their_ids_and_titles(name: str, content: object, tmp_path: Path):
-    assert read_documents(save(tmp_path / name, content)) == TWO
+    assert read_text_table(save(tmp_path / name, content)) == TWO
 
 
 def test_a_parquet_table_and_adls_list_of_texts_are_read(tmp_path: Path):
     write_parquet(tmp_path / "a.parquet", {"title": ["題", ""], "text": ["甲。", "乙。"], "id": ["a", "1"]})
-    assert read_documents(tmp_path / "a.parquet") == TWO
+    assert read_text_table(tmp_path / "a.parquet") == TWO
     found = read_texts([save(tmp_path / "context.json", ["甲。", "乙。"])]).paragraphs
     assert found == (Paragraph("0", "甲。"), Paragraph("1", "乙。"))
 
 
 def test_a_single_object_or_string_is_one_text(tmp_path: Path):
-    one = Documents((Paragraph("0", "甲。"),))
-    assert read_documents(save(tmp_path / "a.json", {"text": "甲。"})) == one
-    assert read_documents(save(tmp_path / "b.json", '"甲。"')) == one
+    one = FileTexts((Paragraph("0", "甲。"),))
+    assert read_text_table(save(tmp_path / "a.json", {"text": "甲。"})) == one
+    assert read_text_table(save(tmp_path / "b.json", '"甲。"')) == one
 
 
 @pytest.mark.parametrize(
     "content", [squad("甲", []), {"title": "甲"}, [], [1, 2], 3, '{"question": "何？", "text": "甲"}\n\n{}']
 )
 def test_other_files_are_none(content: object, tmp_path: Path):
-    assert read_documents(save(tmp_path / "a.json", content)) is None
+    assert read_text_table(save(tmp_path / "a.json", content)) is None
 
 
 def test_bad_texts_are_named_or_left_out(tmp_path: Path):
     path = save(tmp_path / "a.jsonl", '{"text": "甲。"}\n{"text": " "}\n{"title": "乙"}\n{\n{"text": 3}\n')
     with pytest.raises(DataError) as caught:
-        read_documents(path)
+        read_text_table(path)
     places = [(problem.record, problem.field) for problem in caught.value.problems]
     assert places == [("line 2", "text"), ("line 3", "text"), ("line 4", "JSON"), ("line 5", "text")]
-    assert read_documents(path, lenient=True) == Documents((Paragraph("0", "甲。"),), 4)
+    assert read_text_table(path, lenient=True) == FileTexts((Paragraph("0", "甲。"),), 4)
     assert read_texts([path], lenient=True).notes == ("4 bad records skipped",)
 
 

@@ -1,4 +1,4 @@
-"""What a file is by its content: one JSON value, or the rows of a table."""
+"""The content of a data file, one JSON value or the rows of a table, and the schema that it follows."""
 
 import json
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qakit.data.formats.shapes import describe
+from qakit.data.formats.shapes import ShapeError, describe
 from qakit.errors import DataError, Problem
 from qakit.io import file_error, parse_json, read_csv_rows, read_text
 
@@ -17,48 +17,64 @@ _JSONL_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table: a JSON value, cells by column, or the problem that there is no such thing."""
+class TableRow:
+    """One row of a table: a JSON value or cells by column, or the problem with a row that cannot be read.
 
-    label: str
+    `place` says where it is, for messages: `line 3`.
+    """
+
+    place: str
     value: Any
     problem: Problem | None = None
 
+    def checked_value(self) -> Any:
+        """The value.
+
+        Raises:
+            ShapeError: the row cannot be read.
+        """
+        if self.problem:
+            raise ShapeError([(self.problem.field, self.problem.message)])
+        return self.value
+
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """The content of a file: `value` where `kind` is json, `rows` otherwise."""
+class FileContent:
+    """The content of a file: a `value` if `kind` is json, `rows` otherwise."""
 
     path: Path
     kind: Literal["json", "jsonl", "csv", "parquet"]
     value: Any = None
-    rows: tuple[Row, ...] = ()
+    rows: tuple[TableRow, ...] = ()
+
+    def table_rows(self) -> tuple[TableRow, ...]:
+        """The rows of a table; one JSON value counts as JSON lines with a single line."""
+        return (TableRow("line 1", self.value),) if self.kind == "json" else self.rows
 
 
-def load(path: Path, *, allow_bom: bool = False) -> Document:
-    """The content of a JSON, JSON-lines, CSV or parquet file.
+def load_content(path: Path, *, allow_bom: bool = False) -> FileContent:
+    """Read a JSON, JSON lines, CSV or parquet file.
 
-    Content decides first (parquet begins with PAR1, JSON with a bracket), the suffix where content does not tell.
+    The content decides first (parquet begins with PAR1, JSON with a bracket), then the suffix.
 
     Raises:
-        DataError: no such file, nothing in it, another encoding than UTF-8, or broken JSON, CSV or parquet. A broken
-            line of JSON lines, or a CSV row of too many or too few cells, is no fault of the file: its row has a
-            `problem`.
+        DataError: the file is missing, empty, not UTF-8, or broken JSON, CSV or parquet. A single broken line, or a CSV
+            row with too many or too few cells, does not raise: its row has a `problem`.
     """
     if _is_parquet(path):
-        return Document(path, "parquet", rows=tuple(_parquet_rows(path)))
+        return FileContent(path, "parquet", rows=tuple(_parquet_rows(path)))
     text = read_text(path, allow_bom=allow_bom)
     first_line, _, rest = text.strip().partition("\n")
     begins_json = first_line.startswith(("{", "["))
     if path.suffix in _JSONL_SUFFIXES or (begins_json and rest and _is_object(first_line)):
-        return Document(path, "jsonl", rows=tuple(_json_lines(text, path)))
+        return FileContent(path, "jsonl", rows=tuple(_json_lines(text, path)))
     if not begins_json and (path.suffix == ".csv" or "," in first_line):
         rows = read_csv_rows(path, allow_bom=allow_bom)
-        return Document(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
+        return FileContent(path, "csv", rows=tuple(_csv_row(f"line {line}", row) for line, row in rows))
     if not begins_json and path.suffix == ".txt":
-        message = "is plain text, without questions; --to cloze makes some, --to tokenizer a vocabulary"
+        message = "is plain text, without questions: use --to cloze to generate questions, --to tokenizer to build one"
         raise file_error(path, "schema", message)
-    return Document(path, "json", value=parse_json(text, path))
+    return FileContent(path, "json", value=parse_json(text, path))
 
 
 def _is_parquet(path: Path) -> bool:
@@ -68,20 +84,20 @@ def _is_parquet(path: Path) -> bool:
         with open(path, "rb") as file:
             return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     except OSError:
-        return False  # the text reader says what is wrong
+        return False  # read_text raises the error with its message
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
+def _parquet_rows(path: Path) -> Iterator[TableRow]:
     import pyarrow.parquet as pq
 
-    with explained_parquet(path), open(path, "rb") as file:
+    with explain_parquet_errors(path), open(path, "rb") as file:
         values = pq.read_table(file).to_pylist()
-    return (Row(f"row {number}", value) for number, value in enumerate(values))
+    return (TableRow(f"row {number}", value) for number, value in enumerate(values))
 
 
 @contextmanager
-def explained_parquet(path: Path) -> Iterator[None]:
-    """Turn what is wrong with a parquet file that is read meanwhile into a `DataError`."""
+def explain_parquet_errors(path: Path) -> Iterator[None]:
+    """Turn errors of reading a parquet file into a `DataError`."""
     import pyarrow as pa
 
     try:
@@ -98,29 +114,28 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _csv_row(label: str, row: Mapping[str, str] | Problem) -> Row:
-    return Row(label, None, row) if isinstance(row, Problem) else Row(label, row)
+def _csv_row(place: str, row: Mapping[str, str] | Problem) -> TableRow:
+    return TableRow(place, None, row) if isinstance(row, Problem) else TableRow(place, row)
 
 
-def _json_lines(text: str, path: Path) -> Iterator[Row]:
-    # Not splitlines(): JSON strings may hold U+2028 and its like as they are.
+def _json_lines(text: str, path: Path) -> Iterator[TableRow]:
+    # Not splitlines(): JSON strings may hold U+2028 and the like unescaped.
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        yield json_line(line, path, f"line {number}")
+        if line.strip():
+            yield parse_json_line(line, path, f"line {number}")
 
 
-def json_line(line: str, path: Path, label: str) -> Row:
-    """A line of JSON lines as a row, which has a problem where it is no JSON."""
+def parse_json_line(line: str, path: Path, place: str) -> TableRow:
+    """One line of a JSON lines file as a row; its `problem` says why a line is not JSON."""
     try:
-        return Row(label, parse_json(line, path, label))
+        return TableRow(place, parse_json(line, path, place))
     except DataError as error:
         (problem,) = error.problems
-        message = problem.message.removeprefix("line 1, ")
-        return Row(label, None, Problem(problem.file, problem.record, problem.field, message))
+        message = problem.message.removeprefix("line 1, ")  # the parser saw this line alone
+        return TableRow(place, None, Problem(problem.file, problem.record, problem.field, message))
 
 
-KNOWN = {
+SCHEMA_SHAPES = {
     "hw7": 'an object with "questions" and "paragraphs"',
     "adl2021": 'a list of {"id", "question", "paragraphs", "relevant", "answers"}, with context.json',
     "adl2022": 'the same with "answer"',
@@ -133,29 +148,29 @@ KNOWN = {
     "csv": "a table with those columns",
     "parquet": "the same table",
 }
-ADL_CANDIDATES = 4
+ADL_2022_CANDIDATES = 4
 
 
-def detect(document: Document) -> str:
-    """The name of the document's schema.
+def detect_schema(content: FileContent) -> str:
+    """Name the schema of a file by the keys in it.
 
     ADL test files do not tell their year: with four candidates a question they count as adl2022, else as adl2021.
 
     Raises:
-        DataError: an unknown shape; the message says what the file looks like and what is known.
+        DataError: no schema fits; the message describes the file and lists the schemas.
     """
-    if document.kind == "json":
-        schema = _json_schema(document.value)
-        looks = f"the top level is {_describe_top(document.value)}"
+    if content.kind == "json":
+        schema = _json_schema(content.value)
+        looks = f"the top level is {_describe_top(content.value)}"
     else:
-        columns = {key: None for row in document.rows if isinstance(row.value, dict) for key in row.value}
-        # Rows that are all broken are told apart one by one.
-        broken = all(row.problem for row in document.rows)
-        schema = document.kind if "question" in columns or broken else None
-        looks = f"a {document.kind} table with the columns {', '.join(map(repr, list(columns)[:8])) or 'none'}"
+        columns = {key: None for row in content.rows if isinstance(row.value, dict) for key in row.value}
+        # If no row can be read, name the schema all the same: reading it then reports the problem of each row.
+        broken = all(row.problem for row in content.rows)
+        schema = content.kind if "question" in columns or broken else None
+        looks = f"a {content.kind} table with the columns {', '.join(map(repr, list(columns)[:8])) or 'none'}"
     if schema is None:
-        known = "; ".join(f"{name}: {text}" for name, text in KNOWN.items())
-        raise file_error(document.path, "schema", f"is not recognised: {looks}. Known are {known}")
+        known = "; ".join(f"{name}: {text}" for name, text in SCHEMA_SHAPES.items())
+        raise file_error(content.path, "schema", f"is not recognised: {looks}. Known schemas are {known}")
     return schema
 
 
@@ -180,7 +195,7 @@ def _list_schema(items: list[dict[str, Any]]) -> str | None:
     if keys["answer"] or keys["answers"]:
         return "adl2022" if keys["answer"] >= keys["answers"] else "adl2021"
     candidates = (item.get("paragraphs") for item in items)
-    four = all(isinstance(ids, list) and len(ids) == ADL_CANDIDATES for ids in candidates)
+    four = all(isinstance(ids, list) and len(ids) == ADL_2022_CANDIDATES for ids in candidates)
     return "adl2022" if four else "adl2021"
 
 
@@ -202,7 +217,7 @@ def _any_id(values: Iterable[dict[str, Any]]) -> bool:
 
 
 def _objects(values: list[Any], key: str) -> Iterator[dict[str, Any]]:
-    """The objects in the lists that `values` hold under `key`, without a word about anything else."""
+    """The objects in the lists that `values` hold under `key`; anything else is passed over."""
     for value in values:
         items = value.get(key)
         if isinstance(items, list):
@@ -213,7 +228,7 @@ def _describe_top(value: Any) -> str:
     if not isinstance(value, list) or not value:
         return describe(value)
     if all(isinstance(item, str) for item in value):
-        return f"a list of {len(value)} strings (the context.json of ADL? name the file of questions)"
+        return f"a list of {len(value)} strings (if this is ADL's context.json, name the file of questions instead)"
     is_labelled = isinstance(value[0], dict) and not {"text", "tokens"}.isdisjoint(value[0])
-    hint = " (intents or slots? train-intent and train-slots take them)" if is_labelled else ""
+    hint = " (intents and slots are for train-intent and train-slots)" if is_labelled else ""
     return f"a list of {len(value)}, the first of them {describe(value[0])}{hint}"

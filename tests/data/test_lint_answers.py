@@ -7,17 +7,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qakit.data.brackets import halves
+from qakit.data.brackets import unpaired
 from qakit.data.lint.answers import (
-    Asked,
     Entry,
+    LintQuestion,
     Rules,
     answer_faults,
     answer_findings,
     count_faults,
-    folded,
+    find_original,
+    fold_differences,
     id_findings,
-    original_of,
 )
 from qakit.data.lint.findings import KINDS, LEVELS
 
@@ -37,7 +37,7 @@ def right_answers(draw: st.DrawFn) -> tuple[str, str]:
     paragraph = draw(PARAGRAPHS)
     start = draw(st.integers(0, len(paragraph) - 1))
     answer = paragraph[start : draw(st.integers(start + 1, len(paragraph)))]
-    assume(answer.strip() == answer and not any(halves(answer)) and answer.replace(",", "").strip())
+    assume(answer.strip() == answer and not any(unpaired(answer)) and answer.replace(",", "").strip())
     assume(answer.replace(",", "") == answer.replace(",", "").strip())
     return paragraph, answer
 
@@ -89,11 +89,11 @@ def test_a_changed_piece_is_found_with_what_it_was(before: str, middle: str, aft
     changed = answer
     for way, change in CHANGES.items():  # width last: it makes new letters, of which lower() would know
         changed = change(changed) if way in ways else changed
-    found = original_of(changed, ("別處", paragraph))
+    found = find_original(changed, ("別處", paragraph))
     assert found is not None
     piece, told = found
     assert piece in paragraph
-    assert folded(piece, told)[0] == folded(changed, told)[0]
+    assert fold_differences(piece, told)[0] == fold_differences(changed, told)[0]
     assert len(told) <= len(ways)
     assert "altered" in kinds(changed, paragraphs=(paragraph,))
 
@@ -109,7 +109,7 @@ def test_a_changed_piece_is_found_with_what_it_was(before: str, middle: str, aft
     ],
 )
 def test_the_original_is_told(answer: str, piece: str, ways: tuple[str, ...]):
-    assert original_of(answer, (TEXT,)) == (piece, ways)
+    assert find_original(answer, (TEXT,)) == (piece, ways)
     ((kind, message),) = answer_faults(answer, Rules(), (TEXT,))
     assert (kind, message) == (
         "altered",
@@ -192,7 +192,7 @@ def test_an_id_is_told_with_the_one_that_is_meant():
 
 def test_findings_tell_place_and_id():
     entries = [Entry("line 2", "1", "「甲"), Entry("line 3", "2", None)]
-    (finding,) = answer_findings(entries, {"1": Asked(("「甲」",))}, Rules())
+    (finding,) = answer_findings(entries, {"1": LintQuestion(("「甲」",))}, Rules())
     assert (finding.kind, finding.place, finding.id) == ("brackets", "line 2", "1")
 
 
