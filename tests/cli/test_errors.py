@@ -155,7 +155,7 @@ def test_bad_predictions_are_not_said_to_be_left_out(tmp_path: Path):
         (["evaluate"], "give one thing to score"),
         (["evaluate", "--pred", "p.csv"], "or --gold, a file of answers"),
         (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--metric", "sqad"], "did you mean squad?"),
-        (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--details", "a.txt"], "a.txt: cannot tell the format"),
+        (["evaluate", "--pred", "p.csv", "--gold", "p.csv", "--details", "a.txt"], "a.txt: the name must end in .csv"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: list[str], words: str, tmp_path: Path):
