@@ -70,7 +70,11 @@ def test_a_model_is_trained_on_texts_alone_and_reads(folder: Path):
         (["臺大.txt", "--to", "cloze", "--out", "o", "--set", "cloze.drop=1"], 2, "cloze.drop"),
         (["臺大.txt", "--to", "cloze", "--out", "o", "--questions", "-1"], 2, "cloze.questions"),
         (["臺大.txt", "--to", "cloze", "--out", "o", "--questions", "0"], 2, "cloze.questions is 0"),
-        (["臺大.txt", "--lenient", "--out", "o"], 3, "is plain text, without questions; --to cloze makes some"),
+        (
+            ["臺大.txt", "--lenient", "--out", "o"],
+            3,
+            "is plain text, without questions: use --to cloze to generate questions",
+        ),
         (["臺大.txt", "--to", "tokenizer", "--out", "o", "--vocabulary", "9"], 2, "vocabulary"),
         ([".", "--to", "cloze", "--out", "o"], 3, "Is a directory"),
         (["big5.txt", "--to", "cloze", "--out", "o"], 3, "big5.txt: whole file: encoding: byte 0xbb in line 1"),
