@@ -1,4 +1,7 @@
-"""The command line: `app`, and one file a verb. Nothing heavy is imported before a command runs."""
+"""The command line: `app`, with one module per verb. Heavy packages are imported only when a command runs.
+
+In: arguments. Out: results on standard output, messages on standard error, an exit code.
+"""
 
 import os
 from typing import Annotated

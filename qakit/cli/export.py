@@ -1,4 +1,4 @@
-"""`qakit export`."""
+"""`qakit export`: write a trained model for the hub, or as ONNX."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +13,22 @@ from qakit.config.base import SETTINGS
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a folder or a hub name.")]
 Out = Annotated[Path, typer.Option(help="The folder to make.")]
 Precision = Annotated[
-    str, typer.Option(metavar="fp32|bf16|fp16", help="Number format of the weights: fp16 is half of fp32's size.")
+    str,
+    typer.Option(
+        metavar="fp32|bf16|fp16", help="Number format of the weights; fp16 and bf16 take half the space of fp32."
+    ),
 ]
 To = Annotated[
     str,
-    typer.Option(metavar="torch|onnx|int8", help="What runs it; onnx and int8 are compared with the original."),
+    typer.Option(metavar="torch|onnx|int8", help="Runtime; onnx and int8 are compared with the original."),
 ]
 MaxLength = Annotated[
     int | None, typer.Option(help="Tokens of a window; as in training when not given.", rich_help_panel=SETTINGS)
 ]
-Data = Annotated[Path | None, typer.Option(help="Questions to compare an ONNX model on; one sample when not given.")]
-Card = Annotated[Path | None, typer.Option(help="A file to be its README.md.")]
+Data = Annotated[
+    Path | None, typer.Option(help="Questions to compare an ONNX model on; one built-in sample when not given.")
+]
+Card = Annotated[Path | None, typer.Option(help="A model card to use as README.md.")]
 
 
 @guarded
@@ -38,7 +43,7 @@ def export(
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Write a trained model alone: to ship, to load with transformers, or as ONNX for onnxruntime."""
+    """Write a trained model without its run: for the hub and transformers, or as ONNX for onnxruntime."""
     from typing import get_args
 
     from qakit import config

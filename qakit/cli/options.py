@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -21,18 +21,18 @@ Command = Callable[..., None]
 
 
 def with_settings(kind: type[BaseModel], *names: str) -> Callable[[Command], Command]:
-    """Give a command an option for each of some settings, in the place of its parameter `flags: Flags`.
+    """Decorator: replace the parameter `flags: Flags` of a command by one option for each of the named settings.
 
-    A setting is written once, as a field of `kind` with a `Flag`: its option takes name, type, default and help from
-    there. The command gets the values of all of them as `flags`, which `load_config` takes as they are.
+    A setting is written once, as a field of `kind` with a `Flag`; name, type, default and help of its option come from
+    there. The command receives the values as `flags` and hands them to `load_config`.
 
     Args:
-        names: settings by dotted name, or sections for all settings with a flag in them, in the order of --help; the
-            first mention counts.
+        names: settings by dotted name, and sections for all of their settings that have a flag, in the order of
+            --help; a setting that is named twice stands at its first place.
     """
     flagged = {name: (flag, field) for name, flag, field in flagged_settings(kind)}
     chosen = dict.fromkeys(name for wanted in names for name in flagged if f"{name}.".startswith(f"{wanted}."))
-    # Typer wants identifiers; whole names, as two sections may have a key in common (training and inference precision).
+    # Typer wants identifiers: `data_train` for data.train. The key alone may clash with a parameter of the command.
     setting_of = {name.replace(".", "_"): name for name in chosen}
     options = [
         inspect.Parameter(
@@ -47,7 +47,7 @@ def with_settings(kind: type[BaseModel], *names: str) -> Callable[[Command], Com
             flags = {setting: given.pop(parameter) for parameter, setting in setting_of.items()}
             command(**given, flags=flags)
 
-        # Typer reads the parameters of a command from its signature, and their types from the annotations too.
+        # Typer reads the parameters of a command from its signature, and get_type_hints from its annotations.
         signature = inspect.signature(command)
         spliced = [
             parameter
@@ -62,32 +62,39 @@ def with_settings(kind: type[BaseModel], *names: str) -> Callable[[Command], Com
 
 
 def _annotation(flag: Flag, field: FieldInfo) -> Any:
-    """The type of a setting's option as typer knows it, and what --help shows."""
-    kind = next((part for part in get_args(field.annotation) if part is not NoneType), None)
-    kind = kind if NoneType in get_args(field.annotation) else field.annotation  # `int | None` is `int`
-    is_tuple, is_repeatable = get_origin(kind) is tuple, get_args(kind)[:1] == (Path,)
-    # Choices are text here: the model refuses the wrong ones, whether they come from a file or from an option.
-    parsed = list[Path] if is_repeatable else kind if isinstance(kind, type) and not is_tuple else str
+    """The annotation of a setting's option: the type that typer parses, and the texts of --help."""
+    kinds = get_args(field.annotation)
+    kind = kinds[0] if NoneType in kinds else field.annotation  # `int | None` is parsed as `int`
+    metavar, callback = flag.metavar, None
+    parsed: Any = kind
+    if get_origin(kind) is Literal:
+        # Parsed as text: the model refuses a wrong choice, in the same words for files, --set and flags.
+        parsed, metavar = str, "|".join(get_args(kind))
+    elif get_args(kind)[:1] == (Path,):
+        parsed = list[Path]
+    elif get_origin(kind) is tuple:
+        parsed, callback = str, _split
     option = typer.Option(
         *flag.names,
         help=flag.help,
-        metavar=flag.metavar,
+        metavar=metavar,
         rich_help_panel=flag.panel,
         show_default=_shown_default(field.default) if flag.default is None else flag.default,
-        callback=_split if is_tuple and not is_repeatable else None,
+        callback=callback,
     )
+    # Without a default of its own, an option that is not given leaves the setting to --set and the files.
     return Annotated[parsed | None, option]
 
 
 def _shown_default(default: object) -> str | bool:
-    """A default for --help; what is off or absent by default shows none."""
+    """The text of a default for --help; False, None and empty lists show none."""
     if isinstance(default, float):
         return f"{default:g}"
     return str(default) if isinstance(default, int | str) and not isinstance(default, bool) else False
 
 
 def _split(value: str | None) -> list[str] | None:
-    """`0.8,0.1,0.1` as its parts."""
+    """The parts of `0.8,0.1,0.1`."""
     return value.split(",") if value else None
 
 

@@ -1,4 +1,4 @@
-"""`qakit preprocess`."""
+"""`qakit preprocess`: options, and the printed report on the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -62,11 +62,11 @@ def register(app: typer.Typer) -> None:
 
 
 _SHOWN_REPAIRS, _SHOWN_EXAMPLES, _SHOWN_TEXT = 5, 3, 40
-_SHARED = "shared, and % of the first and of the second"
+_SHARED = "shared, with % of the first and of the second"
 
 
 def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -> None:
-    """The report: as a table with one column for each part of the data, or as JSON."""
+    """Print the report: a table with one column per part of the data, or JSON."""
     if json:
         emit_json(
             {
@@ -90,7 +90,7 @@ def show_preprocessing(result: "PreprocessResult", *, json: bool, quiet: bool) -
 
 
 def _leak(leak: "Leak") -> dict[str, Any]:
-    """Named tuples as objects, which `asdict` leaves as they are."""
+    """A leak as JSON values; `asdict` alone would write named tuples as lists."""
     kinds = {name: getattr(leak, name) for name in ("questions", "paragraphs")}
     counts = {
         name: {**asdict(shared), "examples": [example._asdict() for example in shared.examples]}
@@ -100,7 +100,7 @@ def _leak(leak: "Leak") -> dict[str, Any]:
 
 
 def _leak_lines(leaks: "Sequence[Leak]") -> Iterator[str]:
-    """A line for each two parts that share something, with its shares of either; then some of what they share."""
+    """A line per pair of parts that share questions or paragraphs, with percentages; then examples."""
     found = [leak for leak in leaks if leak.questions.count or leak.paragraphs.count]
     if leaks and not found:
         yield from ("", "no two parts share a question or a paragraph")
@@ -123,7 +123,7 @@ def _share(shared: "Shared") -> str:
 
 
 def _reach_lines(parts: "Mapping[str, Sequence[Reach]]") -> Iterator[str]:
-    """A table for each part, a line for each length and overlap."""
+    """A table per part, with a line per window length and overlap."""
     for name, reaches in parts.items():
         yield from ("", name)
         yield "window  overlap  windows a question  tokens a question  % of answers whole in one"
@@ -138,7 +138,7 @@ def _cut(text: str) -> str:
 
 
 def _repaired(repairs: "Sequence[Repair]") -> Iterator[str]:
-    """The first changes and how many there are in all."""
+    """The number of repairs and the first of them."""
     if repairs:
         records = len({(repair.file, repair.record) for repair in repairs})
         yield f"repaired: {len(repairs)} fields of {records} records"
@@ -148,7 +148,7 @@ def _repaired(repairs: "Sequence[Repair]") -> Iterator[str]:
 
 
 def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line a number, one column a part."""
+    """The report as a table: a row per figure, a column per part."""
     columns = [dict(_flat(part)) for part in report.values()]
     names = list(dict.fromkeys(name for column in columns for name in column))
     table = [
@@ -159,7 +159,7 @@ def _columns(report: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a nested mapping by their spaced names."""
+    """The leaves of a nested mapping, by their keys joined with spaces."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name} ")

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, otherwise about 20 lines in all."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LINES = 20  # progress lines of a whole training where there is no terminal
+_LINES = 20  # progress lines of a whole training without a terminal
 
 
 @contextmanager
 def training_progress(*, quiet: bool) -> Iterator[Callable[[Event], None]]:
-    """A listener for `qakit.runs.train.train` that shows what happens."""
+    """A listener for the events of `qakit.runs.train.train` that prints progress and evaluations."""
     if quiet:
         yield lambda event: None
         return
@@ -37,7 +37,7 @@ def training_progress(*, quiet: bool) -> Iterator[Callable[[Event], None]]:
 
 
 class _TrainingView:
-    """Turns events into a bar, or into lines."""
+    """Prints the events of a training: progress as a bar or as lines, the rest as messages."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -84,7 +84,7 @@ class _TrainingView:
 
 @contextmanager
 def answer_progress(total: int, *, quiet: bool) -> Iterator[Callable[[Iterable[T]], Iterable[T]]]:
-    """A function that passes answers on and shows how many there were."""
+    """A function that passes answers on and counts them in a bar; without a terminal it prints nothing."""
     if quiet or not stderr.is_terminal:
         yield lambda answers: answers
         return

@@ -1,4 +1,4 @@
-"""`qakit train-qa`, `train-select`, `train-intent` and `train-slots`: the same options for every task."""
+"""`qakit train-select`, `train-qa`, `train-intent` and `train-slots`: one command per task, with the same options."""
 
 from collections.abc import Callable
 from pathlib import Path

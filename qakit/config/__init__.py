@@ -86,13 +86,11 @@ class ReadConfig(Settings):
 class EnsembleConfig(Settings):
     """Settings of `ensemble`, which combines scores files."""
 
-    method: Annotated[
-        Literal["mean", "vote", "greedy"], Flag("Combination of the members.", metavar="mean|vote|greedy")
-    ] = "mean"
+    method: Annotated[Literal["mean", "vote", "greedy"], Flag("Combination of the members.")] = "mean"
     """An average by character; a vote by text; or an average whose weights score best on labelled questions."""
     average: Annotated[
         Literal["log", "probability"],
-        Flag("Average of log-probabilities or of probabilities, for mean and greedy.", metavar="log|probability"),
+        Flag("Average of log-probabilities or of probabilities, for mean and greedy."),
     ] = "log"
     """With log-probabilities one member can veto an answer; with probabilities one member can propose it."""
     weights: Annotated[

@@ -21,7 +21,7 @@ METRICS = "hw7|adl|adl2021|drcd|cmrc|squad|squad2"
 class Flag:
     """The command-line flag of a setting, as metadata of its field: `epochs: Annotated[float, Flag("Passes ...")]`.
 
-    Type and default are those of the field. `qakit.cli.options.with_settings` makes the options of a command from it.
+    Type, default and choices are those of the field. `qakit.cli.options.with_settings` makes options of flags.
     """
 
     help: str
@@ -44,7 +44,7 @@ OneOrMore = BeforeValidator(_listed)
 ContextFlag = Flag("ADL's context.json; found beside the data file when not given.")
 LenientFlag = Flag("Skip bad records instead of stopping, and say how many.")
 SeedFlag = Flag("Seed of all random draws.", SETTINGS)
-PrecisionFlag = Flag("Number format of the forward pass.", SETTINGS, "fp32|bf16|fp16")
+PrecisionFlag = Flag("Number format of the forward pass.", SETTINGS)
 NBestFlag = Flag("Answers per question, where they are shown or written.", OUTPUT)
 
 

@@ -1,6 +1,6 @@
-"""Filling a config from defaults, then YAML files, then `--set`, then flags.
+"""Load a config from defaults, YAML files, `--set` and flags; later sources win.
 
-Unknown keys are refused with a suggestion, and all mistakes are reported at once.
+Unknown settings are refused with a suggestion, and all mistakes are reported at once.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from qakit.io import read_text
 Config = TypeVar("Config", bound=BaseModel)
 
 TASK_PARTS = ("select", "qa", "intent", "slots")
-"""The parts of a recipe that hold for one task only."""
+"""Top-level keys of a recipe whose settings apply to one task only."""
 
 _BREAKS = "\x85\u2028\u2029"
 
@@ -30,16 +30,16 @@ def load_config(
     overrides: Sequence[str] = (),
     flags: Mapping[str, object] | None = None,
 ) -> Config:
-    """A config of class `kind`: defaults, then `files`, then `overrides` (`a.b=c`), then `flags`.
+    """Load a config of class `kind` from defaults, then `files`, then `overrides` (`a.b=c`), then `flags`.
 
     Args:
         files: YAML files; a later one wins over an earlier one, setting by setting.
-        section: a task, whose part of each file wins over what the file says for all tasks; the parts of other tasks
-            are left out. Parts are unknown settings when it is None.
+        section: a task, such as `qa`: its part of each file wins over the rest of that file, and the parts of other
+            tasks are ignored. When None, such parts are unknown settings.
         flags: values by dotted name, such as `{"training.epochs": 2}`; None means not given.
 
     Raises:
-        ConfigError: all that is wrong with the three together, one line each.
+        ConfigError: one line for each mistake.
     """
     flags = flags or {}
     return _validated(kind, _gathered(files, section, overrides, flags), flags)
@@ -53,14 +53,15 @@ def preview_config(
     overrides: Sequence[str] = (),
     flags: Mapping[str, object] | None = None,
 ) -> str:
-    """What `load_config` would give, as YAML; needed settings that are not given are comments at its top.
+    """The config that `load_config` would return, as YAML; missing settings are listed in comments at the top.
 
     Raises:
-        ConfigError: anything is wrong besides what is not given.
+        ConfigError: something other than a missing setting is wrong.
     """
     flags = flags or {}
     values = _gathered(files, section, overrides, flags)
     missing = _missing(kind, values)
+    # Placeholders let the other settings be validated; they are removed from the result again.
     for name in missing:
         _assign(values, name, _placeholder(kind, name))
     shown = _validated(kind, values, flags).model_dump(mode="json")
@@ -77,7 +78,7 @@ def to_yaml(config: BaseModel) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which escapes Unicode's line breaks too: written as they are, they are read as spaces."""
+    """PyYAML's safe dumper; it escapes Unicode line breaks too, which would be read back as spaces."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -94,7 +95,7 @@ def _dump(values: Mapping[str, Any]) -> str:
 def _gathered(
     files: Sequence[Path], section: str | None, overrides: Sequence[str], flags: Mapping[str, object]
 ) -> dict[str, Any]:
-    """The values of all sources, the later ones over the earlier ones."""
+    """Merge the values of all sources; later ones win."""
     values: dict[str, Any] = {}
     for file in files:
         _merge(values, _read_recipe(file, section))
@@ -117,7 +118,7 @@ def _validated(kind: type[Config], values: Mapping[str, Any], flags: Mapping[str
 
 
 def _read_recipe(file: Path, section: str | None) -> dict[str, Any]:
-    """What a file says for a task: its common part, and over it the task's own."""
+    """The settings of a file for one task: the common ones, overridden by the task's own."""
     values = _read_yaml(file)
     if section is None:
         return values
@@ -129,7 +130,7 @@ def _read_recipe(file: Path, section: str | None) -> dict[str, Any]:
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with the values of `above` put in, sections key by key."""
+    """Merge `above` into `below` in place, section by section; values of `above` win."""
     for key, value in above.items():
         old = below.get(key)
         below[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
@@ -137,7 +138,7 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses a key that stands twice: the first would be lost without a word."""
+    """PyYAML's safe loader; it refuses duplicate keys too, of which PyYAML would silently drop the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping of a node."""
@@ -145,7 +146,7 @@ class _UniqueKeys(yaml.SafeLoader):
         for number, key in enumerate(keys):
             if key in keys[:number]:
                 raise yaml.MarkedYAMLError(
-                    problem=f"{key!r} stands twice", problem_mark=node.value[number][0].start_mark
+                    problem=f"duplicate key {key!r}", problem_mark=node.value[number][0].start_mark
                 )
         return super().construct_mapping(node, deep)
 
@@ -156,6 +157,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except DataError as error:
         raise ConfigError(str(error)) from None
     try:
+        # Nested aliases grow exponentially when expanded ("billion laughs"), so a file must do without them.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise ConfigError(f"{file}: write values out instead of using YAML aliases (*name)")
         values = yaml.load(text, _UniqueKeys)  # noqa: S506 - a safe loader
@@ -190,7 +192,7 @@ def _remove(values: dict[str, Any], dotted: str) -> None:
 
 
 def _missing(kind: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
-    """The needed settings that `values` lacks, by their dotted names."""
+    """Dotted names of the required settings that `values` lacks."""
     try:
         kind.model_validate(values)
     except ValidationError as error:
@@ -200,7 +202,7 @@ def _missing(kind: type[BaseModel], values: Mapping[str, Any]) -> list[str]:
 
 
 def _placeholder(kind: type[BaseModel], name: str) -> Any:
-    """A value that stands for a needed setting; the needed ones are names, files, or tuples of them."""
+    """A dummy value for a required setting; all of these are names, files, or tuples of files."""
     *sections, key = name.split(".")
     is_tuple = get_origin(_section(kind, sections).model_fields[key].annotation) is tuple
     return ["?"] if is_tuple else "?"
@@ -219,12 +221,12 @@ def _render(error: ValidationError, kind: type[BaseModel], flags: Collection[str
         else:
             found = "" if isinstance(mistake["input"], dict) else f", found {mistake['input']!r}"
             message = mistake["msg"].removeprefix("Value error, ") + found
-            lines.append(f"{place}: {message}" if place else message)  # a mistake of all settings has no place
+            lines.append(f"{place}: {message}" if place else message)  # a validator of the whole config has no place
     return "\n".join(lines)
 
 
 def _options(kind: type[BaseModel], flags: Collection[str]) -> dict[str, str]:
-    """The option of each setting in `flags`, such as `--model` for model.name: a command has some of all flags."""
+    """The option of each setting in `flags`, such as `--model` for model.name. A command offers some of all flags."""
     return {name: flag.names[0] for name, flag, _ in flagged_settings(kind) if name in flags}
 
 
@@ -234,7 +236,7 @@ def _spoken(name: str, options: Mapping[str, str]) -> str:
 
 
 def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """A missing setting by its dotted name; for a missing section, those in it that have no default."""
+    """The dotted name of a missing setting; for a missing section, those of its required settings."""
     name = ".".join(map(str, place))
     section = _section(kind, place)
     if not hasattr(section, "model_fields"):
@@ -243,7 +245,7 @@ def _needed(kind: type[BaseModel], place: Sequence[int | str]) -> list[str]:
 
 
 def _section(kind: type[BaseModel], place: Sequence[int | str]) -> Any:
-    """The settings class, or the type of the setting, at a place of the config."""
+    """The settings class or type at a place of the config, such as `WindowSettings` at `windows`."""
     found: Any = kind
     for key in place:
         annotation = found.model_fields[key].annotation if hasattr(found, "model_fields") else None

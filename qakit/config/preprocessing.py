@@ -70,7 +70,7 @@ class PreprocessConfig(Settings):
         None, ge=2
     )
     """The question's own paragraph is one of them."""
-    negatives: Annotated[Negatives, Flag("Source of the added paragraphs.", metavar="bm25|article|random")] = "bm25"
+    negatives: Annotated[Negatives, Flag("Source of the added paragraphs.")] = "bm25"
     first_answer: Annotated[bool, Flag("Keep only the first of several annotators' answers.")] = False
     script: Annotated[
         str | None,

@@ -109,7 +109,7 @@ class ModelSettings(BaseModel):
 
 
 class TrainingSettings(Settings):
-    """The optimisation; a step is one update of the weights."""
+    """The optimisation. A step is one update of the weights."""
 
     epochs: Annotated[float, Flag("Passes over the data.", TRAINING)] = Field(2.0, gt=0)
     max_steps: Annotated[int | None, Flag("Stop after this many updates, or earlier by --epochs.", TRAINING)] = Field(
@@ -128,9 +128,7 @@ class TrainingSettings(Settings):
     learning_rate: Annotated[float, Flag("Peak learning rate.", TRAINING, names=("--learning-rate", "--lr"))] = Field(
         3e-5, gt=0
     )
-    schedule: Annotated[
-        Schedule, Flag("Learning rate schedule after the warm-up.", TRAINING, "linear|cosine|polynomial|constant")
-    ] = "linear"
+    schedule: Annotated[Schedule, Flag("Learning rate schedule after the warm-up.", TRAINING)] = "linear"
     warmup: Annotated[
         float, Flag("Warm-up of the learning rate: a share of all updates, or from 1 on their number.", TRAINING)
     ] = Field(0.1, ge=0)
@@ -138,7 +136,7 @@ class TrainingSettings(Settings):
     adam_betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     adam_epsilon: float = Field(1e-8, gt=0)
     max_gradient_norm: float = Field(1.0, ge=0)
-    """Gradients are scaled down to this norm; 0 leaves them."""
+    """Gradients are clipped to this norm; 0 turns clipping off."""
     precision: Annotated[Precision | None, PrecisionFlag] = None
     """As `accelerate config` says, or fp32, when not given."""
     seed: Annotated[int, SeedFlag] = Field(42, ge=0, lt=2**31)
@@ -182,45 +180,45 @@ class TrainingSettings(Settings):
 
 
 class TrickSettings(Settings):
-    """What training may do besides plain fine-tuning; each one is off unless set. Sources are in docs/tricks.md."""
+    """Tricks beyond plain fine-tuning; all are off by default. Sources are in docs/tricks.md."""
 
     layer_decay: float = Field(1.0, gt=0, le=1)
-    """The learning rate of each layer is that of the layer above times this; the head has the full rate."""
+    """Layer-wise learning rate decay: each layer has the rate of the layer above times this, and the head all of it."""
     reinitialize_head: bool = False
-    """Draw the task's own layers anew, also where the checkpoint has them."""
+    """Initialise the task's own layers randomly, even if the checkpoint has them."""
     reinitialize_layers: int = Field(0, ge=0)
-    """Draw this many top layers of the encoder anew."""
+    """Initialise this many top layers of the encoder randomly."""
     freeze_embeddings: bool = False
     freeze_layers: int = Field(0, ge=0)
-    """Leave the embeddings and this many bottom layers as they are."""
+    """Freeze the embeddings and this many bottom layers."""
     lora_rank: int | None = Field(None, ge=1)
-    """Train low-rank updates of the encoder's linear layers, and the head, in place of all weights (needs peft)."""
+    """LoRA: train low-rank updates of the encoder's linear layers, and the head, not all weights (needs peft)."""
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
     lora_targets: Annotated[tuple[str, ...], OneOrMore] = ()
-    """Names of the linear layers to update; all of the encoder when not given."""
+    """Names of the linear layers to update; all linear layers of the encoder when not given."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    """Share of the target that is spread over all places of the window."""
+    """Share of the target probability that is spread over all positions of the window."""
     r_drop: float = Field(0.0, ge=0)
-    """Weight of the divergence between two passes with other dropout."""
+    """R-Drop: weight of the KL divergence between two passes with different dropout."""
     dropout_samples: int = Field(1, ge=1)
-    """Dropout masks before the head, over which the loss is averaged."""
+    """Multi-sample dropout: number of dropout masks before the head; the loss is their average."""
     adversarial: Adversarial | None = None
-    """Learn from perturbed embeddings (`fgm`: one step, `pgd`: several) or weights (`awp`) too."""
+    """Adversarial training on perturbed embeddings (`fgm`: one step, `pgd`: several) or weights (`awp`)."""
     adversarial_epsilon: float | None = Field(None, gt=0)
-    """Norm of the perturbation: of a window's embeddings (1), or as a share of each weight's norm (0.005)."""
+    """Norm of the perturbation: 1 for a window's embeddings, or 0.005 of each weight's norm, when not given."""
     adversarial_steps: int = Field(3, ge=1)
     """Steps of `pgd`."""
     ema: float | None = Field(None, gt=0, lt=1)
-    """Decay of an exponential moving average of the weights, which is evaluated and kept in their place."""
+    """Decay of an exponential moving average of the weights; the average is evaluated and kept instead of them."""
     swa: float | None = Field(None, ge=0, lt=1)
-    """Share of the training after which the plain average of the weights is evaluated and kept in their place."""
+    """Stochastic weight averaging from this share of the training on; the average is evaluated and kept."""
     negative_windows: float = Field(0.0, ge=0, le=1)
-    """Share of the questions shown a second window in each epoch, without the answer, to be read as unanswerable."""
+    """Share of the questions that get a second window in each epoch, without the answer, labelled unanswerable."""
     distill: Annotated[tuple[Path, ...], OneOrMore] = ()
-    """Scores files of teachers (`qakit predict --scores`) over the training data."""
+    """Distillation: scores files of teachers (`qakit predict --scores`) on the training data."""
     distill_weight: float = Field(0.5, gt=0, le=1)
-    """Share of the teachers in the loss."""
+    """Weight of the teachers' soft targets in the loss."""
     distill_temperature: float = Field(1.0, gt=0)
 
     @model_validator(mode="after")
@@ -231,7 +229,7 @@ class TrickSettings(Settings):
 
     @property
     def in_vain(self) -> list[tuple[str, str]]:
-        """The settings that do nothing, each with the trick that it needs."""
+        """Settings that have no effect, each with the trick that it needs."""
         return [
             (name, trick)
             for name, trick in _ONLY_WITH.items()
@@ -240,7 +238,7 @@ class TrickSettings(Settings):
 
 
 class SelectionSettings(Settings):
-    """Paragraph selection on data whose questions come with one paragraph: candidates are added to it."""
+    """Candidates for training a selector on data with one paragraph per question."""
 
     candidates: int = Field(4, ge=2)
     negatives: Negatives = "bm25"
