@@ -106,7 +106,7 @@ def test_int8_is_scored_beside_the_original(folder: Path, tmp_path: Path, sample
 
 
 def test_what_a_folder_has_no_weights_for_is_told(folder: Path, converted: Path, tmp_path: Path):
-    with pytest.raises(CheckpointError, match=r"has no model\.int8\.onnx; qakit export MODEL --to int8"):
+    with pytest.raises(CheckpointError, match=r"has no model\.int8\.onnx; make one with qakit export MODEL --to int8"):
         Reader(converted, backend="int8")
     with pytest.raises(CheckpointError, match=r"has no model\.onnx"):
         Reader(folder, backend="onnx")

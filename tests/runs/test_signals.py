@@ -60,15 +60,15 @@ def interrupt(monkeypatch, name, call, signum):
 
 # What is interrupted, in which call, and the step whose checkpoint there is afterwards.
 PHASES = {
-    "reading": ("qakit.tasks.base.read_dataset", 1, None),
+    "reading": ("qakit.tasks.questions.base.read_dataset", 1, None),
     "building": ("qakit.runs.setup.build_for_training", 1, None),
     "tokenising": ("qakit.tasks.questions.qa.encode_pairs", 1, None),
     "a first step": ("qakit.training.loop._run_pass", 1, 1),
     "the middle of an accumulation": ("qakit.training.loop._run_pass", 12, 6),
     "a step that saves anyway": ("qakit.training.loop._run_pass", 6, 3),
-    "an evaluation": ("qakit.tasks.questions.qa.run_windows", 1, 4),
-    "a later evaluation": ("qakit.tasks.questions.qa.run_windows", 3, 12),
-    "the last evaluation": ("qakit.tasks.questions.qa.run_windows", 4, STEPS),
+    "an evaluation": ("qakit.modeling.inference.run_windows", 1, 4),
+    "a later evaluation": ("qakit.modeling.inference.run_windows", 3, 12),
+    "the last evaluation": ("qakit.modeling.inference.run_windows", 4, STEPS),
     "keeping the best model": ("qakit.runs.train.save_trained", 1, 4),
     "saving": ("qakit.training.checkpoints._write_files", 2, 6),
 }
@@ -111,7 +111,7 @@ def test_a_second_signal_ends_at_once(data, tmp_path):
 
 def test_an_evaluation_that_was_cut_short_is_made_up_for_before_the_next_step(data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        interrupt(patch, "qakit.tasks.questions.qa.run_windows", 1, signal.SIGTERM)
+        interrupt(patch, "qakit.modeling.inference.run_windows", 1, signal.SIGTERM)
         run(config_of(data, tmp_path / "run"))
     events = []
     run(config_of(data, tmp_path / "run"), resume="auto", listen=events.append)
@@ -125,7 +125,7 @@ def test_an_evaluation_made_up_for_is_told_once_though_the_training_dies_after_i
 ):
     config = config_of(data, tmp_path / "run")
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        interrupt(patch, "qakit.tasks.questions.qa.run_windows", 1, signal.SIGTERM)
+        interrupt(patch, "qakit.modeling.inference.run_windows", 1, signal.SIGTERM)
         run(config)
     run_until(config, lambda event: isinstance(event, StepEvent) and event.step == 5, resume="auto")
     run(config, resume="auto")
@@ -216,7 +216,7 @@ def test_patience_ends_a_training_and_outlives_a_kill(data, tmp_path):
 
 
 def test_a_second_signal_ends_the_save_after_a_cut_evaluation_at_once(data, tmp_path, monkeypatch):
-    interrupt(monkeypatch, "qakit.tasks.questions.qa.run_windows", 1, signal.SIGTERM)
+    interrupt(monkeypatch, "qakit.modeling.inference.run_windows", 1, signal.SIGTERM)
     interrupt(monkeypatch, "qakit.training.checkpoints._write_files", 2, signal.SIGINT)
     with pytest.raises(Stopped) as stopped:
         run(config_of(data, tmp_path / "run"))

@@ -12,19 +12,19 @@ from qakit.config import ReadConfig
 from qakit.data.formats import read_dataset
 from qakit.modeling.processes import leave_process_group
 from qakit.reader import Reader
-from qakit.tasks.questions import qa
+from qakit.tasks.questions import reading
 from qakit.tasks.questions.two_stage import load_models
 from tests.runs.questions import predict
 
 
 def main(model, data, out):
-    encode, read = qa.encode_pairs, []
+    encode, read = reading.encode_pairs, []
 
     def counted(tokenizer, texts, *rest):
         read.append(len(texts))
         return encode(tokenizer, texts, *rest)
 
-    qa.encode_pairs = counted
+    reading.encode_pairs = counted
     predict(read_dataset([data]), load_models(str(model), None), ReadConfig(), out=out / "two.csv")
     rank = os.environ["RANK"]
     (out / f"read-{rank}").write_text(str(sum(read)))
