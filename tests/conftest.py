@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import importlib
 import os
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may reach the network
+# typer decides on colours when this module is imported: now, without any, whatever the machine or a later test sets.
+for _name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
+    os.environ.pop(_name, None)
+importlib.import_module("typer.rich_utils")
 settings.register_profile("qakit", derandomize=True, deadline=None)
 settings.load_profile("qakit")
 
