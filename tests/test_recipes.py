@@ -12,7 +12,6 @@ from qakit.config import TrainConfig, TrickSettings
 from qakit.config.files import load_config
 from qakit.modeling.dry_run_model import known_config
 from qakit.modeling.loading import bundled_folder
-from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.dry_run import dry_run
 from qakit.tasks import registry
 from tests.runs.test_labelled import write_data
@@ -83,7 +82,7 @@ def test_a_recipe_of_intents_or_slots_makes_its_first_steps(
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     flags = {"out": tmp_path / "run", "data.train": [data / "train.json"]}
     config = load_config(TrainConfig, [file], section=task, flags=flags)
-    if not (config.model.from_scratch or config.model.name in RECURRENT):
+    if not (config.model.is_untrained):
         assert known_config(config.model.name).max_position_embeddings >= config.windows.max_length
         config = load_config(TrainConfig, [file], section=task, flags=flags, overrides=SMALL)  # else it takes a minute
     assert dry_run(registry.TASKS[task], config, steps=1).steps_made == 1

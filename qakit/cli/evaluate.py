@@ -92,7 +92,7 @@ def evaluate(
 ) -> None:
     """Score predictions, a scores file, or what models answer; or look for faults in predictions (--lint).
 
-    Data of intents or slots is scored as such: --pred, or a --model of the task.
+    Texts with labels are scored as such: --pred, or a --model of their task.
     """
     from qakit.tasks.base import EvaluateRequest
     from qakit.tasks.registry import task_of_data
@@ -114,7 +114,7 @@ def evaluate(
         tune=tuple(tune or ()),
     )
     output = Output(json, quiet)
-    task = task_of_data(data)
+    task = task_of_data(data, model)
     if lint or format or longest:
         from qakit.runs.lint import LintRequest
 

@@ -124,7 +124,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but results 
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Span extraction, intent or slot model: a run folder, a folder or a hub name.", rich_help_panel=MODELS
+        help="Model that reads answers or labels: a run folder, a folder or a hub name.", rich_help_panel=MODELS
     ),
 ]
 Backend = Annotated[

@@ -73,7 +73,7 @@ def predict(
 ) -> None:
     """Answer questions: from their own paragraph, with --selector from the best of several, or from a --corpus.
 
-    With a --model of intents or slots, label the texts of --data, or --text alone.
+    With a --model for labels, label the texts of --data, or --text alone.
     """
     from qakit.tasks.base import PredictRequest, refuse_unused
     from qakit.tasks.registry import task_asked

@@ -1,4 +1,4 @@
-"""`qakit train-select`, `train-qa`, `train-intent` and `train-slots`: one command per task, with the same options."""
+"""`qakit train-qa` and its siblings: one command per task, with the same options."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from qakit.cli import options as opt
 from qakit.cli.console import emit, guarded, say_if_remote
 from qakit.cli.printing import show_dry_run, show_folds, show_training
 from qakit.config import TrainConfig
-from qakit.config.base import TRAINING
+from qakit.config.base import TASK_SUMMARIES, TRAINING
 
 if TYPE_CHECKING:
     from qakit.tasks.base import Task
@@ -101,11 +101,5 @@ def _task(name: str) -> "Task":
 
 def register(app: typer.Typer) -> None:
     """Add one command a task to `app`."""
-    summaries = {
-        "select": "Train a model that chooses the paragraph which holds the answer.",
-        "qa": "Train a model that finds the answer in its paragraph.",
-        "intent": "Train a model that tells what a text wants.",
-        "slots": "Train a model that tags the words of a text.",
-    }
-    for name, summary in summaries.items():
+    for name, summary in TASK_SUMMARIES.items():
         app.command(f"train-{name}")(_command(name, summary))

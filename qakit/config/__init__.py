@@ -13,6 +13,7 @@ from qakit.config.preprocessing import ClozeSettings, PreprocessConfig
 from qakit.config.reading import DEFAULT_OVERLAP, DecodingSettings, InferenceSettings, WindowSettings
 from qakit.config.training import (
     POLYNOMIAL_END,
+    RECURRENT,
     Adversarial,
     Attention,
     DataSettings,
@@ -26,6 +27,7 @@ from qakit.config.training import (
 __all__ = [
     "DEFAULT_OVERLAP",
     "POLYNOMIAL_END",
+    "RECURRENT",
     "Adversarial",
     "Attention",
     "ClozeSettings",

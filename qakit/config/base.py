@@ -14,6 +14,17 @@ Negatives = Literal["bm25", "article", "random"]
 # The panels of --help; a flag without one stands under "Options".
 MODELS, SETTINGS, TRAINING, FOLDS, OUTPUT = "Models", "Settings", "Training", "Cross-validation", "Output"
 WEIGHTS = "Weights and scores"
+TASK_SUMMARIES = {
+    "select": "Train a model that chooses the paragraph which holds the answer.",
+    "qa": "Train a model that finds the answer in its paragraph.",
+    "intent": "Train a model that tells what a text wants.",
+    "slots": "Train a model that tags the words of a text.",
+}
+"""The name of every task, as in `qakit.tasks.registry`, and the summary of its training command.
+
+Written here so that `--help` loads no task. The names are also the top-level keys of a recipe whose settings apply to
+one task only.
+"""
 METRICS = "hw7|adl|adl2021|drcd|cmrc|squad|squad2"
 
 

@@ -10,14 +10,11 @@ from typing import Any, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from qakit.config.base import flagged_settings
+from qakit.config.base import TASK_SUMMARIES, flagged_settings
 from qakit.errors import ConfigError, DataError, suggestion
 from qakit.io import read_text
 
 Config = TypeVar("Config", bound=BaseModel)
-
-TASK_PARTS = ("select", "qa", "intent", "slots")
-"""Top-level keys of a recipe whose settings apply to one task only."""
 
 _BREAKS = "\x85\u2028\u2029"
 
@@ -122,7 +119,7 @@ def _read_recipe(file: Path, section: str | None) -> dict[str, Any]:
     values = _read_yaml(file)
     if section is None:
         return values
-    parts = {name: values.pop(name) for name in TASK_PARTS if name in values}
+    parts = {name: values.pop(name) for name in TASK_SUMMARIES if name in values}
     part = parts.get(section, {})
     if not isinstance(part, dict):
         raise ConfigError(f"{file}: {section}: expected sections such as `training:`, found {type(part).__name__}")

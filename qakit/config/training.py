@@ -71,6 +71,10 @@ class DataSettings(Settings):
         return self
 
 
+RECURRENT = ("lstm", "gru")
+"""Models by name that have no pretrained weights: recurrent ones over the training data's words, for labels."""
+
+
 class ModelSettings(BaseModel):
     """The encoder, and any field of its transformers config (`hidden_size: 32` with `from_scratch`)."""
 
@@ -80,7 +84,7 @@ class ModelSettings(BaseModel):
         str,
         Flag(
             "Encoder to start from: a hub name, a folder, or with --from-scratch a model type or config file; "
-            "lstm or gru for intents and slots.",
+            "lstm or gru for labels.",
             MODELS,
             names=("--model",),
         ),
@@ -106,6 +110,11 @@ class ModelSettings(BaseModel):
     def overrides(self) -> dict[str, Any]:
         """The fields of the transformers config that were given."""
         return dict(self.model_extra or {})
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether the model starts from random weights."""
+        return self.from_scratch or self.name in RECURRENT
 
 
 class TrainingSettings(Settings):

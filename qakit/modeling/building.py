@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qakit.config import ModelSettings, WindowSettings
+from qakit.config import RECURRENT, ModelSettings, WindowSettings
 from qakit.data.records import Dataset
 from qakit.errors import CheckpointError, ConfigError, suggestion
 from qakit.modeling.info import read_info
@@ -19,7 +19,6 @@ from qakit.modeling.loading import (
 )
 from qakit.modeling.token_types import add_token_types, check_token_types, count_token_types, required_token_types
 from qakit.modeling.word_vocabulary import (
-    RECURRENT,
     WORDS,
     build_word_tokenizer,
     find_vectors,
@@ -72,8 +71,7 @@ def build_for_training(
     arguments: dict[str, Any] = {"dtype": torch.float32}
     if settings.attention:
         arguments["attn_implementation"] = settings.attention
-    from_scratch = _is_from_scratch(settings)
-    if from_scratch:
+    if settings.is_untrained:
         model, tokenizer = _build_from_scratch(auto, settings, windows, _class_fields(classes), data, arguments, tell)
         fresh: list[str] = []
     else:
@@ -81,7 +79,7 @@ def build_for_training(
     # Checked on the built model: overrides may have changed its positions and token types.
     check_positions(model, tokenizer, windows.max_length)
     tokenizer = drop_unused_token_types(model, tokenizer)
-    if windows.match_length and not from_scratch:
+    if windows.match_length and not settings.is_untrained:
         add_token_types(model, tokenizer, windows.match_length, known=known_match_length(settings))
     check_token_types(model.config, tokenizer, windows.match_length)
     return model, tokenizer, fresh
@@ -93,12 +91,8 @@ def known_match_length(settings: ModelSettings) -> int:
     Raises:
         CheckpointError: the folder has no model, or its `qakit.json` is damaged.
     """
-    info = None if _is_from_scratch(settings) else read_info(model_folder(settings.name))
+    info = None if settings.is_untrained else read_info(model_folder(settings.name))
     return (info.windows.match_length or 0) if info else 0
-
-
-def _is_from_scratch(settings: ModelSettings) -> bool:
-    return settings.from_scratch or settings.name in RECURRENT
 
 
 def _build_from_scratch(
@@ -128,9 +122,7 @@ def _build_from_scratch(
 def _check_kind(config: Any, auto: Any) -> None:
     """Raise `ConfigError` for a recurrent model without a head for the task."""
     if config.model_type in RECURRENT and auto.__name__ not in _RECURRENT_HEADS:
-        raise ConfigError(
-            f"model.name: {' and '.join(RECURRENT)} are for train-intent and train-slots; give an encoder"
-        )
+        raise ConfigError(f"model.name: {' and '.join(RECURRENT)} are for tasks on labels; give an encoder")
 
 
 def _load_pretrained(

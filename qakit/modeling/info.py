@@ -112,30 +112,28 @@ def read_info(source: str, **hub: Any) -> ModelInfo | None:
         raise CheckpointError(f"{file}: is damaged: {error}") from None
 
 
-_PIPELINE_TAGS = {
-    "qa": "question-answering",
-    "select": "multiple-choice",
-    "intent": "text-classification",
-    "slots": "token-classification",
-}
-_COMMANDS = {
-    "qa": "qakit predict --model . --data test.json --out answers.csv",
-    "select": "qakit predict --selector . --model READER --data test.json --out answers.csv",
-    "intent": "qakit predict --model . --data test.json --out intents.csv",
-    "slots": "qakit predict --model . --data test.json --out tags.csv",
-}
+def model_card(
+    config: TrainConfig,
+    info: ModelInfo,
+    scores: Mapping[str, float],
+    step: int,
+    *,
+    pipeline_tag: str,
+    usage: str,
+) -> str:
+    """Model card (README.md) in the hub's form: origin, scores, settings and usage.
 
-
-def model_card(config: TrainConfig, info: ModelInfo, scores: Mapping[str, float], step: int) -> str:
-    """Model card (README.md) in the hub's form: origin, scores, settings and usage."""
+    `pipeline_tag` and `usage` are those of the `Task`.
+    """
     model, training = config.model, config.training
-    origin = "trained from random weights" if model.from_scratch else f"fine-tuned from `{model.name}`"
+    origin = "trained from random weights" if model.is_untrained else f"fine-tuned from `{model.name}`"
+    facts = "the window" if info.max_answer_length is None else "the window and the answer length"
     rows = "\n".join(f"| {name} | {value:.2f} |" for name, value in scores.items()) or "| none | no development data |"
     # Only names that the hub knows: it refuses cards whose `base_model` is a path.
-    base = "" if model.from_scratch or _is_path(model.name) else f"base_model: {model.name}\n"
+    base = "" if model.is_untrained or _is_path(model.name) else f"base_model: {model.name}\n"
     return f"""---
 library_name: transformers
-pipeline_tag: {_PIPELINE_TAGS[info.task]}
+pipeline_tag: {pipeline_tag}
 tags: [qakit]
 {base}---
 
@@ -155,8 +153,8 @@ A model for `{info.task}`, {origin} with qakit {__version__}.
 | window | {config.windows.max_length} tokens |
 | seed | {training.seed} |
 
-Use it with `{_COMMANDS[info.task]}`, or load it with transformers' `from_pretrained`.
-`qakit.json` holds the window and the answer length it was trained with.
+Use it with `{usage}`, or load it with transformers' `from_pretrained`.
+`qakit.json` holds {facts} it was trained with.
 """
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import file_error
 
-RECURRENT = ("lstm", "gru")
-"""Model types that get a vocabulary of the training data's words by default."""
 WORDS = "words"
 """Name of the tokenizer that is made from the training data, for any model with random weights."""
 

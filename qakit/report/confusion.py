@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qakit.metrics.confusion import Counts, most_confused
+from qakit.metrics.classes import Counts, most_confused
 from qakit.report import style
 
 if TYPE_CHECKING:

@@ -1,11 +1,11 @@
-"""The error report of intents and slots: scores, confusions and every wrong record on one page without a script."""
+"""The error report of labels: scores, confusions and every wrong record on one page without a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from qakit.metrics.confusion import Confusion
+from qakit.metrics.classes import Confusion
 from qakit.report.safe_html import image_address, security_policy, template, template_text
 
 

@@ -15,11 +15,12 @@ from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.metrics.presets import default_preset, evaluate
-from qakit.modeling.info import INFO_FILE, read_info
+from qakit.modeling.info import INFO_FILE
 from qakit.modeling.loading import model_folder, positions_of
 from qakit.modeling.models import LoadedModel, load_trained, save_trained
 from qakit.tasks.questions.reading import read_answers, score_candidates
-from qakit.tasks.registry import TASKS
+from qakit.tasks.questions.select import ParagraphSelection
+from qakit.tasks.registry import task_of_model
 
 BACKENDS = ("torch", "onnx", "int8")
 
@@ -77,10 +78,9 @@ def export(
     _check(out, to, precision, card)
     dataset = read_dataset([data]) if data else Dataset((_SAMPLE,), "jsonl")
     folder = model_folder(model)
-    info = read_info(folder)
-    task = TASKS[info.task if info else "qa"]
-    if to != "torch" and task.name not in ("qa", "select"):
-        raise ConfigError(f"--to {to}: is for models of questions, and {model} is one of {task.name}; use --to torch")
+    task = task_of_model(model)
+    if to != "torch" and to not in task.backends:
+        raise ConfigError(f"--to {to}: does not apply to {model}, a model for {task.name}; use --to torch")
     loaded = load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
     if max_length:
         windows = loaded.windows_with(WindowSettings(max_length=max_length))
@@ -145,12 +145,16 @@ def _inputs(loaded: LoadedModel) -> dict[str, Any]:
     pairs = encode_pairs(loaded.tokenizer, texts, loaded.windows_with(None))
     windows = covering_windows(pairs)
     inputs = gather_batch(pairs, windows, range(2), loaded.tokenizer.pad_token_id).inputs
-    return {name: tensor.unsqueeze(1) if loaded.info.task == "select" else tensor for name, tensor in inputs.items()}
+    return {name: tensor.unsqueeze(1) if _is_selector(loaded) else tensor for name, tensor in inputs.items()}
+
+
+def _is_selector(loaded: LoadedModel) -> bool:
+    return loaded.info.task == ParagraphSelection.name
 
 
 def compare(original: LoadedModel, converted: LoadedModel, dataset: Dataset, config: ReadConfig) -> Parity:
     """Read the dataset with both models."""
-    if original.info.task == "select":
+    if _is_selector(original):
         return _compare_selectors(original, converted, dataset, config)
     answers = [list(read_answers(loaded, dataset.records, config)) for loaded in (original, converted)]
     difference = max(

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qakit.config import TrainConfig
+from qakit.config import RECURRENT, TrainConfig
 from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.adapting import adapt
 from qakit.modeling.building import build_for_training, known_match_length
-from qakit.modeling.word_vocabulary import RECURRENT
 from qakit.runs.fingerprint import identity_of
 from qakit.runs.folder import RunFolder
 from qakit.signals import StopSignals
@@ -83,7 +82,7 @@ def set_up(
     set_seed(config.training.seed)
     if config.model.name in RECURRENT and config.training.learning_rate < _LOW_RATE:
         rate = f"training.learning_rate {config.training.learning_rate:g}"
-        listen(Note(f"{rate} is low for a model from random weights; the recipes have 1e-3 (slots) and 2e-3 (intent)"))
+        listen(Note(f"{rate} is low for a model from random weights; the recipes for it have 1e-3 to 2e-3"))
     model, tokenizer, fresh = build(config, task.auto_class, task.classes(train_data), train_data, listen)
     if fresh:
         listen(Note(f"{config.model.name} has no weights for {', '.join(fresh)}: newly initialised."))

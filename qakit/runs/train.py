@@ -205,14 +205,15 @@ def _key(task: Task, scores: Mapping[str, float]) -> tuple[float, ...]:
 
 
 def _keep(run: Run, progress: _Progress) -> None:
-    card = model_card(run.config, run.prepared.info, progress.scores or {}, progress.step)
+    task, info = run.task, run.prepared.info
+    card = model_card(
+        run.config, info, progress.scores or {}, progress.step, pipeline_tag=task.pipeline_tag, usage=task.usage
+    )
 
     weights = run.learner.weights() if run.learner.is_sharded else None
 
     def write(folder: Path) -> None:
-        save_trained(
-            folder, merge_lora(run.learner.model_to_evaluate), run.tokenizer, run.prepared.info, weights=weights
-        )
+        save_trained(folder, merge_lora(run.learner.model_to_evaluate), run.tokenizer, info, weights=weights)
         write_text(folder / "README.md", card)
 
     run.folder.replace_best(write, size=run.learner.model_bytes)

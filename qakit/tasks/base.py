@@ -237,6 +237,9 @@ class Task(Protocol):
         name: as in `qakit train-<name>` and `qakit.json`.
         unit: plural noun for its records in messages.
         auto_class: the transformers class of its models.
+        pipeline_tag: the hub's name for what its models do.
+        usage: a command that uses a model of it, run in the model's folder.
+        backends: engines besides torch that its models can be exported to.
         best_scores: development scores, higher is better, by which the best model is kept; later ones decide ties.
         tunable: names that `evaluate --tune` takes.
         unused: options of `predict`, `evaluate` and `ensemble` that mean nothing to the task, by command.
@@ -251,6 +254,9 @@ class Task(Protocol):
     name: str
     unit: str
     auto_class: str
+    pipeline_tag: str
+    usage: str
+    backends: tuple[str, ...]
     best_scores: tuple[str, ...]
     tunable: tuple[str, ...]
     unused: ClassVar[Mapping[str, tuple[str, ...]]]

@@ -126,9 +126,9 @@ def test_a_scores_file_of_labels_names_what_scores_it(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_the_help_speaks_of_both_tasks(command: str):
+def test_the_help_speaks_of_labels(command: str):
     shown = CliRunner().invoke(app, [command, "--help"]).stdout
-    assert "intents or slots" in " ".join(shown.split())
+    assert "labels" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(("task", "score"), [("intent", "accuracy"), ("slots", "joint accuracy")])

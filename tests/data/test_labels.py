@@ -148,7 +148,7 @@ def test_a_table_of_questions_is_none_of_intents(tmp_path: Path):
 
 def test_a_reader_of_questions_tells_which_command_takes_them(tmp_path: Path):
     for record in (INTENT, SLOTS):
-        with pytest.raises(DataError, match="are for train-intent and train-slots"):
+        with pytest.raises(DataError, match="texts with labels are for train-intent and train-slots"):
             read_dataset([written(tmp_path, record)])
 
 

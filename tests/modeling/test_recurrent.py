@@ -171,7 +171,7 @@ def test_vectors_of_other_words_are_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("auto_class", ["AutoModelForQuestionAnswering", "AutoModelForMultipleChoice"])
 def test_recurrent_models_are_not_for_questions(tmp_path: Path, auto_class):
-    message = r"lstm and gru are for train-intent and train-slots"
+    message = r"lstm and gru are for tasks on labels"
     with pytest.raises(ConfigError, match=message):
         build("gru", auto_class, classes=())
     model, tokenizer, _ = build()

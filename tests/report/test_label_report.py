@@ -1,10 +1,10 @@
-"""The page of intents and slots keeps hostile text inert; the picture of confusions is the same each time."""
+"""The page of labels keeps hostile text inert; the picture of confusions is the same each time."""
 
 from pathlib import Path
 
 import pytest
 
-from qakit.metrics.confusion import Confusion, count_pairs
+from qakit.metrics.classes import Confusion, count_pairs
 from qakit.report.confusion import draw_confusion
 from qakit.report.label_report import LabelPage, WrongRecord, WrongWord, render_labels
 

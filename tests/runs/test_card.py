@@ -8,12 +8,20 @@ import yaml
 
 from qakit import __version__
 from qakit.modeling.info import ModelInfo, model_card
+from qakit.tasks.registry import TASKS
 from tests.modeling.tiny import train_config
 
 
 def card(*, task: str = "qa", scores: dict[str, float] | None = None, **model: Any) -> tuple[dict[str, Any], str]:
     config = train_config("/home/me/runs/first", model={"name": "hfl/x", **model}, max_length=128)
-    text = model_card(config, ModelInfo(task=task, windows=config.windows), scores or {}, step=40)
+    text = model_card(
+        config,
+        ModelInfo(task=task, windows=config.windows),
+        scores or {},
+        step=40,
+        pipeline_tag=TASKS[task].pipeline_tag,
+        usage=TASKS[task].usage,
+    )
     _, front, body = text.split("---\n", 2)
     return yaml.safe_load(front), body
 

@@ -1,4 +1,4 @@
-"""Two systems of intents or slots side by side: "is the encoder better than the LSTM?"."""
+"""Two systems for labels side by side: "is the encoder better than the LSTM?"."""
 
 import json
 from dataclasses import replace
@@ -162,7 +162,7 @@ def test_scores_of_another_kind_of_task_are_told_apart(intents, sample_data, tmp
     rows = [LabelScores("0", "t", np.float32([[0.0, -1.0]]))]
     write_label_scores(tmp_path / "s.parquet", rows, LabelScoresInfo("intent", "m", ("cancel", "book")))
     request = EvaluateRequest(pred=tmp_path / "q.csv", data=questions.files[0], compare=(tmp_path / "s.parquet",))
-    with pytest.raises(DataError, match="has scores of intents or slots, and the data are questions"):
+    with pytest.raises(DataError, match="has scores of labels, and the data are questions"):
         evaluate(request, ReadConfig())
 
 

@@ -84,5 +84,5 @@ def test_models_of_intents_are_exported_as_they_are_and_not_as_onnx(tmp_path, mo
     monkeypatch.setattr("qakit.runs.train.draw_curves", lambda *_, **__: None)
     train(TASKS["intent"], config_of(write_data(tmp_path, "intent"), tmp_path / "run", epochs=1))
     assert (tmp_path / "out" / "qakit.json") in export(str(tmp_path / "run"), tmp_path / "out").files
-    with pytest.raises(ConfigError, match="--to onnx: is for models of questions"):
+    with pytest.raises(ConfigError, match="--to onnx: does not apply to"):
         export(str(tmp_path / "run"), tmp_path / "onnx", to="onnx")

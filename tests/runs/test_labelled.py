@@ -251,7 +251,7 @@ def reading(oos_threshold: float) -> ReadConfig:
 
 
 def test_tags_have_no_scope(data, trained):
-    with pytest.raises(ConfigError, match=r"oos_threshold 0.5: is for intents"):
+    with pytest.raises(ConfigError, match=r"oos_threshold 0.5: does not apply to sentences"):
         evaluate_labels(data["slots"] / "dev.json", "slots", reading(0.5), model=str(trained["slots"]))
 
 

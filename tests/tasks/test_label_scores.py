@@ -55,7 +55,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
         open_label_members([write("e", INTENTS, intent(1, 1, 1)), write("d", TAGS, sentence((1, 1, 1)))])
     with pytest.raises(DataError, match=r"f: .*text: that of x is another text than in .*e"):
         list(open_label_members([tmp_path / "e", write("f", INTENTS, LabelScores("x", "other", intent(1, 1, 1).logs))]))
-    with pytest.raises(DataError, match="is not a scores file of intents or slots; `qakit predict --scores FILE`"):
+    with pytest.raises(DataError, match="is not a scores file of labels; `qakit predict --scores FILE`"):
         open_label_members([written(tmp_path / "g", "q1")])
 
 

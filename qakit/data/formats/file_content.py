@@ -230,5 +230,5 @@ def _describe_top(value: Any) -> str:
     if all(isinstance(item, str) for item in value):
         return f"a list of {len(value)} strings (if this is ADL's context.json, name the file of questions instead)"
     is_labelled = isinstance(value[0], dict) and not {"text", "tokens"}.isdisjoint(value[0])
-    hint = " (intents and slots are for train-intent and train-slots)" if is_labelled else ""
+    hint = " (texts with labels are for train-intent and train-slots)" if is_labelled else ""
     return f"a list of {len(value)}, the first of them {describe(value[0])}{hint}"

@@ -30,8 +30,8 @@ from qakit.data.labels import (
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import file_error, write_json, write_text
+from qakit.metrics.classes import count_pairs
 from qakit.metrics.comparison import Comparison, compare
-from qakit.metrics.confusion import count_pairs
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined
 from qakit.spans.scores import is_scores_file
@@ -79,16 +79,19 @@ class LabelTask(ABC):
     """Base of the tasks on single texts; see `Task` for the methods without a docstring of their own here.
 
     Attributes:
-        schema: keys of the data files.
+        schema: keys of the data files; `name` is its name.
         title: the labels in headings.
         decoder: reads labels off scores.
         one_place: each record has one place with a label, not one for each word.
-        has_scope: a text may be out of scope (`decoding.oos_threshold`, `--tune oos`).
+        has_scope: the task knows texts out of scope (`decoding.oos_threshold`, `--tune oos`).
     """
 
     name: str
     unit: str
     auto_class: str
+    pipeline_tag: str
+    usage: str
+    backends: tuple[str, ...] = ()
     best_scores: tuple[str, ...]
     schema: LabelSchema
     title: str
@@ -111,7 +114,7 @@ class LabelTask(ABC):
     # Slots of a task.
 
     @abstractmethod
-    def scores(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
+    def measure(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
         """Scores in percent by name; the first is the share of records that are wholly right."""
 
     def classes_of(self, label: str) -> list[str]:
@@ -160,7 +163,7 @@ class LabelTask(ABC):
         """The scores of the labelled records."""
         records = [record for record in dataset if record.label is not None]
         found = [one.prediction for one in self._labelled(loaded, records, ReadConfig(inference=config.inference))]
-        return self.scores([record.label for record in records], found)
+        return self.measure([record.label for record in records], found)
 
     # Predicting.
 
@@ -189,7 +192,9 @@ class LabelTask(ABC):
         if given is None:
             return stored
         if not self.has_scope:
-            raise ConfigError(f"oos_threshold {given:g}: is for intents; {self.unit} have no scope")
+            raise ConfigError(
+                f"oos_threshold {given:g}: does not apply to {self.unit} (task {self.name}); leave it out"
+            )
         return given or None  # 0 turns it off
 
     def predict(self, dataset: Dataset[Any], models: Models, config: ReadConfig) -> Iterator[Labelled]:
@@ -334,7 +339,7 @@ class LabelTask(ABC):
         return LabelEvaluation(
             task=self.name,
             source=source,
-            scores=self.scores(golds, given),
+            scores=self.measure(golds, given),
             main=Interval(*(100.0 * value for value in right)),
             missing=given.count(None),
             unknown=unknown,
@@ -358,10 +363,10 @@ class LabelTask(ABC):
         return replace(self._scored("model", records, found), notes=note)
 
     def _note_on_unknown(self, info: LabelScoresInfo, records: Sequence[LabelledRecord]) -> tuple[str, ...]:
-        has_scope = info.oos_threshold is not None
-        known = {*info.names, OUT_OF_SCOPE} if has_scope else info.names
+        knows_outside = info.oos_threshold is not None
+        known = {*info.names, OUT_OF_SCOPE} if knows_outside else info.names
         note = note_on_unknown(records, known, self.schema.noun)
-        return (note + ("; they count as out of scope" if has_scope else ""),) if note else ()
+        return (note + ("; they count as out of scope" if knows_outside else ""),) if note else ()
 
     def compare(self, path: Path, result: LabelEvaluation, references: LabelReferences) -> Comparison:
         """Compare whole records, right or wrong; where systems have a threshold of scope, each is judged by its own."""

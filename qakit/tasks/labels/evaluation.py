@@ -8,8 +8,8 @@ from typing import Any
 from qakit import __version__
 from qakit.data.labels import OUT_OF_SCOPE, LabelledRecord, LabelPrediction, TextRecord, WordsRecord
 from qakit.io import write_text
+from qakit.metrics.classes import Counts, confusions
 from qakit.metrics.comparison import Comparison
-from qakit.metrics.confusion import Counts, confusions
 from qakit.metrics.intervals import Interval
 from qakit.report.confusion import MOST_CLASSES, draw_confusion
 from qakit.report.label_report import LabelPage, WrongRecord, WrongWord, render_labels

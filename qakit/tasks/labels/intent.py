@@ -1,119 +1,37 @@
-"""Intent classification: the intent of a text's author, one class a text."""
+"""Intent classification: the intent of a text's author, one class a text, or none of the known ones: out of scope."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp, log
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from qakit.config import ReadConfig, TrainConfig
-from qakit.data.formats.shapes import FilledText, Id, Shape, parse
-from qakit.data.labels import OUT_OF_SCOPE, LabelPrediction, LabelSchema, TextRecord
+from qakit.config import ReadConfig
+from qakit.data.labels import OUT_OF_SCOPE, LabelPrediction, TextRecord
 from qakit.data.records import Dataset
 from qakit.errors import ConfigError
 from qakit.io import write_json
-from qakit.metrics.intents import intent_scores
+from qakit.metrics.classes import scope_scores
 from qakit.spans.character_grid import LEAST
 from qakit.spans.fitting import fit_null_threshold
-from qakit.spans.windowing import covering_windows, encode_texts
-from qakit.tasks.base import Models, OneWindowEach, Prepared
-from qakit.tasks.labels.base import LabelTask, check_settings, model_info, notes_on, score_in_chunks, with_labels
+from qakit.tasks.base import Models
 from qakit.tasks.labels.evaluation import LabelReferences, OosThreshold
-from qakit.tasks.labels.scores import LabelScores
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from qakit.modeling.batching import EpochWindows
-    from qakit.modeling.models import LoadedModel
-    from qakit.training.loop import TrainingBatch
-    from qakit.training.objective import Classification
+from qakit.tasks.labels.text_classification import TextClassification, text_schema
 
 
-class _Intent(Shape):
-    id: Id
-    text: FilledText
-    intent: FilledText | None = None
+class IntentClassification(TextClassification):
+    """The intent task, of the ADL course's first homework."""
 
-
-def _parse(value: Any, required: Collection[str]) -> TextRecord:
-    shape = parse(_Intent, value, required=required)
-    return TextRecord(shape.id, shape.text, shape.intent)
-
-
-class TextTrainingSet(OneWindowEach):
-    """Texts with the number of their class; a text longer than a window shows another part in each epoch."""
-
-    def __init__(self, windows: "EpochWindows", labels: NDArray[np.int64]) -> None:
-        super().__init__(windows)
-        self._labels = labels
-
-    def batch(self, index: Sequence[int], epoch: int) -> "TrainingBatch":
-        """The texts of numbers `index`; targets are the numbers of their classes, shape (B,)."""
-        import torch
-
-        from qakit.training.loop import TrainingBatch
-
-        inputs = self._windows.batch(index, epoch).inputs
-        return TrainingBatch(inputs, {"labels": torch.from_numpy(self._labels[index])}, len(index))
-
-    def classify(self, output: Any, targets: "dict[str, Tensor]") -> "Sequence[Classification]":
-        """The class of each text."""
-        from qakit.training.objective import Classification
-
-        return [Classification(output.logits.float(), targets["labels"])]
-
-
-class IntentClassification(LabelTask):
-    """The intent task; models are `AutoModelForSequenceClassification`."""
-
-    name = "intent"
-    unit = "texts"
+    schema = text_schema("intent", label_key="intent", noun="an intent")
+    name = schema.name
     title = "Intents"
-    auto_class = "AutoModelForSequenceClassification"
-    best_scores: tuple[str, ...] = ("accuracy", "macro_f1")
-    schema = LabelSchema("intent", "text", "intent", "an intent", _parse, lambda text: TextRecord("text", text))
+    usage = "qakit predict --model . --data test.json --out intents.csv"
     has_scope = True
     tunable: tuple[str, ...] = ("oos",)
 
-    def scores(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
-        """Accuracy, macro F1 and accuracy among the first few."""
-        return intent_scores(golds, [one.names if one else () for one in found])
-
-    def prepare(self, dataset: Dataset[TextRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
-        """Encode the texts whose label is known."""
-        from qakit.modeling.batching import EpochWindows
-
-        check_settings(config)
-        if config.model.overrides.get("crf"):
-            raise ConfigError("model.crf: is for train-slots, where tags follow each other; leave it out")
-        records, classes = with_labels(dataset), self.classes(dataset)
-        pairs = encode_texts(tokenizer, [record.text for record in records], config.windows)
-        nowhere = np.full((len(pairs), 2), -1, dtype=np.int32)  # no answer that each window would have to hold
-        windows = EpochWindows(pairs, nowhere, pad_id=tokenizer.pad_token_id, seed=config.training.seed)
-        number = {name: position for position, name in enumerate(classes)}
-        labels = np.array([number[record.label or ""] for record in records], dtype=np.int64)
-        notes = notes_on(dataset, records, classes, pairs)
-        return Prepared(TextTrainingSet(windows, labels), model_info(self.name, config), tuple(notes))
-
-    def score(self, loaded: "LoadedModel", records: Sequence[TextRecord], config: ReadConfig) -> Iterator[LabelScores]:
-        """Log-probabilities of all classes; a text of several windows has the mean of theirs."""
-        from qakit.modeling.inference import run_windows
-
-        def scored(share: Sequence[TextRecord]) -> Iterator[LabelScores]:
-            texts = [record.text for record in share]
-            pairs = encode_texts(loaded.tokenizer, texts, loaded.windows_with(config.windows))
-            windows = covering_windows(pairs)
-            sums = np.zeros((len(pairs), loaded.model.config.num_labels))
-            pad_id = loaded.tokenizer.pad_token_id
-            for batch, output in run_windows(loaded.model, pairs, windows, pad_id=pad_id, settings=config.inference):
-                np.add.at(sums, batch.pairs, output.logits.double().log_softmax(dim=-1).cpu().numpy())
-            logs = (sums / np.bincount(windows.pairs, minlength=len(pairs))[:, None]).astype(np.float32)
-            return (LabelScores(record.id, record.text, row[None]) for record, row in zip(share, logs, strict=True))
-
-        return score_in_chunks(loaded, records, scored)
+    def measure(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
+        """Those of any class, and how well texts out of scope are told from the others."""
+        predicted = [one.label if one else "" for one in found]
+        return super().measure(golds, found) | scope_scores(golds, predicted, OUT_OF_SCOPE)
 
     def tune(
         self,

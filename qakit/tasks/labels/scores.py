@@ -1,4 +1,4 @@
-"""Scores files of intents and slots: log-probabilities of all classes, of each text or of each of its words.
+"""Scores files of labels: log-probabilities of all classes, of each text or of each of its words.
 
 A file decodes to exactly what its model predicted, and several can be averaged, whatever their tokenizers: words are
 words to all of them. Read and written without torch.
@@ -30,7 +30,7 @@ class LabelScores:
     Attributes:
         text: of a sentence its words with spaces between them.
         logs: log-probabilities of the L classes, but for a number that is the same for all, shape (P, L): at the one
-            place of an intent, or at each word; a word of which the tokenizer made nothing has NaN.
+            place of a text, or at each word; a word of which the tokenizer made nothing has NaN.
     """
 
     id: str
@@ -108,12 +108,12 @@ class LabelScoresFile:
 
 
 def open_label_scores(path: Path, *, one_place: bool = False) -> LabelScoresFile:
-    """Read what a scores file of intents or slots says of itself.
+    """Read what a scores file of labels says of itself.
 
     Raises:
         DataError: the file is missing, is no such file, or was written by a newer qakit.
     """
-    info = read_info(path, METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "intents or slots")
+    info = read_info(path, METADATA_KEY, LabelScoresInfo, FORMAT_VERSION, "labels")
     shape = (len(info.names) + 2, len(info.names))
     if not info.names or len(set(info.names)) < len(info.names):
         raise file_error(path, "metadata.names", "is empty, or has a class twice; the file is damaged")
@@ -123,7 +123,7 @@ def open_label_scores(path: Path, *, one_place: bool = False) -> LabelScoresFile
 
 
 def is_label_scores_file(path: Path) -> bool:
-    """Whether a file is a scores file of intents or slots."""
+    """Whether a file is a scores file of labels."""
     return has_metadata(path, METADATA_KEY)
 
 

@@ -139,14 +139,21 @@ def _given_the_one_before(logits: "Tensor", labels: "Tensor", counts: "Tensor", 
 class SlotTagging(LabelTask):
     """The slot task; models are `AutoModelForTokenClassification`."""
 
-    name = "slots"
+    schema = LabelSchema(
+        name="slots",
+        text_key="tokens",
+        label_key="tags",
+        noun="a tag",
+        parse=_parse,
+        from_text=lambda text: WordsRecord("text", tuple(text.split())),
+    )
+    name = schema.name
     unit = "sentences"
     title = "Slots"
     auto_class = "AutoModelForTokenClassification"
+    pipeline_tag = "token-classification"
+    usage = "qakit predict --model . --data test.json --out tags.csv"
     best_scores: tuple[str, ...] = ("joint_accuracy", "token_accuracy")
-    schema = LabelSchema(
-        "slots", "tokens", "tags", "a tag", _parse, lambda text: WordsRecord("text", tuple(text.split()))
-    )
     decoder = TagDecoder
     one_place = False
 
@@ -154,7 +161,7 @@ class SlotTagging(LabelTask):
         """The tags."""
         return label.split(" ")
 
-    def scores(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
+    def measure(self, golds: Sequence[str], found: Sequence[LabelPrediction | None]) -> dict[str, float]:
         """Joint accuracy, token accuracy, and precision, recall and F1 of spans."""
         tags = [None if one is None else one.label.split(" ") for one in found]
         return slot_scores([gold.split(" ") for gold in golds], tags)

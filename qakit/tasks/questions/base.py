@@ -41,6 +41,7 @@ class QuestionTask:
     """Base of the tasks on questions; see `Task` for what the methods are for."""
 
     unit = "questions"
+    backends: tuple[str, ...] = ("onnx", "int8")
     tunable: tuple[str, ...] = tuple(SETTING)
     default_model: str | None = BUNDLED_MODEL
     can_lint = True

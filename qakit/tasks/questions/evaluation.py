@@ -463,7 +463,7 @@ def compare_with(path: Path, analysis: Analysis, references: QuestionReferences)
 
 def _predicted(path: Path) -> Mapping[str, str]:
     if has_metadata(path, "qakit_labels"):
-        raise file_error(path, "file", "has scores of intents or slots, and the data are questions")
+        raise file_error(path, "file", "has scores of labels, and the data are questions")
     if not is_scores_file(path):
         return read_predictions(path)
     questions, info = read_scores(path)

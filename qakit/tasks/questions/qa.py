@@ -89,6 +89,8 @@ class QuestionAnswering(QuestionTask):
     """The span extraction task; models are `AutoModelForQuestionAnswering`."""
 
     name, auto_class = QA
+    pipeline_tag = "question-answering"
+    usage = "qakit predict --model . --data test.json --out answers.csv"
     best_scores: tuple[str, ...] = ("em", "f1")
     merges_scores = True
 

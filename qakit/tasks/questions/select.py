@@ -90,6 +90,8 @@ class ParagraphSelection(QuestionTask):
     """The selection task; models are `AutoModelForMultipleChoice`."""
 
     name, auto_class = SELECT
+    pipeline_tag = "multiple-choice"
+    usage = "qakit predict --selector . --model READER --data test.json --out answers.csv"
     best_scores: tuple[str, ...] = ("accuracy",)
 
     def prepare(self, dataset: Dataset, tokenizer: Any, config: TrainConfig) -> Prepared:
