@@ -95,7 +95,7 @@ def test_imports_point_down():
         ("training/loop.py", "from qakit.data.records import Record", "qakit.data.records.Record"),
         ("spans/scores.py", "def f():\n    import torch.nn", "torch.nn"),
         ("spans/scores.py", "from qakit.training.optim import rate", "qakit.training.optim.rate"),
-        ("metrics/official_rules.py", "from transformers import AutoModel", "transformers.AutoModel"),
+        ("metrics/presets.py", "from transformers import AutoModel", "transformers.AutoModel"),
         ("runs/predict.py", "def f():\n    from ..cli import console", "qakit.cli.console"),
         ("errors.py", "import qakit.io", "qakit.io"),
         ("io.py", "from . import config", "qakit.config"),

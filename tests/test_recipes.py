@@ -10,9 +10,8 @@ from transformers import AutoConfig
 
 from qakit.config import TrainConfig, TrickSettings
 from qakit.config.files import load_config
-from qakit.modeling.dry_run_model import known_config
 from qakit.modeling.loading import bundled_folder
-from qakit.runs.dry_run import dry_run
+from qakit.runs.dry_run import dry_run, known_config
 from qakit.tasks import registry
 from tests.runs.test_labelled import write_data
 

@@ -17,7 +17,7 @@ from qakit.data.records import shorten
 from qakit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from qakit.runs.lint import LintRequest, LintResult
+    from qakit.runs.evaluate import LintRequest, LintResult
     from qakit.tasks.base import EvaluateRequest, Task
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
@@ -116,7 +116,7 @@ def evaluate(
     output = Output(json, quiet)
     task = task_of_data(data, model)
     if lint or format or longest:
-        from qakit.runs.lint import LintRequest
+        from qakit.runs.evaluate import LintRequest
 
         _lint(
             task, LintRequest(pred, data, gold, context, format, metric, longest, lenient), request, output, lint=lint
@@ -147,7 +147,7 @@ def _lint(task: "Task", request: "LintRequest", evaluation: "EvaluateRequest", o
         ConfigError: --lint is not given, or an option that it has no use for is.
         typer.Exit: with the code of bad data, where a fault is an error.
     """
-    from qakit.runs.lint import lint as look_at
+    from qakit.runs.evaluate import lint as look_at
     from qakit.tasks.base import given_options
 
     if not lint:

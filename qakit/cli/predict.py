@@ -150,7 +150,7 @@ def answer_in_parts(
     data, out = _check_parts(request)
     from qakit.data.formats.parts import nonempty_tables
     from qakit.data.lint.answers import count_faults, fault_note
-    from qakit.runs.predict_parts import predict_parts
+    from qakit.runs.predict import predict_parts
 
     nonempty_tables(data)  # before the models are loaded
     answered, faults = 0, Counter[str]()
@@ -179,7 +179,7 @@ def answer_in_parts(
 
 def _tell_skipped(file: Path, count: int) -> None:
     """Say which records were left out: the first of them, and where all are listed."""
-    from qakit.runs.predict_parts import read_skipped
+    from qakit.runs.predict import read_skipped
 
     say(f"{count} bad records skipped, listed in {file}:", "yellow")
     for row in islice(read_skipped(file), _SHOWN):

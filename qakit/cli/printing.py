@@ -12,7 +12,7 @@ from qakit.report.text_tables import aligned
 if TYPE_CHECKING:
     from qakit.metrics.intervals import Interval
     from qakit.runs.dry_run import DryRun
-    from qakit.runs.ensemble_weights import EnsembleReport, Figures
+    from qakit.runs.ensemble import EnsembleReport, Figures
     from qakit.runs.folds import FoldsResult
     from qakit.tasks.base import Task
     from qakit.training.events import TrainResult

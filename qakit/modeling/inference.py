@@ -1,9 +1,11 @@
-"""Inference: the one loop that runs a model on windows without gradients."""
+"""Inference: the one loop that runs a model on windows without gradients, and RoFormer's fused attention in it."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from transformers.models.roformer.modeling_roformer import RoFormerSelfAttention
 
 from qakit.config import InferenceSettings
 from qakit.modeling.batching import WindowBatch, batches_by_length, gather_batch
@@ -67,3 +69,47 @@ def _batch_tokens(device: torch.device, model: Any, *, narrow: bool) -> int:
     hidden_size = getattr(model.config, "hidden_size", None)
     tokens = _BATCH_NUMBERS_OF_A_THREAD // hidden_size if narrow and hidden_size else 0
     return max(tokens, _BATCH_TOKENS_OF_A_THREAD) * torch.get_num_threads()
+
+
+class FusedSelfAttention(RoFormerSelfAttention):  # type: ignore[misc]
+    """RoFormer's self-attention through `scaled_dot_product_attention`; equal up to rounding.
+
+    Transformers has only an eager one, which writes out every score of every head: on one core the bundled model
+    answers 1.25 times as fast in fp32 without it.
+    """
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        sinusoidal_pos: Tensor | None = None,
+        **others: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attended states, shape (B, T, hidden), and attention probabilities where they are requested."""
+        # On a CPU, fused attention in 16 bits is no faster than in 32, and slower than plain products of 16 bits.
+        narrow = hidden_states.device.type == "cpu" and self.query.weight.dtype.itemsize == 2
+        # In training it was slower, and its dropout differs. The probabilities exist only in the eager implementation.
+        if self.training or narrow or sinusoidal_pos is None or any(others.values()):
+            found: tuple[Tensor, Tensor | None] = super().forward(
+                hidden_states, attention_mask, sinusoidal_pos, **others
+            )
+            return found
+        # (B, T, hidden) -> (B, T, heads, head size) -> (B, heads, T, head size)
+        by_head = (*hidden_states.shape[:-1], -1, self.attention_head_size)
+        query, key, value = (
+            project(hidden_states).view(by_head).transpose(1, 2) for project in (self.query, self.key, self.value)
+        )
+        rotated = (query, key, value) if self.rotary_value else (query, key)
+        query, key, *rest = self.apply_rotary_position_embeddings(sinusoidal_pos.to(query.dtype), *rotated)
+        value = rest[0] if rest else value
+        mask = None if attention_mask is None else attention_mask.to(query.dtype)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return attended.transpose(1, 2).flatten(2), None
+
+
+def fuse_attention(model: nn.Module) -> None:
+    """Make the RoFormer layers of a model use fused attention at inference."""
+    for module in model.modules():
+        if type(module) is RoFormerSelfAttention:
+            # The class alone changes: weights, names and hooks stay, and so does what is saved.
+            module.__class__ = FusedSelfAttention

@@ -157,7 +157,7 @@ def _set_threads(inference: InferenceSettings) -> None:
 
 def _prepare_for_inference(model: Any, inference: InferenceSettings) -> None:
     """Upcast the heads, fuse the attention and, if requested, compile a model, in place."""
-    from qakit.modeling.fused_attention import fuse_attention
+    from qakit.modeling.inference import fuse_attention
     from qakit.modeling.precision import upcast_heads
 
     upcast_heads(model)

@@ -1,35 +1,45 @@
-"""The error report of an evaluation of questions, as one HTML file that loads nothing.
+"""The error reports of evaluations, of questions and of labels, each one HTML file that loads nothing.
 
-`Page` holds the results as the metrics know them. `render` puts its figures into the template, and the questions as a
-block of JSON beside the script that shows them.
+`Page` holds the results of questions as the metrics know them. `render` puts its figures into the template, and the
+questions as a block of JSON beside the script that shows them. `LabelPage` is a page of labels, without a script.
 
 Scores are percent, probabilities shares in [0, 1], offsets half-open and in characters (code points) of a paragraph.
-Texts may hold anything: the page shows it and runs none of it.
+Texts may hold anything: the page shows it and runs none of it. They are escaped, invisible characters are marked, and a
+content security policy blocks the rest.
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from hashlib import sha256
+from importlib.resources import files
 from itertools import zip_longest
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from qakit.data.predictions import PredictedAnswer
 from qakit.metrics.analysis import Slice
 from qakit.metrics.calibration import Bin
+from qakit.metrics.classes import Confusion
 from qakit.metrics.comparison import Comparison, shown_name
 from qakit.metrics.intervals import Interval
 from qakit.metrics.questions import QuestionResult
 from qakit.metrics.verdicts import VERDICTS
-from qakit.report.safe_html import image_address, security_policy, template, template_text
 
 _RIGHT = 100.0
 _DIGITS = 6  # of probabilities, behind the point
 _SCRIPTS = ("text.js", "state.js", "detail.js", "table.js", "main.js")
 _UNSAFE_IN_JSON = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+# Characters that show nothing though Unicode calls them printable: fillers, variation selectors, the braille blank.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_IDEOGRAPHIC_SPACE = "\u3000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +246,107 @@ def json_block(value: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@dataclass(frozen=True)
+class WrongWord:
+    """A word of a sentence with its right tag, and the predicted one; `None` where that is right."""
+
+    text: str
+    gold: str
+    predicted: str | None
+
+
+@dataclass(frozen=True)
+class WrongRecord:
+    """A record with a wrong prediction; slot records list their words."""
+
+    id: str
+    text: str
+    gold: str
+    predicted: str
+    probability: float | None = None
+    words: tuple[WrongWord, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelPage:
+    """The content of the page; texts may come from anywhere.
+
+    Attributes:
+        facts: names and values for the head.
+        scores: names and percents.
+        picture: an SVG, or nothing.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    scores: Sequence[tuple[str, float]]
+    note: str
+    picture: str
+    confusions: Sequence[Confusion]
+    records: Sequence[WrongRecord]
+
+
+def render_labels(page: LabelPage) -> str:
+    """The page as HTML, to be written as UTF-8; all texts are escaped, and nothing in it runs or loads."""
+    style = template_text("page.css")
+    return template("labels.html.j2").render(
+        page=page,
+        style=Markup(style),  # noqa: S704 -- our own
+        policy=security_policy(style=style),
+        picture=image_address(page.picture),
+    )
+
+
+def template(name: str, **filters: Callable[[Any], Any]) -> Template:
+    """A template with autoescaping and the filters `seen`, `plain` and `filters`."""
+    environment = Environment(
+        loader=PackageLoader("qakit.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"seen": escape, "plain": partial(escape, mark=_bracketed), **filters}
+    return environment.get_template(name)
+
+
+def template_text(name: str) -> str:
+    """The text of a file beside the templates."""
+    return (files("qakit.report") / "template" / name).read_text(encoding="utf-8")
+
+
+def security_policy(*, style: str, script: str | None = None) -> str:
+    """The content security policy that allows this style and this script, and nothing else."""
+    rules = {"default-src": "'none'"} | ({} if script is None else {"script-src": _hash(script)})
+    rules |= {"style-src": _hash(style), "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def image_address(svg: str | None) -> str:
+    """An SVG as a `data:` address for `<img>`, where a browser runs no script and loads nothing; empty for None."""
+    return "" if not svg else f"data:image/svg+xml;base64,{b64encode(svg.encode('utf-8')).decode('ascii')}"
+
+
+def escape(text: object, *, mark: Callable[[str], str] | None = None) -> Markup:
+    """Escape a text; each invisible character becomes a mark, such as `U+202E` in a box."""
+    marked = mark or _boxed
+    return Markup("").join(marked(character) if _is_invisible(character) else character for character in str(text))
+
+
+def _boxed(character: str) -> Markup:
+    return Markup('<span class="unseen">U+{}</span>').format(f"{ord(character):04X}")
+
+
+def _bracketed(character: str) -> str:
+    """The mark for places without markup, such as attributes."""
+    return f"[U+{ord(character):04X}]"
+
+
+def _is_invisible(character: str) -> bool:
+    return _INVISIBLE.match(character) is not None or not (character.isprintable() or character == _IDEOGRAPHIC_SPACE)

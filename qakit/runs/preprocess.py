@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from qakit.config import ClozeSettings, PreprocessConfig, WindowSettings
@@ -19,7 +20,6 @@ from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record, Repair
 from qakit.data.script import convert_records, make_simplifier
 from qakit.data.splits import split_by_article
-from qakit.data.summary import summarise
 from qakit.data.texts import Texts, chinese_share, read_texts
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import check_outputs, write_jsonl
@@ -345,8 +345,42 @@ def draw(reach: Mapping[str, Sequence[Reach]], out: Path, tokenizer: str | None)
     """Draw it into the folder `out`, if there is anything; names that a picture cannot have become numbers."""
     if not reach:
         return ()
-    from qakit.report.window_coverage import draw_reach
+    from qakit.report.pictures import draw_reach
 
     named = {name if can_show(name) else f"part {number}": reach[name] for number, name in enumerate(reach, 1)}
     shown = Path(tokenizer or BUNDLED_MODEL).name
     return draw_reach(named, out / PICTURE, title=f"Windows in tokens of {shown}" if can_show(shown) else "")
+
+
+def summarise(records: Sequence[Record]) -> dict[str, Any]:
+    """Count the records of a part of the data, and their lengths, as JSON.
+
+    `repeated_answers` is the percentage of answers whose text occurs more than once in its paragraph, so that searching
+    for the text may find the wrong place.
+    """
+    spans = [(record.span, record.context) for record in records if record.span is not None]
+    paragraphs = {paragraph.text for record in records for paragraph in record.paragraphs}
+    titles = {paragraph.title for record in records for paragraph in record.paragraphs if paragraph.title}
+    repeated = sum(context.count(answer.text) > 1 for answer, context in spans if answer)
+    return {
+        "questions": len(records),
+        "paragraphs": len(paragraphs),
+        "articles": len(titles) if titles else None,
+        "candidates": _range([len(record.paragraphs) for record in records]),
+        "unlabelled": sum(not record.is_labelled for record in records),
+        "impossible": sum(record.impossible for record in records),
+        "question_length": _lengths([record.question for record in records]),
+        "paragraph_length": _lengths(list(paragraphs)),
+        "answer_length": _lengths([answer.text for answer, _ in spans if answer]),
+        "repeated_answers": round(100 * repeated / len(spans), 1) if spans else None,
+    }
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values, default=0), max(values, default=0)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _lengths(texts: Sequence[str]) -> dict[str, float | None]:
+    lengths = [len(text) for text in texts]
+    return {"median": median(lengths) if lengths else None, "max": max(lengths, default=None)}

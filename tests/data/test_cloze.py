@@ -9,11 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qakit.config import ClozeSettings
-from qakit.config.preprocessing import AnswerKind
-from qakit.data.cloze.answer_candidates import find_candidates, segment_sentences
+from qakit.config import AnswerKind, ClozeSettings
 from qakit.data.cloze.part_of_speech import Word, is_word, segment
-from qakit.data.cloze.questions import cloze_records, noisy_copies
+from qakit.data.cloze.questions import cloze_records, find_candidates, noisy_copies, segment_sentences
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.data.texts import sentences
 

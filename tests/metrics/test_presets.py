@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qakit.errors import ConfigError, QakitError
-from qakit.metrics import official_rules as rules
+from qakit.metrics import presets as rules
 from qakit.metrics.presets import DEFAULT_PRESET, PRESETS, QuestionScore, evaluate, get_preset
 
 # Few different characters, so that texts share some; marks and articles, so that normalisation has work to do.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from qakit.config import InferenceSettings, WindowSettings
-from qakit.modeling.fused_attention import FusedSelfAttention, fuse_attention
+from qakit.modeling.inference import FusedSelfAttention, fuse_attention
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained
 from tests.modeling.tiny import CHOICE, FAMILIES, QA, tiny_model, tokenizer

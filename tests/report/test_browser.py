@@ -290,7 +290,7 @@ def hostile_page() -> Page:
 
 
 def is_boxed(character: str) -> bool:
-    from qakit.report.safe_html import _is_invisible
+    from qakit.report.error_report import _is_invisible
 
     return _is_invisible(character) and character not in "\n\t"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from qakit.metrics.classes import Confusion, count_pairs
-from qakit.report.confusion import draw_confusion
-from qakit.report.label_report import LabelPage, WrongRecord, WrongWord, render_labels
+from qakit.report.error_report import LabelPage, WrongRecord, WrongWord, render_labels
+from qakit.report.pictures import draw_confusion
 
 HOSTILE = "<script>alert(1)</script>\u202e"
 

@@ -4,8 +4,8 @@ import warnings
 
 import pytest
 
+from qakit.report.pictures import _coverage_figure, draw_reach
 from qakit.report.style import can_show
-from qakit.report.window_coverage import _figure, draw_reach
 from qakit.runs.preprocess import draw
 from qakit.spans.window_coverage import Reach
 from tests.hostile import HOSTILE
@@ -28,9 +28,7 @@ def test_both_pictures_are_written_without_a_warning_and_the_same_each_time(tmp_
 @pytest.mark.parametrize("name", ["資料", "\x1b[31mred", "two\nlines", "\x7f", *HOSTILE])
 def test_names_that_no_picture_can_hold_are_numbers(name, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(
-        "qakit.report.window_coverage.draw_reach", lambda parts, *_, title: drawn.append((parts, title))
-    )
+    monkeypatch.setattr("qakit.report.pictures.draw_reach", lambda parts, *_, title: drawn.append((parts, title)))
     draw({name: FULL}, tmp_path, f"tokenizers/{name}")
     ((parts, title),) = drawn
     assert "".join([*parts, title]).isascii()
@@ -39,7 +37,7 @@ def test_names_that_no_picture_can_hold_are_numbers(name, tmp_path, monkeypatch)
 
 
 def test_a_line_for_each_overlap_and_a_panel_for_each_kind_of_number():
-    figure = _figure({"a": FULL, "b": BARE}, "")
+    figure = _coverage_figure({"a": FULL, "b": BARE}, "")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "a: answers whole in one window (%)",
         "a: tokens read a question",

@@ -6,10 +6,10 @@ from typing import Any
 from qakit.config import EnsembleConfig, ReadConfig
 from qakit.runs import ensemble as ensembles
 from qakit.runs import evaluate as evaluations
-from qakit.runs import lint as linting
+from qakit.runs import evaluate as linting
 from qakit.runs import predict as predictions
 from qakit.runs.ensemble import EnsembleResult
-from qakit.runs.lint import LintRequest, LintResult
+from qakit.runs.evaluate import LintRequest, LintResult
 from qakit.tasks.base import EnsembleRequest, EvaluateRequest
 from qakit.tasks.questions.evaluation import QuestionEvaluation
 from qakit.tasks.registry import QUESTIONS

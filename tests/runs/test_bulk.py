@@ -12,8 +12,8 @@ from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, Window
 from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
-from qakit.runs import predict_parts as bulk
-from qakit.runs.predict_parts import predict_parts
+from qakit.runs import predict as bulk
+from qakit.runs.predict import predict_parts
 from qakit.tasks.base import Models
 from qakit.tasks.questions.two_stage import answer_dataset, load_models
 from tests.modeling.tiny import qa_records

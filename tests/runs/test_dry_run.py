@@ -15,8 +15,7 @@ from qakit.config.files import load_config
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.errors import CheckpointError
 from qakit.modeling.building import build_for_training
-from qakit.modeling.dry_run_model import _character_tokenizer, without_waiting_for_the_hub
-from qakit.runs.dry_run import _timed_steps, dry_run
+from qakit.runs.dry_run import _character_tokenizer, _timed_steps, dry_run, without_waiting_for_the_hub
 from qakit.runs.train import train
 from qakit.tasks.questions.select import ParagraphSelection
 from qakit.training.order import make_plan

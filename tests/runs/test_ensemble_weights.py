@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.runs.ensemble_weights import Counts, forward_selection
+from qakit.runs.ensemble import Counts, forward_selection
 
 
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 5), rounds=st.integers(1, 12))

@@ -11,7 +11,7 @@ from qakit.data.formats import read_dataset
 from qakit.data.lint.answers import count_faults, fault_note
 from qakit.data.predictions import PredictedAnswer, Prediction, read_predictions, write_predictions
 from qakit.errors import ConfigError
-from qakit.runs.lint import LintRequest, LintResult
+from qakit.runs.evaluate import LintRequest, LintResult
 from tests.data.samples import save
 from tests.runs.questions import lint
 

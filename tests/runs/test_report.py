@@ -20,7 +20,7 @@ from qakit.data.records import Answer, Paragraph, Record
 from qakit.errors import ConfigError
 from qakit.report.error_report import Page, _ranked, page_data
 from qakit.spans.scores import write_scores
-from qakit.tasks.questions.report import page_of
+from qakit.tasks.questions.base import page_of
 from tests.runs.test_scoring import FIRST, INFO, RECORDS, SECOND, run, scored
 
 

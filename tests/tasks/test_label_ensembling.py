@@ -9,8 +9,7 @@ from hypothesis.extra.numpy import arrays
 from qakit.data.labels import LabelPrediction
 from qakit.errors import ConfigError
 from qakit.spans.ensembling import Combined
-from qakit.tasks.labels.decoding import RANKED, LabelDecoder, TagDecoder
-from qakit.tasks.labels.ensembling import LabelEnsemble, vote_on_labels
+from qakit.tasks.labels.decoding import RANKED, LabelDecoder, LabelEnsemble, TagDecoder, vote_on_labels
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo
 from qakit.tasks.registry import TASKS
 from tests.tasks.labels import INTENTS, LOGS, TAGS, intent, sentence

@@ -36,8 +36,7 @@ from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined
 from qakit.spans.scores import is_scores_file
 from qakit.tasks.base import EvaluateRequest, Models, PredictRequest, Prepared
-from qakit.tasks.labels.decoding import LabelDecoder
-from qakit.tasks.labels.ensembling import LabelEnsemble
+from qakit.tasks.labels.decoding import LabelDecoder, LabelEnsemble
 from qakit.tasks.labels.evaluation import (
     LabelEvaluation,
     LabelReferences,

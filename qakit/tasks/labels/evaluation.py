@@ -11,8 +11,8 @@ from qakit.io import write_text
 from qakit.metrics.classes import Counts, confusions
 from qakit.metrics.comparison import Comparison
 from qakit.metrics.intervals import Interval
-from qakit.report.confusion import MOST_CLASSES, draw_confusion
-from qakit.report.label_report import LabelPage, WrongRecord, WrongWord, render_labels
+from qakit.report.error_report import LabelPage, WrongRecord, WrongWord, render_labels
+from qakit.report.pictures import MOST_CLASSES, draw_confusion
 from qakit.report.text_tables import comparison_lines
 from qakit.tasks.labels.scores import LabelScoresInfo
 

@@ -1,9 +1,12 @@
-"""Window coverage as a picture: answers held whole and tokens read, by window length and overlap."""
+"""Pictures beside the pages: a confusion matrix, and answers held and tokens read by length of windows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from qakit.metrics.classes import Counts, most_confused
 from qakit.report import style
 from qakit.spans.window_coverage import Reach
 
@@ -11,7 +14,62 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_CLASSES = 25
+"""Shown at most: those that take part in most confusions."""
+_CELL, _LABELS = 0.3, 2.4  # inches
 _COLOURS = (style.FAINT, style.BLUE, style.GREEN, style.OCHRE, style.RED)
+
+
+def draw_confusion(counts: Counts, out: Path, *, title: str = "") -> tuple[Path, Path]:
+    """Draw a confusion matrix: right classes in rows, predicted ones in columns, dark where shares of a row are large.
+
+    Errors are red and show their count; right predictions are blue. Predictions of classes that are not shown have no
+    cell, but count in the shares.
+
+    Args:
+        counts: of right and predicted classes; there must be a confusion among them.
+        out: path of the pictures without ending; `.svg` and `.png` are added to it.
+        title: one line above the table; it and the classes in letters that matplotlib's own font has (no Chinese).
+
+    Returns:
+        The paths of the SVG and of the PNG.
+    """
+    return style.save_figure(_confusion_figure(counts, most_confused(counts, MOST_CLASSES), title), out)
+
+
+def _confusion_figure(counts: Counts, names: Sequence[str], title: str) -> "Figure":
+    place = {name: number for number, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)))
+    totals = np.zeros(len(names))
+    for (gold, predicted), count in counts.items():
+        if gold in place:
+            totals[place[gold]] += count
+            if predicted in place:
+                table[place[gold], place[predicted]] = count
+    shares = table / np.maximum(totals, 1)[:, None]
+    figure = style.new_figure(_CELL * len(names) + _LABELS)
+    axes = figure.subplots()
+    is_right = np.eye(len(names), dtype=bool)
+    axes.imshow(np.where(is_right, shares, np.nan), cmap=style.shades(style.BLUE), vmin=0, vmax=1.6)
+    axes.imshow(
+        np.where(is_right | (table == 0), np.nan, np.sqrt(shares)), cmap=style.shades(style.RED), vmin=0, vmax=1
+    )
+    for row, column in zip(*np.nonzero(table), strict=True):
+        if row != column:
+            colour = "white" if shares[row, column] > 0.25 else style.INK
+            axes.text(column, row, f"{table[row, column]:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names, rotation=90, fontsize=8)
+    axes.set_yticks(ticks, names, fontsize=8)
+    axes.set_xlabel("predicted", fontsize=10, color=style.FAINT)
+    axes.set_ylabel("right", fontsize=10, color=style.FAINT)
+    axes.tick_params(length=0, colors=style.INK)
+    axes.spines[:].set_color(style.GRID)
+    if title:
+        style.title_figure(figure, title)
+    return figure
+
+
 _ROW, _MARGIN = 2.8, 0.9  # inches
 _SHOWN_NAME = 20
 _ROOM = 0.18  # of the range of values, above and below, for the numbers
@@ -29,10 +87,10 @@ def draw_reach(parts: Mapping[str, Sequence[Reach]], out: Path, *, title: str = 
     Returns:
         The paths of the SVG and of the PNG.
     """
-    return style.save_figure(_figure(parts, title), out)
+    return style.save_figure(_coverage_figure(parts, title), out)
 
 
-def _figure(parts: Mapping[str, Sequence[Reach]], title: str) -> "Figure":
+def _coverage_figure(parts: Mapping[str, Sequence[Reach]], title: str) -> "Figure":
     panels = [
         (name, kind)
         for name, reaches in parts.items()

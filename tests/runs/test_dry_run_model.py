@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from qakit.modeling.dry_run_model import KNOWN, known_config
+from qakit.runs.dry_run import KNOWN, known_config
 
 # Millions of parameters of the encoder, with its pooler where it has one.
 PUBLISHED = {

@@ -1,7 +1,7 @@
 """The numbers of the data report, counted by hand."""
 
 from qakit.data.records import Answer, Paragraph, Record
-from qakit.data.summary import summarise
+from qakit.runs.preprocess import summarise
 
 FIRST = Paragraph("1", "甲在山上，乙在山下。", "山")
 SECOND = Paragraph("2", "丙在河邊。", "河")
