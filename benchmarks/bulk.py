@@ -34,7 +34,7 @@ def write_model(folder: Path, data: Path) -> None:
 
 
 def write_questions(file: Path, data: Path, count: int) -> None:
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
 
     records = read_dataset([data / "drcd" / "DRCD_dev.json"]).records
     with open(file, "w", encoding="utf-8") as lines:

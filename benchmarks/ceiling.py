@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from qakit.config import WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.records import Record
+from qakit.data.schemas import read_dataset
 from qakit.metrics.presets import evaluate
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.decoder import cut_answers

@@ -20,7 +20,7 @@ DEPTHS = (1, 3, 5, 10)
 
 def show_recall(file: Path) -> None:
     from qakit.data.corpus import Corpus
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
 
     corpus, dataset = Corpus.read(file), read_dataset([file])
     found = [[passage.text for passage, _ in corpus.shortlist(record.question, 10)] for record in dataset]
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini-zh")
     arguments = parser.parse_args()
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", ACCELERATE_USE_CPU="true")
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
 
     drcd = arguments.data / "drcd" / "DRCD_dev.json"
     for file in (drcd, arguments.data / "cmrc2018" / "cmrc2018_dev.json"):

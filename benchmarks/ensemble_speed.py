@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qakit.data.formats import read_dataset
 from qakit.data.records import Record
+from qakit.data.schemas import read_dataset
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
 

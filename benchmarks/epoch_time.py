@@ -33,8 +33,8 @@ def worker(data: Path, way: str, seed: int, epochs: int) -> dict[str, float]:
     from transformers import set_seed
 
     from qakit.config import ReadConfig, TrainConfig, WindowSettings
-    from qakit.data.formats import read_dataset
     from qakit.data.predictions import read_predictions
+    from qakit.data.schemas import read_dataset
     from qakit.metrics.presets import evaluate
     from qakit.modeling.building import build_for_training
     from qakit.modeling.models import LoadedModel

@@ -137,7 +137,7 @@ def main() -> None:
         print(json.dumps(results(pipeline, arguments.model, json.loads(arguments.worker.read_text()))))
         return
     import qakit
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
 
     records = read_dataset([arguments.data / "drcd" / "DRCD_dev.json"]).records
     short = [record for record in records if len(record.context) < LONGEST][:QUESTIONS]

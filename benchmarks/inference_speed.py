@@ -208,7 +208,7 @@ def main() -> None:
 
 def questions(data: Path, count: int) -> list[Item]:
     """So many of DRCD's dev file, spread over it."""
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
 
     records = read_dataset([data / "drcd" / "DRCD_dev.json"]).records
     step = max(1, len(records) // count)

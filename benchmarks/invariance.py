@@ -21,8 +21,8 @@ import torch
 
 from qakit import Reader
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import PredictedAnswer
+from qakit.data.schemas import read_dataset
 from qakit.spans.windowing import encode_pairs
 
 DEFAULT = Path(os.environ.get("QAKIT_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

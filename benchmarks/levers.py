@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from qakit.config import DecodingSettings, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import PredictedAnswer
+from qakit.data.schemas import read_dataset
 from qakit.metrics.calibration import expected_calibration_error
 from qakit.metrics.intervals import bootstrap
 from qakit.metrics.presets import QuestionScore, get_preset

@@ -40,7 +40,7 @@ MANY_ANSWERS = """
 import resource, sys, time, torch
 from pathlib import Path
 from qakit import Reader
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 torch.set_num_threads(1)
 reader = Reader({model!r})
 pairs = [(record.question, record.context) for record in read_dataset([Path({file!r})])]
@@ -52,7 +52,7 @@ print(count / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_
 SELECTION = """
 from pathlib import Path
 from qakit import Reader
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 reader = Reader({model!r})
 records = list(read_dataset([Path({file!r})]))
 pairs = [(record.question, paragraph.text) for record in records for paragraph in record.paragraphs]

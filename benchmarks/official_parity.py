@@ -18,8 +18,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))  # the rules are with the tests
 
 from qakit.config import ReadConfig  # noqa: E402
-from qakit.data.formats import read_dataset  # noqa: E402
 from qakit.data.predictions import read_predictions  # noqa: E402
+from qakit.data.schemas import read_dataset  # noqa: E402
 from qakit.metrics.presets import PRESETS, evaluate  # noqa: E402
 from qakit.runs.predict import predict  # noqa: E402
 from qakit.tasks.questions.evaluation import references_of  # noqa: E402

@@ -43,7 +43,7 @@ def worker(way: str, data: Path) -> dict[str, float]:
     from transformers.utils import logging
 
     from qakit.config import WindowSettings
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
     from qakit.modeling.loading import load_tokenizer
     from qakit.spans.decoder import cut_answers_of
     from qakit.spans.decoding import decode_batch

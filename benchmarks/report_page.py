@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Record
+from qakit.data.schemas import read_dataset
 from qakit.metrics.analysis import Slice
 from qakit.metrics.calibration import reliability_curve
 from qakit.metrics.comparison import Comparison, Difference

@@ -25,7 +25,7 @@ import typer
 
 from qakit.cli.console import guarded
 from qakit.config import TrainConfig
-from qakit.data.formats import read_dataset, write_dataset
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.modeling.loading import load_tokenizer
 from qakit.runs import train as runs_train
 from qakit.spans.windowing import encode_pairs

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Record
+from qakit.data.schemas import read_dataset
 from qakit.data.script import convert_records
 
 BESIDE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"

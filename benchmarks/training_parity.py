@@ -25,8 +25,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from qakit.config import TrainConfig  # noqa: E402
-from qakit.data.formats import read_dataset  # noqa: E402
 from qakit.data.records import Dataset  # noqa: E402
+from qakit.data.schemas import read_dataset  # noqa: E402
 from qakit.modeling.building import build_for_training  # noqa: E402
 from qakit.tasks.base import Task  # noqa: E402
 from qakit.tasks.questions.qa import QuestionAnswering  # noqa: E402

@@ -43,7 +43,7 @@ def peer(data: Path, shape: str) -> dict[str, float]:
     from transformers import set_seed
 
     from qakit.config import ModelSettings, WindowSettings
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
     from qakit.modeling.building import build_for_training
 
     set_seed(42)
@@ -64,7 +64,7 @@ def peer(data: Path, shape: str) -> dict[str, float]:
 
 def ours(data: Path, shape: str, precision: str) -> dict[str, float]:
     from qakit.config import TrainConfig
-    from qakit.data.formats import read_dataset
+    from qakit.data.schemas import read_dataset
     from qakit.modeling.building import build_for_training
     from qakit.tasks.questions.qa import QuestionAnswering
     from qakit.training.accelerator import make_accelerator

@@ -9,7 +9,7 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from transformers import BertTokenizer
 
 from qakit.config import PreprocessConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.runs.preprocess import preprocess
 
 HERE = Path(__file__).resolve().parent

@@ -11,9 +11,9 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DistilBer
 import qakit
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
 from qakit.data.corpus import Corpus
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import PredictedAnswer
 from qakit.data.records import Dataset, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.errors import CheckpointError, ConfigError, RecordError
 from qakit.metrics.presets import evaluate
 from qakit.modeling.info import ModelInfo

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
+from qakit.data.schemas import read_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PARTS = {

@@ -148,8 +148,8 @@ def answer_in_parts(
         ConfigError: something else is asked for that parts have no place for.
     """
     data, out = _check_parts(request)
-    from qakit.data.formats.parts import nonempty_tables
     from qakit.data.lint.answers import count_faults, fault_note
+    from qakit.data.schemas.parts import nonempty_tables
     from qakit.runs.predict import predict_parts
 
     nonempty_tables(data)  # before the models are loaded

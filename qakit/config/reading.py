@@ -80,7 +80,7 @@ class DecodingSettings(Settings):
     """Order of the best spans: by score; by probability, summed over the windows that hold the span; by probability of
     the text, summed over its spans in all windows; or by expected F1 (minimum Bayes risk; Kumar and Byrne, 2004)."""
     pool: int = Field(20, ge=1)
-    """Number of best spans that `choose_by` ranks anew; unused with `score`."""
+    """Number of best spans that `choose_by`, `repair_brackets` and `distinct` choose from; unused with none of them."""
     repair_brackets: bool = False
     """Extend an answer with an unpaired bracket or quotation mark to its partner if it is near, else drop the mark."""
     distinct: bool = False

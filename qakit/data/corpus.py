@@ -7,12 +7,12 @@ from os import PathLike
 from pathlib import Path
 
 from qakit.data.bm25 import BigramIndex
-from qakit.data.formats import read_dataset
-from qakit.data.formats.file_content import TableRow, load_content
-from qakit.data.formats.shapes import Id, Shape, Text, keys_in_use, parse
-from qakit.data.formats.source import ReadLog, Source, with_id
-from qakit.data.formats.tables import NUMBERED
 from qakit.data.records import Dataset, Paragraph, Record
+from qakit.data.schemas import read_dataset
+from qakit.data.schemas.file_content import TableRow, load_content
+from qakit.data.schemas.shapes import Id, Shape, Text, keys_in_use, parse
+from qakit.data.schemas.source import ReadLog, Source, with_id
+from qakit.data.schemas.tables import NUMBERED
 from qakit.data.texts import DATA_SUFFIXES, TEXT_SUFFIXES, read_texts
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, RecordError
 from qakit.io import file_error

@@ -14,10 +14,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from qakit.data.formats.file_content import FileContent, TableRow, load_content
-from qakit.data.formats.shapes import describe, keys_in_use
-from qakit.data.formats.source import ReadLog, Source, with_id
 from qakit.data.records import Dataset
+from qakit.data.schemas.file_content import FileContent, TableRow, load_content
+from qakit.data.schemas.shapes import describe, keys_in_use
+from qakit.data.schemas.source import ReadLog, Source, with_id
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, RecordError
 from qakit.io import csv_text, file_error, read_csv_rows, read_text, surrogate_fault
 
@@ -230,7 +230,7 @@ def schema_of(path: Path, schemas: Sequence[LabelSchema]) -> LabelSchema | None:
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        from qakit.data.formats.file_content import explain_parquet_errors
+        from qakit.data.schemas.file_content import explain_parquet_errors
 
         with explain_parquet_errors(path):
             return schema_of_keys(pq.read_schema(path).names, schemas)

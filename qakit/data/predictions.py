@@ -7,9 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from qakit.data.formats.file_content import FileContent, TableRow, load_content
-from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, describe, parse
-from qakit.data.formats.source import with_id
+from qakit.data.schemas.file_content import FileContent, TableRow, load_content
+from qakit.data.schemas.known import SCHEMAS
+from qakit.data.schemas.shapes import Id, Shape, ShapeError, Text, describe, parse
+from qakit.data.schemas.source import with_id
 from qakit.errors import ConfigError, DataError, Problem, suggestion
 from qakit.io import csv_text, file_error, write_json, write_parquet, write_text
 
@@ -46,7 +47,6 @@ class Prediction:
 
 CONTESTS = ("hw7", "adl2021", "adl2022")
 """Schemas whose contest has a prediction format of the same name; their test files have no answers."""
-_SQUAD_LIKE = ("squad", "squad2", "drcd", "cmrc", "cmrc-flat")
 _TEXT_FORMATS = ("hw7", "adl2022", "adl2021", "squad", "jsonl", "csv")
 PREDICTION_FORMATS: tuple[str, ...] = (*_TEXT_FORMATS, "parquet")
 CSV_HEADERS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -77,7 +77,7 @@ def default_format(schema: str, out: Path | None) -> str:
     Raises:
         ConfigError: an unknown suffix.
     """
-    native = schema if schema in CONTESTS else "squad" if schema in _SQUAD_LIKE else "jsonl"
+    native = SCHEMAS[schema].predictions if schema in SCHEMAS else "jsonl"
     if out is None:
         return native
     by_suffix = {

@@ -206,7 +206,7 @@ class Dataset(Generic[R]):
     """The records of one or more files: `Record`s, or those of another task.
 
     Attributes:
-        schema: the name of the schema they were read from (`qakit.data.formats.SCHEMAS`, or a task's own).
+        schema: the name of the schema they were read from (`qakit.data.schemas.SCHEMAS`, or a task's own).
         skipped: bad records that a lenient reader left out.
         notes: sentences for the user on what the reader did to the data.
         repairs: the fields that it changed on request.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
-from qakit.data.formats import read_dataset
-from qakit.data.formats.file_content import FileContent, TableRow, load_content
-from qakit.data.formats.shapes import FilledText, Id, Shape, Text, parse
-from qakit.data.formats.source import ReadLog, Source, with_id
 from qakit.data.records import Paragraph, Record
+from qakit.data.schemas import read_dataset
+from qakit.data.schemas.file_content import FileContent, TableRow, load_content
+from qakit.data.schemas.shapes import FilledText, Id, Shape, Text, parse
+from qakit.data.schemas.source import ReadLog, Source, with_id
 from qakit.errors import DataError, Problem, RecordError
 from qakit.io import file_error, read_text
 

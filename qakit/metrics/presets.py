@@ -25,6 +25,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from qakit.data.records import Dataset
+from qakit.data.schemas.known import SCHEMAS
 from qakit.errors import ConfigError, QakitError, suggestion
 
 DRCD_PUNCTUATION = string.punctuation + "《》？，。、；："
@@ -365,22 +366,6 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     }
 )
 
-DEFAULT_PRESET: Mapping[str, str] = MappingProxyType(
-    {
-        "hw7": "hw7",
-        "adl2022": "adl",
-        "adl2021": "adl2021",
-        "drcd": "drcd",
-        "cmrc": "cmrc",
-        "cmrc-flat": "cmrc",
-        "squad": "squad",
-        "squad2": "squad2",
-        "jsonl": "drcd",
-        "csv": "drcd",
-        "parquet": "drcd",
-    }
-)
-
 
 def default_preset(dataset: Dataset) -> str:
     """The preset for a dataset when the user names none.
@@ -390,7 +375,7 @@ def default_preset(dataset: Dataset) -> str:
     """
     if any(record.impossible for record in dataset):
         return "squad2"
-    preset = DEFAULT_PRESET[dataset.schema]
+    preset = SCHEMAS[dataset.schema].metric
     if preset != "squad":
         return preset
     chinese = sum(_HAN.search(record.question) is not None for record in dataset)

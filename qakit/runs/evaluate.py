@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from qakit.config import DataSettings, ReadConfig
-from qakit.data.formats import read_dataset
 from qakit.data.lint.answers import DEFAULT_LONGEST, LintQuestion, Rules, answer_findings, id_findings
 from qakit.data.lint.files import read_loosely
 from qakit.data.lint.findings import KINDS, LEVELS, Finding, Level
 from qakit.data.predictions import CONTESTS, choose_format, read_predictions
 from qakit.data.records import Dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, check_table_suffix, file_error, write_table
 from qakit.metrics.presets import get_preset

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qakit.config import Precision, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.metrics.presets import default_preset, evaluate

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from qakit.config import Precision, ReadConfig
 from qakit.data.corpus import Corpus, read_corpus_questions
-from qakit.data.formats.parts import Part, nonempty_tables, read_parts
 from qakit.data.predictions import PredictedAnswer, Prediction, choose_format, write_outputs
 from qakit.data.records import Dataset
+from qakit.data.schemas.parts import Part, nonempty_tables, read_parts
 from qakit.errors import ConfigError, DataError, Problem
 from qakit.io import check_outputs, parse_json, sha256_of, surrogate_fault, write_json, write_jsonl, write_parquet
 from qakit.modeling.loading import model_folder

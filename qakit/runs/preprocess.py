@@ -11,13 +11,13 @@ from typing import Any
 from qakit.config import ClozeSettings, PreprocessConfig, WindowSettings
 from qakit.data.character_tokenizer import build_tokenizer, write_tokenizer
 from qakit.data.cloze.questions import cloze_records, noisy_copies
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
-from qakit.data.formats.capacity import check_capacity
-from qakit.data.formats.hw7 import is_decimal
 from qakit.data.leakage import Leak, find_leaks
 from qakit.data.negatives import add_candidates
 from qakit.data.predictions import CONTESTS, write_predictions
 from qakit.data.records import Dataset, Record, Repair
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
+from qakit.data.schemas.hw7 import is_decimal
+from qakit.data.schemas.known import check_capacity
 from qakit.data.script import convert_records, make_simplifier
 from qakit.data.splits import split_by_article
 from qakit.data.texts import Texts, chinese_share, read_texts
@@ -54,7 +54,6 @@ _SCRIPTS_APART = "what parts share was looked for within each script of Chinese:
 _UNREAD = "{}: no windows to tell of: it does not tell which paragraphs hold the answers"
 _REPAIRS = "repairs.jsonl"
 _ADL_PARTS = ("train", "valid", "test")
-_SUFFIXES = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet"}
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def _hides(name: str, config: PreprocessConfig, schema: str) -> bool:
 
 def _output(name: str, part: Dataset, config: PreprocessConfig, folder: Path) -> _Output:
     schema = config.to or part.schema
-    path = folder / (name + _SUFFIXES.get(schema, ".json"))
+    path = folder / (name + SCHEMAS[schema].suffix)
     records = _numbered(part.records) if schema == "hw7" else part.records
     if not _hides(name, config, schema):
         return _Output(path, schema, records)

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -87,21 +87,27 @@ class Decoder:
 
 
 _NEAR = 10  # characters in which the other half of a pair is looked for
+_NO_LEVERS = {
+    *("max_answer_length", "nbest", "null_threshold", "oos_threshold", "temperature", "length_weight"),
+    *("pool", "joint_paragraphs", "joint_weight", "shortlist"),
+}  # settings that act before spans are reranked, or on other things
 _SAME = 0.5  # share of all characters of two answers that near-duplicates have in common
 
 
+@lru_cache
 def pool_size(decoding: DecodingSettings) -> int:
-    """The number of best spans that `rerank` chooses from; with levers off it is `nbest`."""
-    plain = decoding.choose_by == "score" and not (decoding.repair_brackets or decoding.distinct)
-    return decoding.nbest if plain else max(decoding.nbest, decoding.pool)
+    """The number of best spans that `rerank` chooses from; with all levers off it is `nbest`."""
+    # Told by what is no lever: a new lever that is missing here would do nothing for a single answer.
+    fields = DecodingSettings.model_fields
+    is_plain = all(getattr(decoding, name) == fields[name].default for name in fields.keys() - _NO_LEVERS)
+    return decoding.nbest if is_plain else max(decoding.nbest, decoding.pool)
 
 
 def rerank(context: str, answers: Sequence[PredictedAnswer], decoding: DecodingSettings) -> tuple[PredictedAnswer, ...]:
     """The answers in the order that the settings ask for, at most `nbest` of them beside an empty one that comes first.
 
     Args:
-        answers: best first, all cut from `context`. Those behind the first that are chosen from, as many as `pool_size`
-            tells, follow them as they are.
+        answers: best first, all cut from `context`. The first `pool_size` are reranked; the rest follow unchanged.
     """
     # "No answer" keeps its place in front: the threshold has decided on it already.
     none, spans = [answer for answer in answers if not answer.text], [answer for answer in answers if answer.text]

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 
 QAKIT = str(Path(sys.executable).with_name("qakit"))
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 
 QAKIT = str(Path(sys.executable).with_name("qakit"))
 TEXT = "國立臺灣大學成立於1928年，位於臺北市。\r\n\r\n校長傅斯年在德國讀書，後來寫了《性命古訓辨證》。\r\n"

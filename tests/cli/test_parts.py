@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qakit.cli import app
-from qakit.data.formats import write_dataset
+from qakit.data.schemas import write_dataset
 from tests.modeling.tiny import qa_records
 from tests.runs.models import save_reader
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from qakit.data.character_tokenizer import SPECIAL_TOKENS, build_tokenizer, write_tokenizer
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.modeling.loading import load_tokenizer
 

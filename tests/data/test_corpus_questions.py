@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from qakit.data.corpus import read_corpus_questions
-from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_parquet
 from tests.data.samples import save, squad

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from tests.data.samples import record_of, save, squad
 

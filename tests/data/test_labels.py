@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.data.formats import read_dataset
 from qakit.data.labels import (
     LabelPrediction,
     TextRecord,
@@ -18,6 +17,7 @@ from qakit.data.labels import (
     schema_of,
     single_record,
 )
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, DataError, RecordError
 from qakit.io import write_json, write_jsonl, write_text
 from qakit.tasks.registry import TASKS

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.data.formats import read_dataset
 from qakit.data.leakage import Example, Leak, find_leaks, text_key
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.data.script import convert_records, make_simplifier
 from qakit.data.splits import split_by_article
 

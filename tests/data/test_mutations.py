@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qakit.data.formats import SCHEMAS, read_dataset
+from qakit.data.schemas import SCHEMAS, read_dataset
 from qakit.errors import WHOLE_FILE, DataError
 from tests.data.layouts import JSON_LAYOUTS, TABLE_FILES, Files, Layout, write
 from tests.data.mutations import (

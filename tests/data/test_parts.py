@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.data.formats import read_dataset, write_dataset
-from qakit.data.formats.parts import find_tables, nonempty_tables, read_parts
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset, write_dataset
+from qakit.data.schemas.parts import find_tables, nonempty_tables, read_parts
 from qakit.errors import ConfigError, DataError
 
 RECORDS = [

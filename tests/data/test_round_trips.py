@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
 from qakit.errors import DataError
 from tests.data.samples import SINGLE, TABLES, without_names
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.data.script import ConvertedText, convert_records, get_converter
 from qakit.errors import ConfigError
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from tests.data.samples import SINGLE, TABLES, save, squad, without_names
 

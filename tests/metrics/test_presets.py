@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qakit.data.schemas.known import SCHEMAS
 from qakit.errors import ConfigError, QakitError
 from qakit.metrics import presets as rules
-from qakit.metrics.presets import DEFAULT_PRESET, PRESETS, QuestionScore, evaluate, get_preset
+from qakit.metrics.presets import PRESETS, QuestionScore, evaluate, get_preset
 
 # Few different characters, so that texts share some; marks and articles, so that normalisation has work to do.
 texts = st.text(alphabet="臺北市台aA the12 ,.-，。《》「」…", max_size=12)
@@ -274,7 +275,7 @@ def test_presets_are_described_and_defaults_exist() -> None:
         assert preset.name == name
         assert preset.description
         assert "\n" not in preset.description
-    assert set(DEFAULT_PRESET.values()) == set(PRESETS)
+    assert {schema.metric for schema in SCHEMAS.values()} == set(PRESETS)
 
 
 # --- real data --------------------------------------------------------------------------------------------------

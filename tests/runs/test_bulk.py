@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.runs import predict as bulk
 from qakit.runs.predict import predict_parts

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from qakit.cli import app
 from qakit.config import DecodingSettings, ReadConfig, TrainConfig
-from qakit.data.formats import read_dataset
 from qakit.data.labels import LabelPrediction, TextRecord, WordsRecord, render_labels
+from qakit.data.schemas import read_dataset
 from qakit.errors import DataError
 from qakit.io import write_json, write_text
 from qakit.metrics.comparison import compare

@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import load_file
 
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.tasks.questions.two_stage import load_models
 from tests.modeling.tiny import largest_difference
 from tests.runs.questions import predict

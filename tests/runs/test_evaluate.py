@@ -15,13 +15,12 @@ import pytest
 import qakit.tasks.questions.evaluation
 import qakit.tasks.questions.two_stage
 from qakit.config import ReadConfig, WindowSettings
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.predictions import PredictedAnswer, Prediction, write_predictions
 from qakit.data.records import Answer, Dataset, Paragraph, Record
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_table
 from qakit.metrics.intervals import Interval
-from qakit.metrics.presets import DEFAULT_PRESET
 from qakit.modeling.info import ModelInfo
 from qakit.spans.token_scores import TokenScores
 from qakit.tasks.base import EvaluateRequest, Models
@@ -131,7 +130,7 @@ def test_the_data_decide_the_metric_when_nobody_names_one(schema: str, tmp_path:
     question = Record("1", "誰在山上？", PARAGRAPHS[:1], 0, (Answer("甲", 0),))
     (written, *_) = write_dataset([question], tmp_path / f"data{SUFFIXES.get(schema, '.json')}", schema)
     references = references_of(read_dataset([written]), None)
-    expected = "cmrc" if schema == "squad" else DEFAULT_PRESET[schema]  # the question is Chinese
+    expected = "cmrc" if schema == "squad" else SCHEMAS[schema].metric  # the question is Chinese
     assert references.metric == expected
     path = predictions_file(tmp_path / "p.csv", {next(iter(references.golds)): "甲"})
     assert evaluate_predictions(path, references).metric == expected

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.data.splits import held_out
 from qakit.errors import CheckpointError, ConfigError, ResourceError
 from qakit.runs.folds import train_fold, train_folds

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from qakit.config import DecodingSettings, ReadConfig
-from qakit.data.formats import read_dataset
 from qakit.data.records import Dataset
+from qakit.data.schemas import read_dataset
 from qakit.tasks.base import Models
 from qakit.tasks.questions.two_stage import Answered, answer_dataset, load_models
 from tests.runs.models import save_reader, save_selector

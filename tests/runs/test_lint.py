@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qakit.data.formats import read_dataset
 from qakit.data.lint.answers import count_faults, fault_note
 from qakit.data.predictions import PredictedAnswer, Prediction, read_predictions, write_predictions
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.runs.evaluate import LintRequest, LintResult
 from tests.data.samples import save

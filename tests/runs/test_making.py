@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from qakit.config import ClozeSettings, PreprocessConfig
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.records import Answer, Dataset, Paragraph, Record
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.modeling.loading import load_tokenizer
 from qakit.runs.preprocess import PreprocessResult, preprocess

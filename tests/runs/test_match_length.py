@@ -10,7 +10,7 @@ import transformers
 
 from qakit.config import ReadConfig, TrainConfig, WindowSettings
 from qakit.config.files import load_config
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.models import load_trained
 from qakit.runs.dry_run import dry_run

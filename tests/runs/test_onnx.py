@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from qakit.cli import app
 from qakit.config import ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import CheckpointError, ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import load_trained, save_trained

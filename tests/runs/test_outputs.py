@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from qakit.data.formats import SCHEMAS
 from qakit.data.predictions import (
     PREDICTION_FORMATS,
     PredictedAnswer,
@@ -16,6 +15,7 @@ from qakit.data.predictions import (
     render_texts,
     write_outputs,
 )
+from qakit.data.schemas import SCHEMAS
 from qakit.errors import ConfigError
 
 PREDICTIONS = (

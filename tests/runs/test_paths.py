@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qakit.config import EnsembleConfig, PreprocessConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import atomic_write, check_outputs
 from qakit.runs.preprocess import preprocess

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from qakit.config import DecodingSettings, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Dataset
+from qakit.data.schemas import read_dataset
 from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.spans.scores import read_scores
 from qakit.tasks.base import Models

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from qakit.config import PreprocessConfig, WindowSettings
-from qakit.data.formats import SCHEMAS, read_dataset, write_dataset
 from qakit.data.predictions import read_predictions
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
 from qakit.errors import CheckpointError, ConfigError, DataError
 from qakit.runs.preprocess import preprocess
 

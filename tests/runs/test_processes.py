@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.modeling.models import load_trained
 from qakit.spans.scores import read_scores
 from qakit.tasks.questions.two_stage import load_models

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from qakit import __version__
 from qakit.cli import app
-from qakit.data.formats import write_dataset
 from qakit.data.predictions import PredictedAnswer, write_predictions
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import write_dataset
 from qakit.errors import ConfigError
 from qakit.report.error_report import Page, _ranked, page_data
 from qakit.spans.scores import write_scores

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from qakit.cli import app
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.predictions import write_predictions
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.spans.scores import QuestionScores, ScoresInfo, is_scores_file, write_scores
 from qakit.spans.token_scores import TokenScores

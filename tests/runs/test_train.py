@@ -8,8 +8,8 @@ import transformers
 
 from qakit.config import ReadConfig, TrainConfig
 from qakit.config.files import load_config
-from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Paragraph, Record
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import CheckpointError, ConfigError, QakitError
 from qakit.io import sha256_of
 from qakit.modeling.models import load_trained

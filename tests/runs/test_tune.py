@@ -11,8 +11,8 @@ import pytest
 
 from qakit import Reader, pipeline
 from qakit.config import DecodingSettings, EnsembleConfig, ReadConfig
-from qakit.data.formats import read_dataset, write_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import evaluate as score
 from qakit.modeling.info import ModelInfo, read_info

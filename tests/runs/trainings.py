@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from qakit.config import TrainConfig
-from qakit.data.formats import write_dataset
+from qakit.data.schemas import write_dataset
 from qakit.runs.train import train
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection

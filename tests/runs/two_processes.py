@@ -7,7 +7,7 @@ from pathlib import Path
 
 import qakit.runs.train
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.modeling.processes import leave_process_group
 from qakit.signals import Stopped
 from qakit.tasks.questions.two_stage import load_models

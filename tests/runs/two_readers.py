@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from qakit.config import ReadConfig
-from qakit.data.formats import read_dataset
+from qakit.data.schemas import read_dataset
 from qakit.modeling.processes import leave_process_group
 from qakit.reader import Reader
 from qakit.tasks.questions import reading

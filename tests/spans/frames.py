@@ -18,8 +18,8 @@ from transformers import BertTokenizer, RobertaTokenizer, RoFormerTokenizer, XLM
 
 from qakit.config import WindowSettings
 from qakit.data.character_tokenizer import build_tokenizer, write_tokenizer
-from qakit.data.formats import read_dataset
 from qakit.data.records import Record
+from qakit.data.schemas import read_dataset
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.windowing import covering_windows, encode_pairs, gather_windows
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from qakit.config import WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.modeling.loading import load_tokenizer
 from qakit.spans.window_coverage import Reach, measure_reach
 from qakit.spans.windowing import answer_spans, covering_windows, encode_pairs, gather_windows, held_whole, refit

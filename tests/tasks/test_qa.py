@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from qakit.config import DecodingSettings, InferenceSettings, ReadConfig, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.info import ModelInfo

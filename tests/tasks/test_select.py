@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from qakit.config import ReadConfig, TrickSettings, WindowSettings
-from qakit.data.formats import read_dataset
 from qakit.data.records import Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.modeling.info import ModelInfo
 from qakit.modeling.models import LoadedModel

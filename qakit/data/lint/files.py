@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qakit.data.formats.file_content import load_content
-from qakit.data.formats.shapes import describe
 from qakit.data.lint.answers import Entry
 from qakit.data.lint.findings import Finding
 from qakit.data.predictions import CSV_HEADERS
 from qakit.data.records import shorten
+from qakit.data.schemas.file_content import load_content
+from qakit.data.schemas.shapes import describe
 from qakit.errors import DataError, QakitError
 from qakit.io import UTF8_BOM, read_bytes, surrogate_fault
 
@@ -67,7 +67,7 @@ def read_loosely(path: Path, form: str | None = None, ids: Collection[str] = ())
 
 
 def _detect_layout(text: str, path: Path) -> Layout:
-    """As the strict reader does (`qakit.data.formats.file_content`), except that JSON may be broken."""
+    """As the strict reader does (`qakit.data.schemas.file_content`), except that JSON may be broken."""
     start = text.lstrip()
     if not start.startswith(("{", "[")):
         return "csv"

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from qakit.config import ReadConfig, TrainConfig
-from qakit.data.formats.shapes import FilledText, Id, Shape, parse
 from qakit.data.labels import LabelPrediction, LabelSchema, WordsRecord
 from qakit.data.records import Dataset
+from qakit.data.schemas.shapes import FilledText, Id, Shape, parse
 from qakit.errors import ConfigError
 from qakit.metrics.slots import slot_scores, tagged_spans
 from qakit.spans.tokenizing import Ints, token_span

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import create_model
 
 from qakit.config import ReadConfig, TrainConfig
-from qakit.data.formats.shapes import FilledText, Id, Shape, parse
 from qakit.data.labels import LabelPrediction, LabelSchema, TextRecord
 from qakit.data.records import Dataset
+from qakit.data.schemas.shapes import FilledText, Id, Shape, parse
 from qakit.errors import ConfigError
 from qakit.metrics.classes import class_scores
 from qakit.spans.windowing import covering_windows, encode_texts

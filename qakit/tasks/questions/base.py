@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from qakit import __version__
 from qakit.config import DataSettings, DecodingSettings, EnsembleConfig, ReadConfig
-from qakit.data.formats import read_dataset
 from qakit.data.lint.answers import count_faults, fault_note
 from qakit.data.predictions import Prediction, answers_json, choose_format, render_texts, write_outputs
 from qakit.data.records import Dataset, Paragraph, Record
+from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, DataError, Problem, RecordError
 from qakit.io import surrogate_fault, write_text
 from qakit.metrics.analysis import Analysis

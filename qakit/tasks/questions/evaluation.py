@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from qakit.config import ReadConfig
 from qakit.data.predictions import Prediction, detect_contest, read_predictions
 from qakit.data.records import Dataset, Record
+from qakit.data.schemas.known import SCHEMAS
 from qakit.errors import ConfigError
 from qakit.io import file_error
 from qakit.metrics.analysis import Analysis
 from qakit.metrics.comparison import Comparison, compare
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.metrics.places import Span
-from qakit.metrics.presets import DEFAULT_PRESET, Scores, default_preset, evaluate, get_preset
+from qakit.metrics.presets import Scores, default_preset, evaluate, get_preset
 from qakit.metrics.questions import Reading, question_result
 from qakit.report.text_tables import INTERVAL, aligned, comparison_lines
 from qakit.spans.ensembling import decode_questions
@@ -96,7 +97,7 @@ def references_of(dataset: Dataset | None, gold: Path | None, metric: str | None
     records = {record.id: record for record in dataset} if dataset else {}
     if gold is not None:
         golds: dict[str, list[str]] = {id_: [text] for id_, text in read_predictions(gold).items()}
-        default = default_preset(dataset) if dataset else DEFAULT_PRESET[detect_contest(gold)]
+        default = default_preset(dataset) if dataset else SCHEMAS[detect_contest(gold)].metric
     elif dataset is not None:
         golds = {record.id: record.references for record in dataset if record.is_labelled}
         default = default_preset(dataset)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qakit.data.formats.shapes import describe
-from qakit.data.formats.source import Source
 from qakit.data.records import Paragraph
+from qakit.data.schemas.shapes import describe
+from qakit.data.schemas.source import Source
 from qakit.errors import RecordError
 from qakit.io import surrogate_fault
 

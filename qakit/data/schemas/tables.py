@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from qakit.data.formats.file_content import FileContent, TableRow
-from qakit.data.formats.shapes import Id, Shape, ShapeError, Text, keys_in_use, parse
-from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record, occurrences, shorten
+from qakit.data.schemas.file_content import FileContent, TableRow
+from qakit.data.schemas.shapes import Id, Shape, ShapeError, Text, keys_in_use, parse
+from qakit.data.schemas.source import Source, with_id
 from qakit.errors import DataError, RecordError
 from qakit.io import csv_text, parse_json, write_jsonl, write_parquet, write_text
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from qakit.chunks import chunked
-from qakit.data.formats import tables
-from qakit.data.formats.file_content import FileContent, TableRow, explain_parquet_errors, parse_json_line
-from qakit.data.formats.source import ReadLog, Source
 from qakit.data.records import Record
+from qakit.data.schemas import tables
+from qakit.data.schemas.file_content import FileContent, TableRow, explain_parquet_errors, parse_json_line
+from qakit.data.schemas.source import ReadLog, Source
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem
 from qakit.io import file_error
 

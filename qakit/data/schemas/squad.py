@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from qakit.data.formats.file_content import FileContent
-from qakit.data.formats.shapes import FilledText, Id, Shape, Text, describe, keys_in_use, parse
-from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas.file_content import FileContent
+from qakit.data.schemas.shapes import FilledText, Id, Shape, Text, describe, keys_in_use, parse
+from qakit.data.schemas.source import Source, with_id
 from qakit.io import file_error, write_json
 
 NAMES = {"answer text": "answers.text", "answer start": "answers.answer_start"}

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qakit.data.formats import adl, cmrc_flat, hw7, squad, tables
-from qakit.data.formats.capacity import check_capacity
-from qakit.data.formats.file_content import FileContent, detect_schema, load_content
-from qakit.data.formats.source import ReadLog, Source
 from qakit.data.records import Dataset, Record
+from qakit.data.schemas import adl, cmrc_flat, hw7, squad, tables
+from qakit.data.schemas.file_content import FileContent, detect_schema, load_content
+from qakit.data.schemas.known import SCHEMAS, check_capacity
+from qakit.data.schemas.source import ReadLog, Source
 from qakit.errors import WHOLE_FILE, ConfigError, DataError, Problem, suggestion
 from qakit.io import file_error
 
@@ -21,32 +21,30 @@ __all__ = ["SCHEMAS", "read_dataset", "write_dataset"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Format:
-    """Reader and writer of a schema, and the schema's names for the fields of a record."""
+class _Files:
+    """Reader and writer of a schema's files, and their names for the fields of a record."""
 
     read: Callable[[FileContent, Source], Iterator[Record]]
     write: Callable[[Sequence[Record], Path], list[Path]]
     names: Mapping[str, str]
 
 
-def _squad_format(schema: str) -> _Format:
-    return _Format(partial(squad.read, schema=schema), partial(squad.write, schema=schema), squad.NAMES)
+def _squad_files(schema: str) -> _Files:
+    return _Files(partial(squad.read, schema=schema), partial(squad.write, schema=schema), squad.NAMES)
 
 
-def _table_format(schema: str) -> _Format:
-    return _Format(tables.read, partial(tables.write, schema=schema), tables.NAMES)
+def _table_files(schema: str) -> _Files:
+    return _Files(tables.read, partial(tables.write, schema=schema), tables.NAMES)
 
 
-_FORMATS: Mapping[str, _Format] = {
-    "hw7": _Format(hw7.read, hw7.write, hw7.NAMES),
-    "adl2021": _Format(partial(adl.read, schema="adl2021"), partial(adl.write, schema="adl2021"), adl.NAMES_2021),
-    "adl2022": _Format(partial(adl.read, schema="adl2022"), partial(adl.write, schema="adl2022"), adl.NAMES),
-    **{schema: _squad_format(schema) for schema in ("squad", "squad2", "drcd", "cmrc")},
-    "cmrc-flat": _Format(cmrc_flat.read, cmrc_flat.write, cmrc_flat.NAMES),
-    **{schema: _table_format(schema) for schema in ("jsonl", "csv", "parquet")},
+_FILES: Mapping[str, _Files] = {
+    "hw7": _Files(hw7.read, hw7.write, hw7.NAMES),
+    "adl2021": _Files(partial(adl.read, schema="adl2021"), partial(adl.write, schema="adl2021"), adl.NAMES_2021),
+    "adl2022": _Files(partial(adl.read, schema="adl2022"), partial(adl.write, schema="adl2022"), adl.NAMES),
+    **{schema: _squad_files(schema) for schema in ("squad", "squad2", "drcd", "cmrc")},
+    "cmrc-flat": _Files(cmrc_flat.read, cmrc_flat.write, cmrc_flat.NAMES),
+    **{schema: _table_files(schema) for schema in ("jsonl", "csv", "parquet")},
 }
-
-SCHEMAS: tuple[str, ...] = tuple(_FORMATS)
 
 
 def read_dataset(
@@ -98,8 +96,8 @@ def _read(content: FileContent, schema: str, log: ReadLog, context: Path | None)
     if context is not None and not schema.startswith("adl"):
         raise ConfigError(f"--context {context} is for ADL files, but {content.path} is {schema}: leave it out")
     found = len(log.problems)
-    source = Source(content.path, log, _FORMATS[schema].names, context)
-    records = list(_FORMATS[schema].read(content, source))
+    source = Source(content.path, log, _FILES[schema].names, context)
+    records = list(_FILES[schema].read(content, source))
     if not records and len(log.problems) == found:
         raise file_error(content.path, "records", f"has no questions ({schema})")
     return records
@@ -137,4 +135,4 @@ def write_dataset(records: Iterable[Record], path: Path, schema: str) -> list[Pa
     if repeated:
         raise ConfigError(f"{path}: {len(repeated)} ids occur more than once, such as {repeated[0]!r}; ids must differ")
     check_capacity(listed, schema)
-    return _FORMATS[schema].write(listed, path)
+    return _FILES[schema].write(listed, path)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qakit.data.formats.shapes import ShapeError, describe
+from qakit.data.schemas.known import SCHEMAS
+from qakit.data.schemas.shapes import ShapeError, describe
 from qakit.errors import DataError, Problem
 from qakit.io import file_error, parse_json, read_csv_rows, read_text
 
@@ -135,19 +136,6 @@ def parse_json_line(line: str, path: Path, place: str) -> TableRow:
         return TableRow(place, None, Problem(problem.file, problem.record, problem.field, message))
 
 
-SCHEMA_SHAPES = {
-    "hw7": 'an object with "questions" and "paragraphs"',
-    "adl2021": 'a list of {"id", "question", "paragraphs", "relevant", "answers"}, with context.json',
-    "adl2022": 'the same with "answer"',
-    "squad": 'an object with "data": articles, "paragraphs", "qas", "answers"',
-    "squad2": 'squad with "is_impossible"',
-    "drcd": "squad with ids of articles and answers",
-    "cmrc": 'squad with version "v1.0" or ids like DEV_0_QUERY_1',
-    "cmrc-flat": 'a list of {"context_id", "context_text", "qas"}',
-    "jsonl": 'an object a line: "id", "question", "context", "answers"',
-    "csv": "a table with those columns",
-    "parquet": "the same table",
-}
 ADL_2022_CANDIDATES = 4
 
 
@@ -169,7 +157,7 @@ def detect_schema(content: FileContent) -> str:
         schema = content.kind if "question" in columns or broken else None
         looks = f"a {content.kind} table with the columns {', '.join(map(repr, list(columns)[:8])) or 'none'}"
     if schema is None:
-        known = "; ".join(f"{name}: {text}" for name, text in SCHEMA_SHAPES.items())
+        known = "; ".join(f"{name}: {schema.shape}" for name, schema in SCHEMAS.items())
         raise file_error(content.path, "schema", f"is not recognised: {looks}. Known schemas are {known}")
     return schema
 

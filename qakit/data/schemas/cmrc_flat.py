@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from qakit.data.formats.file_content import FileContent
-from qakit.data.formats.shapes import FilledText, Id, Shape, Text, keys_in_use, parse
-from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas.file_content import FileContent
+from qakit.data.schemas.known import first_occurrence
+from qakit.data.schemas.shapes import FilledText, Id, Shape, Text, keys_in_use, parse
+from qakit.data.schemas.source import Source, with_id
 from qakit.io import write_json
 
 NAMES = {
@@ -70,12 +71,6 @@ def _build(value: Any, paragraph: Paragraph, source: Source, required: Collectio
     source.note(_REPEATED, sum(_is_repeated(answer, paragraph.text) for answer in answers))
     source.note(_FREE, sum(answer.start is None for answer in answers))
     return record
-
-
-def first_occurrence(text: str, context: str) -> int | None:
-    """Offset of the first occurrence of a text; None where the context does not contain it."""
-    start = context.find(text)
-    return None if start < 0 else start
 
 
 def _is_repeated(answer: Answer, context: str) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qakit.data.formats.shapes import ShapeError
 from qakit.data.records import Answer, AnyRecord, Paragraph, Repair
 from qakit.data.repair import find_answer
+from qakit.data.schemas.shapes import ShapeError
 from qakit.errors import DataError, Problem, RecordError
 
 _SHOWN_ID = 40  # characters

@@ -1,9 +1,11 @@
-"""Capacity of each schema, checked before writing so that no part of a record is lost silently."""
+"""The known schemas: how each looks, what it can hold, and what its contest asks for.
 
-from collections.abc import Sequence
+The reader and the writer of each stand in `qakit.data.schemas`, how one is told from others in `detect_schema`.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qakit.data.formats.cmrc_flat import first_occurrence
 from qakit.data.records import Record
 from qakit.errors import ConfigError
 
@@ -29,20 +31,49 @@ class Capacity:
     mixed: bool = True
 
 
-_TABLE = Capacity(candidates=True, impossible=True, free_texts=True)
-CAPACITIES = {
-    "hw7": Capacity(),
-    "adl2021": Capacity(candidates=True, mixed=False),
-    "adl2022": Capacity(candidates=True, mixed=False, several_answers=False),
-    "squad": Capacity(),
-    "squad2": Capacity(impossible=True),
-    "drcd": Capacity(),
-    "cmrc": Capacity(free_texts=True),
-    "cmrc-flat": Capacity(free_texts=True, offsets=False),
-    "jsonl": _TABLE,
-    "csv": _TABLE,
-    "parquet": _TABLE,
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What is to be known of a schema, beside its reader and writer.
+
+    Attributes:
+        shape: its files in a few words, for messages.
+        capacity: what it can hold.
+        metric: the preset that its contest scores by.
+        predictions: the format of its contest's prediction files.
+        suffix: of the files that `preprocess` names.
+    """
+
+    shape: str
+    capacity: Capacity
+    metric: str
+    predictions: str
+    suffix: str = ".json"
+
+
+_ANYTHING = Capacity(candidates=True, impossible=True, free_texts=True)
+SCHEMAS: Mapping[str, Schema] = {
+    "hw7": Schema('an object with "questions" and "paragraphs"', Capacity(), "hw7", "hw7"),
+    "adl2021": Schema(
+        'a list of {"id", "question", "paragraphs", "relevant", "answers"}, with context.json',
+        Capacity(candidates=True, mixed=False),
+        "adl2021",
+        "adl2021",
+    ),
+    "adl2022": Schema(
+        'the same with "answer"', Capacity(candidates=True, mixed=False, several_answers=False), "adl", "adl2022"
+    ),
+    "squad": Schema('an object with "data": articles, "paragraphs", "qas", "answers"', Capacity(), "squad", "squad"),
+    "squad2": Schema('squad with "is_impossible"', Capacity(impossible=True), "squad2", "squad"),
+    "drcd": Schema("squad with ids of articles and answers", Capacity(), "drcd", "squad"),
+    "cmrc": Schema('squad with version "v1.0" or ids like DEV_0_QUERY_1', Capacity(free_texts=True), "cmrc", "squad"),
+    "cmrc-flat": Schema(
+        'a list of {"context_id", "context_text", "qas"}', Capacity(free_texts=True, offsets=False), "cmrc", "squad"
+    ),
+    "jsonl": Schema('an object a line: "id", "question", "context", "answers"', _ANYTHING, "drcd", "jsonl", ".jsonl"),
+    "csv": Schema("a table with those columns", _ANYTHING, "drcd", "jsonl", ".csv"),
+    "parquet": Schema("the same table", _ANYTHING, "drcd", "jsonl", ".parquet"),
 }
+"""By name."""
 
 
 def check_capacity(records: Sequence[Record], schema: str) -> None:
@@ -54,7 +85,7 @@ def check_capacity(records: Sequence[Record], schema: str) -> None:
     Raises:
         ConfigError: naming the first record that does not fit, the reason, and a schema that fits.
     """
-    capacity = CAPACITIES[schema]
+    capacity = SCHEMAS[schema].capacity
     for record in records:
         fault = _misfit(record, capacity)
         if fault:
@@ -89,3 +120,9 @@ def _later_occurrence(record: Record) -> str | None:
                 f"{answer.start}; choose cmrc or jsonl"
             )
     return None
+
+
+def first_occurrence(text: str, context: str) -> int | None:
+    """Offset of the first occurrence of a text; None where the context does not contain it."""
+    start = context.find(text)
+    return None if start < 0 else start

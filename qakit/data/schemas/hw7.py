@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qakit.data.formats.file_content import FileContent
-from qakit.data.formats.paragraphs import index_paragraphs, paragraph_at
-from qakit.data.formats.shapes import Id, Shape, Text, describe, keys_in_use, parse
-from qakit.data.formats.source import Source, with_id
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.schemas.file_content import FileContent
+from qakit.data.schemas.paragraphs import index_paragraphs, paragraph_at
+from qakit.data.schemas.shapes import Id, Shape, Text, describe, keys_in_use, parse
+from qakit.data.schemas.source import Source, with_id
 from qakit.errors import RecordError
 from qakit.io import file_error, write_json
 
