@@ -14,8 +14,8 @@ from unicodedata import normalize
 
 from qakit.config import PreprocessConfig
 from qakit.data.records import Answer
-from qakit.data.repair import find_answer
 from qakit.data.schemas import read_dataset
+from qakit.data.schemas.source import find_answer
 
 BESIDE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 FILES = ("drcd/DRCD_dev.json", "cmrc2018/cmrc2018_dev.json")

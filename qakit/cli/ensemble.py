@@ -54,8 +54,8 @@ def ensemble(
     """Combine the scores files of several models, whatever their tokenizers."""
     from qakit.config.files import load_config
     from qakit.runs import ensemble as run
-    from qakit.tasks.base import EnsembleRequest
     from qakit.tasks.registry import task_of_scores
+    from qakit.tasks.requests import EnsembleRequest
 
     settings = load_config(EnsembleConfig, config or (), overrides=set_ or (), flags=flags)
     request = EnsembleRequest(tuple(scores), tune_on, tuple(tune_scores or ()), data, gold, context, format)

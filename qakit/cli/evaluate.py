@@ -18,7 +18,8 @@ from qakit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from qakit.runs.evaluate import LintRequest, LintResult
-    from qakit.tasks.base import EvaluateRequest, Task
+    from qakit.tasks.base import Task
+    from qakit.tasks.requests import EvaluateRequest
 
 Pred = Annotated[Path | None, typer.Option(help="Predictions to score: CSV, JSON, jsonl or parquet.")]
 Scores = Annotated[Path | None, typer.Option(help="A scores file to score.")]
@@ -94,8 +95,8 @@ def evaluate(
 
     Texts with labels are scored as such: --pred, or a --model of their task.
     """
-    from qakit.tasks.base import EvaluateRequest
     from qakit.tasks.registry import task_of_data
+    from qakit.tasks.requests import EvaluateRequest
 
     request = EvaluateRequest(
         pred=pred,
@@ -148,7 +149,7 @@ def _lint(task: "Task", request: "LintRequest", evaluation: "EvaluateRequest", o
         typer.Exit: with the code of bad data, where a fault is an error.
     """
     from qakit.runs.evaluate import lint as look_at
-    from qakit.tasks.base import given_options
+    from qakit.tasks.requests import given_options
 
     if not lint:
         raise ConfigError("--format and --longest say what --lint is to expect; give --lint too")

@@ -29,9 +29,15 @@ def with_settings(kind: type[BaseModel], *names: str) -> Callable[[Command], Com
     Args:
         names: settings by dotted name, and sections for all of their settings that have a flag, in the order of
             --help; a setting that is named twice stands at its first place.
+
+    Raises:
+        ValueError: `kind` has no such setting with a flag.
     """
     flagged = {name: (flag, field) for name, flag, field in flagged_settings(kind)}
-    chosen = dict.fromkeys(name for wanted in names for name in flagged if f"{name}.".startswith(f"{wanted}."))
+    found = {wanted: [name for name in flagged if f"{name}.".startswith(f"{wanted}.")] for wanted in names}
+    if missing := [wanted for wanted, settings in found.items() if not settings]:
+        raise ValueError(f"{kind.__name__} has no flags for {', '.join(missing)}")
+    chosen = dict.fromkeys(name for settings in found.values() for name in settings)
     # Typer wants identifiers: `data_train` for data.train. The key alone may clash with a parameter of the command.
     setting_of = {name.replace(".", "_"): name for name in chosen}
     options = [

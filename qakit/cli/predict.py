@@ -17,7 +17,8 @@ from qakit.errors import ConfigError
 
 if TYPE_CHECKING:
     from qakit.data.predictions import Prediction
-    from qakit.tasks.base import Models, PredictRequest
+    from qakit.tasks.base import Models
+    from qakit.tasks.requests import PredictRequest
 
 Data = Annotated[Path | None, typer.Option(help="The questions, in any schema; or the texts to be labelled.")]
 Question = Annotated[str | None, typer.Option("--question", "-q", help="One question, instead of --data.")]
@@ -75,8 +76,9 @@ def predict(
 
     With a --model for labels, label the texts of --data, or --text alone.
     """
-    from qakit.tasks.base import PredictRequest, refuse_unused
+    from qakit.tasks.base import refuse_unused
     from qakit.tasks.registry import task_asked
+    from qakit.tasks.requests import PredictRequest
 
     settings = opt.reading_config(config, set_, flags)
     request = PredictRequest(
@@ -128,7 +130,7 @@ def _check_parts(request: "PredictRequest") -> tuple[Path, Path]:
     Raises:
         ConfigError: one is missing, or an option is given that parts have no place for.
     """
-    from qakit.tasks.base import given_options
+    from qakit.tasks.requests import given_options
 
     if request.data is None or request.out is None:
         raise ConfigError("--part-size needs --data, a file or a folder of jsonl or parquet, and --out, a folder")

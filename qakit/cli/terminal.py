@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from qakit.config import ReadConfig
     from qakit.data.corpus import Corpus
     from qakit.data.predictions import PredictedAnswer
-    from qakit.tasks.base import Models, PredictRequest, Task
+    from qakit.tasks.base import Models, Task
     from qakit.tasks.questions.search import Found
+    from qakit.tasks.requests import PredictRequest
 
 
 _PROMPT = "? "

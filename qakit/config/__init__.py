@@ -20,18 +20,21 @@ from qakit.config.base import (
     SeedFlag,
     Settings,
 )
-from qakit.config.reading import DEFAULT_OVERLAP, DecodingSettings, InferenceSettings, WindowSettings
-from qakit.config.training import (
+from qakit.config.sections import (
+    DEFAULT_OVERLAP,
     POLYNOMIAL_END,
     RECURRENT,
     Adversarial,
     Attention,
     DataSettings,
+    DecodingSettings,
+    InferenceSettings,
     ModelSettings,
     Schedule,
     SelectionSettings,
     TrainingSettings,
     TrickSettings,
+    WindowSettings,
 )
 
 __all__ = [

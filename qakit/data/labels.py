@@ -193,12 +193,13 @@ def _read(content: FileContent, schema: LabelSchema, log: ReadLog) -> Iterator[L
     required = keys_in_use((row.value for row in rows), (schema.label_key,))
     source = Source(content.path, log, {"words": "tokens"})
     for row in rows:
-        if row.problem:
-            source.reject(row.place, [(row.problem.field, row.problem.message)])
-            continue
-        record = source.build_record(with_id(row.place, row.value), partial(schema.parse, row.value, required))
+        record = source.build_record(with_id(row.place, row.value), partial(_parse, row, schema, required))
         if record is not None:
             yield record
+
+
+def _parse(row: TableRow, schema: LabelSchema, required: Collection[str]) -> LabelledRecord:
+    return schema.parse(row.checked_value(), required)
 
 
 def _rows(content: FileContent, schema: LabelSchema) -> Sequence[TableRow]:

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qakit.chunks import chunked
-from qakit.config import EnsembleConfig
-from qakit.config.training import DataSettings
+from qakit.config import DataSettings, EnsembleConfig
 from qakit.data.records import AnyRecord
 from qakit.data.splits import split_by_article
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, file_error
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined, Members, open_members
-from qakit.tasks.base import EnsembleRequest, Task, refuse_unused
+from qakit.tasks.base import Task, refuse_unused
+from qakit.tasks.requests import EnsembleRequest
 
 Weights = tuple[float, ...]
 Counts = tuple[int, ...]

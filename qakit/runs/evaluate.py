@@ -20,7 +20,8 @@ from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError
 from qakit.io import check_outputs, check_table_suffix, file_error, write_table
 from qakit.metrics.presets import get_preset
-from qakit.tasks.base import EvaluateRequest, Task, refuse_unused
+from qakit.tasks.base import Task, refuse_unused
+from qakit.tasks.requests import EvaluateRequest
 
 __all__ = ["EvaluateRequest", "evaluate"]
 _STRICT = ("hw7", "adl2022")

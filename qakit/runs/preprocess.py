@@ -10,7 +10,7 @@ from typing import Any
 
 from qakit.config import ClozeSettings, PreprocessConfig, WindowSettings
 from qakit.data.character_tokenizer import build_tokenizer, write_tokenizer
-from qakit.data.cloze.questions import cloze_records, noisy_copies
+from qakit.data.cloze import cloze_records, noisy_copies
 from qakit.data.leakage import Leak, find_leaks
 from qakit.data.negatives import add_candidates
 from qakit.data.predictions import CONTESTS, write_predictions

@@ -7,13 +7,14 @@ from qakit.data.labels import schema_of
 from qakit.errors import CheckpointError
 from qakit.io import file_error
 from qakit.spans.scores import read_metadata
-from qakit.tasks.base import PredictRequest, Task
+from qakit.tasks.base import Task
 from qakit.tasks.labels.base import LabelTask
 from qakit.tasks.labels.intent import IntentClassification
 from qakit.tasks.labels.scores import METADATA_KEY
 from qakit.tasks.labels.slots import SlotTagging
 from qakit.tasks.questions.qa import QuestionAnswering
 from qakit.tasks.questions.select import ParagraphSelection
+from qakit.tasks.requests import PredictRequest
 
 TASKS: Mapping[str, Task] = {
     task.name: task for task in (QuestionAnswering(), ParagraphSelection(), IntentClassification(), SlotTagging())

@@ -12,8 +12,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from qakit.cli import app
+from qakit.cli.options import with_settings
 from qakit.config import EnsembleConfig, PreprocessConfig, ReadConfig, TrainConfig
-from qakit.config.base import flagged_settings
+from qakit.config.base import TASK_SUMMARIES, flagged_settings
 from qakit.config.files import preview_config
 from qakit.errors import ConfigError
 
@@ -26,10 +27,7 @@ qa: {model: {name: reader}, training: {epochs: 3}}
 """
 KINDS: dict[str, type[BaseModel]] = {
     "preprocess": PreprocessConfig,
-    "train-select": TrainConfig,
-    "train-qa": TrainConfig,
-    "train-intent": TrainConfig,
-    "train-slots": TrainConfig,
+    **{f"train-{task}": TrainConfig for task in TASK_SUMMARIES},
     "predict": ReadConfig,
     "evaluate": ReadConfig,
     "ensemble": EnsembleConfig,
@@ -116,6 +114,11 @@ def test_a_command_hands_over_the_flags_that_it_has_and_none_is_given_by_itself(
     _, flags = given_flags(command, monkeypatch=monkeypatch)
     assert sorted(flags) == sorted(settings_of(command))
     assert set(flags.values()) == {None}
+
+
+def test_a_command_with_flags_that_no_setting_has_cannot_be_written():
+    with pytest.raises(ValueError, match=r"ReadConfig has no flags for windows.max_lenght, data$"):
+        with_settings(ReadConfig, "windows.max_lenght", "windows", "data")
 
 
 @pytest.mark.parametrize("command", KINDS)

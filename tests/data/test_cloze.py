@@ -10,8 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qakit.config import AnswerKind, ClozeSettings
-from qakit.data.cloze.part_of_speech import Word, is_word, segment
-from qakit.data.cloze.questions import cloze_records, find_candidates, noisy_copies, segment_sentences
+from qakit.data.cloze import (
+    Word,
+    cloze_records,
+    find_candidates,
+    is_word,
+    noisy_copies,
+    segment,
+    segment_sentences,
+)
 from qakit.data.records import Answer, Paragraph, Record
 from qakit.data.texts import sentences
 

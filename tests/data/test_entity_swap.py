@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qakit.config import ClozeSettings
-from qakit.data.cloze.part_of_speech import is_traditional
-from qakit.data.cloze.questions import EntitySwap, EntitySwaps, cloze_records, noisy_copies
+from qakit.data.cloze import EntitySwap, EntitySwaps, cloze_records, is_traditional, noisy_copies
 from qakit.data.records import Answer, Paragraph, Record
 
 TRADITIONAL = "國立臺灣大學成立於1928年，位於臺北市。校長傅斯年曾在德國讀書，1945年回到臺北市。"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qakit.data.cloze import part_of_speech as words
-from qakit.data.cloze.part_of_speech import Word, is_traditional, is_word, segment, to_traditional
+from qakit.data import cloze as words
+from qakit.data.cloze import Word, is_traditional, is_word, segment, to_traditional
 from qakit.data.script import get_converter
 from qakit.errors import ConfigError
 

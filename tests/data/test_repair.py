@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qakit.data.records import Answer, Paragraph, Record, Repair
-from qakit.data.repair import find_answer
 from qakit.data.schemas import SCHEMAS, read_dataset, write_dataset
+from qakit.data.schemas.source import find_answer
 from qakit.errors import DataError
 from tests.data.samples import TABLES
 

@@ -9,9 +9,10 @@ from qakit.data.records import Dataset
 from qakit.runs.ensemble import EnsembleResult, ensemble
 from qakit.runs.evaluate import evaluate
 from qakit.runs.predict import PredictResult, predict
-from qakit.tasks.base import EnsembleRequest, EvaluateRequest, Models
+from qakit.tasks.base import Models
 from qakit.tasks.labels.evaluation import LabelEvaluation
 from qakit.tasks.registry import TASKS, task_of_scores
+from qakit.tasks.requests import EnsembleRequest, EvaluateRequest
 
 
 def read(path: Path, task: str) -> Dataset[Any]:

@@ -10,9 +10,9 @@ from qakit.runs import evaluate as linting
 from qakit.runs import predict as predictions
 from qakit.runs.ensemble import EnsembleResult
 from qakit.runs.evaluate import LintRequest, LintResult
-from qakit.tasks.base import EnsembleRequest, EvaluateRequest
 from qakit.tasks.questions.evaluation import QuestionEvaluation
 from qakit.tasks.registry import QUESTIONS
+from qakit.tasks.requests import EnsembleRequest, EvaluateRequest
 
 
 def predict(*given: Any, **options: Any) -> predictions.PredictResult:

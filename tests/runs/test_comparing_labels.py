@@ -16,11 +16,11 @@ from qakit.errors import DataError
 from qakit.io import write_json, write_text
 from qakit.metrics.comparison import compare
 from qakit.runs.train import train
-from qakit.tasks.base import EvaluateRequest
 from qakit.tasks.labels.evaluation import are_right
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
 from qakit.tasks.questions.two_stage import load_models
 from qakit.tasks.registry import TASKS
+from qakit.tasks.requests import EvaluateRequest
 from tests.runs.labels import evaluate_labels
 from tests.runs.models import save_reader
 from tests.runs.questions import evaluate, predict

@@ -11,7 +11,7 @@ from qakit.data.predictions import read_predictions
 from qakit.errors import ConfigError, DataError
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.base import EnsembleRequest
+from qakit.tasks.requests import EnsembleRequest
 from tests.runs.questions import ensemble
 
 CONTEXT = "甲乙丙丁"

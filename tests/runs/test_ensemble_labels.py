@@ -9,8 +9,8 @@ import pytest
 from qakit.config import EnsembleConfig
 from qakit.errors import ConfigError, DataError
 from qakit.io import write_json
-from qakit.tasks.base import EnsembleRequest
 from qakit.tasks.labels.scores import LabelScores, LabelScoresInfo, write_label_scores
+from qakit.tasks.requests import EnsembleRequest
 from tests.runs.labels import ensemble_labels, evaluate_labels, load_labeller, predict_labels, read
 from tests.runs.test_labelled import NAMES, data, trained
 

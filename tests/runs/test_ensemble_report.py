@@ -13,7 +13,7 @@ from qakit.io import write_jsonl
 from qakit.runs.ensemble import EnsembleResult
 from qakit.spans.scores import QuestionScores, ScoresInfo, write_scores
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.base import EnsembleRequest
+from qakit.tasks.requests import EnsembleRequest
 from tests.runs.questions import ensemble
 
 QUESTIONS, ARTICLES = 60, 12

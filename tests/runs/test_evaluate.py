@@ -23,9 +23,10 @@ from qakit.io import write_table
 from qakit.metrics.intervals import Interval
 from qakit.modeling.info import ModelInfo
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.base import EvaluateRequest, Models
+from qakit.tasks.base import Models
 from qakit.tasks.questions.evaluation import evaluate_models, evaluate_predictions, references_of
 from qakit.tasks.questions.two_stage import Answered
+from qakit.tasks.requests import EvaluateRequest
 from tests.hostile import HOSTILE
 from tests.runs.models import save_reader, save_selector
 from tests.runs.questions import evaluate, predict

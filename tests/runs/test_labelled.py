@@ -16,8 +16,8 @@ from qakit.runs.dry_run import dry_run
 from qakit.runs.evaluate import evaluate
 from qakit.runs.folds import train_folds
 from qakit.runs.train import train
-from qakit.tasks.base import EvaluateRequest
 from qakit.tasks.registry import TASKS
+from qakit.tasks.requests import EvaluateRequest
 from qakit.training.loop import StepEvent
 from tests.modeling.labels import intent_records, slot_records, words
 from tests.modeling.tiny import SIZES

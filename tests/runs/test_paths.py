@@ -10,7 +10,7 @@ from qakit.data.schemas import read_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.io import atomic_write, check_outputs
 from qakit.runs.preprocess import preprocess
-from qakit.tasks.base import EnsembleRequest
+from qakit.tasks.requests import EnsembleRequest
 from tests.runs.questions import ensemble
 
 

@@ -16,8 +16,8 @@ from qakit.data.schemas import read_dataset, write_dataset
 from qakit.errors import ConfigError, DataError
 from qakit.spans.scores import QuestionScores, ScoresInfo, is_scores_file, write_scores
 from qakit.spans.token_scores import TokenScores
-from qakit.tasks.base import EvaluateRequest
 from qakit.tasks.questions.evaluation import QuestionEvaluation
+from qakit.tasks.requests import EvaluateRequest
 from tests.runs.questions import evaluate
 
 FIRST, SECOND = Paragraph("p", "甲在山上，乙在河邊。"), Paragraph("q", "丙在山下。")

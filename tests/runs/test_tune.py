@@ -17,10 +17,10 @@ from qakit.errors import ConfigError
 from qakit.metrics.presets import evaluate as score
 from qakit.modeling.info import ModelInfo, read_info
 from qakit.spans.scores import read_scores
-from qakit.tasks.base import EnsembleRequest, EvaluateRequest
 from qakit.tasks.questions.evaluation import _tuning_lines
 from qakit.tasks.questions.tuning import JOINT_WEIGHTS, LENGTH_WEIGHTS, Trial, Tuned, tune
 from qakit.tasks.questions.two_stage import answer_dataset, load_models
+from qakit.tasks.requests import EnsembleRequest, EvaluateRequest
 from tests.runs.models import save_reader, save_selector
 from tests.runs.questions import ensemble, evaluate, predict
 

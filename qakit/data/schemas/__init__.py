@@ -62,7 +62,7 @@ def read_dataset(
         lenient: leave out and count bad records, and accept a byte order mark. Mistakes of a file as a whole are still
             errors.
         repair: move answers that are not where the file says, if they are found with at least this similarity in
-            percent (`qakit.data.repair.find_answer`), and list each change in `Dataset.repairs`.
+            percent (`qakit.data.schemas.source.find_answer`), and list each change in `Dataset.repairs`.
 
     Raises:
         DataError: with all the mistakes of all the files; or no record is left.

@@ -10,9 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from rich.cells import cell_len
-
-from qakit import __version__
 from qakit.chunks import chunked
 from qakit.config import DataSettings, DecodingSettings, EnsembleConfig, ReadConfig, TrainConfig
 from qakit.data.labels import (
@@ -35,7 +32,7 @@ from qakit.metrics.comparison import Comparison, compare
 from qakit.metrics.intervals import Interval, bootstrap
 from qakit.spans.ensembling import Combined
 from qakit.spans.scores import is_scores_file
-from qakit.tasks.base import EvaluateRequest, Models, PredictRequest, Prepared
+from qakit.tasks.base import Models, Prepared
 from qakit.tasks.labels.decoding import LabelDecoder, LabelEnsemble
 from qakit.tasks.labels.evaluation import (
     LabelEvaluation,
@@ -54,11 +51,11 @@ from qakit.tasks.labels.scores import (
     open_label_scores,
     write_label_scores,
 )
+from qakit.tasks.labels.training import with_labels
+from qakit.tasks.requests import EvaluateRequest, PredictRequest
 
 if TYPE_CHECKING:
-    from qakit.modeling.info import ModelInfo
     from qakit.modeling.models import LoadedModel
-    from qakit.spans.windowing import EncodedPairs
 
 _CHUNK = 1024  # texts whose logits are in memory at once
 
@@ -454,52 +451,6 @@ def _model(models: Models) -> "LoadedModel":
     return models.reader
 
 
-def with_labels(dataset: Dataset[Record]) -> list[Record]:
-    """The records to learn from.
-
-    Raises:
-        ConfigError: none has a label.
-    """
-    records = [record for record in dataset if record.label is not None]
-    if not records:
-        raise ConfigError(f"{', '.join(map(str, dataset.files))}: no record has a label to learn from")
-    return records
-
-
-def check_settings(config: TrainConfig) -> None:
-    """Refuse settings that only tasks on questions have.
-
-    Raises:
-        ConfigError: one is given.
-    """
-    given = {
-        "metric": config.metric,
-        "tricks.negative_windows": config.tricks.negative_windows,
-        "tricks.distill": config.tricks.distill,
-    }
-    changed = config.decoding.model_dump(exclude_defaults=True)
-    for name, value in (given | {f"decoding.{name}": True for name in changed}).items():
-        if value:
-            raise ConfigError(f"{name}: is for tasks on questions (train-qa, train-select); leave it out")
-
-
-def model_info(task: str, config: TrainConfig, **known: Any) -> "ModelInfo":
-    """The `qakit.json` beside the weights."""
-    from qakit.modeling.info import ModelInfo
-
-    return ModelInfo(task=task, windows=config.windows, qakit_version=__version__, **known)
-
-
-def notes_on(dataset: Dataset[Any], records: Sequence[Any], classes: Sequence[str], pairs: "EncodedPairs") -> list[str]:
-    """Sentences on the training data."""
-    notes = [f"{len(records)} records to train on, {len(classes)} classes"]
-    if len(records) < len(dataset):
-        notes.append(f"{len(dataset) - len(records)} records left out: they have no label, or no token")
-    if longer := int((pairs.paragraph_lengths > pairs.room).sum()):
-        notes.append(f"{longer} texts are longer than a window of {pairs.room.max()} tokens; each epoch shows a part")
-    return notes
-
-
 def scores_info(loaded: "LoadedModel") -> LabelScoresInfo:
     """The head of a model's scores files."""
     names = loaded.model.config.id2label
@@ -522,8 +473,3 @@ def score_in_chunks(
 
     for chunk in chunked(records, _CHUNK):
         yield from map_over_processes(chunk, score, shares=loaded.shares)
-
-
-def padded(text: str, width: int) -> str:
-    """The text with spaces up to a number of terminal cells; Chinese characters take two."""
-    return text + " " * (width - cell_len(text))

@@ -19,17 +19,10 @@ from qakit.spans.tokenizing import Ints, token_span
 from qakit.spans.viterbi import follows_bio, is_bio
 from qakit.spans.windowing import EncodedPairs, covering_windows, encode_texts
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labels.base import (
-    LabelTask,
-    check_settings,
-    model_info,
-    notes_on,
-    padded,
-    score_in_chunks,
-    with_labels,
-)
+from qakit.tasks.labels.base import LabelTask, score_in_chunks
 from qakit.tasks.labels.decoding import TagDecoder
 from qakit.tasks.labels.scores import LabelScores
+from qakit.tasks.labels.training import check_settings, model_info, notes_on, with_labels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,7 +170,7 @@ class SlotTagging(LabelTask):
         """The words of a sentence, each with its tag."""
         width = max(map(cell_len, record.words))
         for word, tag in zip(record.words, one.label.split(" "), strict=True):
-            yield f"{padded(word, width)}  {tag}"
+            yield f"{_padded(word, width)}  {tag}"
         yield f"  probability of all these tags:  {one.probability:.4f}"
 
     def prepare(self, dataset: Dataset[WordsRecord], tokenizer: Any, config: TrainConfig) -> Prepared:
@@ -256,3 +249,8 @@ def first_tokens(pairs: EncodedPairs, spans: Iterable[Sequence[tuple[int, int]]]
     ]
     bounds = np.append(0, np.cumsum([len(words) for words in found])).astype(np.int64)
     return FirstTokens(np.array([token for words in found for token in words], dtype=np.int32), bounds)
+
+
+def _padded(text: str, width: int) -> str:
+    """The text with spaces up to a number of terminal cells; Chinese characters take two."""
+    return text + " " * (width - cell_len(text))

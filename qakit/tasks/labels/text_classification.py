@@ -15,8 +15,9 @@ from qakit.errors import ConfigError
 from qakit.metrics.classes import class_scores
 from qakit.spans.windowing import covering_windows, encode_texts
 from qakit.tasks.base import OneWindowEach, Prepared
-from qakit.tasks.labels.base import LabelTask, check_settings, model_info, notes_on, score_in_chunks, with_labels
+from qakit.tasks.labels.base import LabelTask, score_in_chunks
 from qakit.tasks.labels.scores import LabelScores
+from qakit.tasks.labels.training import check_settings, model_info, notes_on, with_labels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -26,7 +26,7 @@ from qakit.report.curves import curves_of_run
 from qakit.report.error_report import Card, Fact, Page, in_words, render
 from qakit.spans.ensembling import Combined, Ensemble
 from qakit.spans.scores import QuestionScores, ScoresFile, ScoresInfo, check_same_questions, open_scores, write_scores
-from qakit.tasks.base import EvaluateRequest, Models, PredictRequest
+from qakit.tasks.base import Models
 from qakit.tasks.questions.evaluation import (
     QuestionEvaluation,
     QuestionReferences,
@@ -39,6 +39,7 @@ from qakit.tasks.questions.evaluation import (
 )
 from qakit.tasks.questions.tuning import SETTING, check_names, tune
 from qakit.tasks.questions.two_stage import Answered, answer_dataset, checked_reader, load_models
+from qakit.tasks.requests import EvaluateRequest, PredictRequest
 
 Facts = Sequence[tuple[str, object]]
 _INTERVALS = (

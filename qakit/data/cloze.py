@@ -7,7 +7,8 @@ and Riedel, "Unsupervised Question Answering by Cloze Translation" (ACL 2019).
 
 Everything is drawn from (seed, text of the paragraph) in a fixed order: another order of draws gives other questions.
 
-Answers are runs of words found by rules on parts of speech, which were fitted to the kinds of answers in DRCD and CMRC.
+Answers are runs of words found by rules on parts of speech, which were fitted to the kinds of answers in DRCD and CMRC;
+words and their parts of speech are those of jieba's dictionary (rjieba).
 """
 
 import re
@@ -15,14 +16,96 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from random import Random
+from typing import Any
 
 from qakit.config import ClozeSettings
-from qakit.data.cloze.part_of_speech import Word, is_traditional, is_word, segment, to_traditional
 from qakit.data.records import Answer, Paragraph, Record
+from qakit.data.script import get_converter
 from qakit.data.texts import sentences
+from qakit.errors import ConfigError
+
+_OPENING, _CLOSING, _CLAUSE_ENDS = "《「『“（(〈【", "》」』”）)〉】", "，。！？；：、,!?;:\n"
+_PURPOSE = "telling scripts apart"
+_NAME_PARTS = frozenset(["n", "nr", "nrt", "ns", "nt", "nz", "ng", "eng"])
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word: its text, its start and end (exclusive) in characters of the segmented text, and its part of speech.
+
+    Tags are those of jieba: `n` noun, `nr` person, `ns` place, `nt` organisation, `nz` other name, `m`
+    number, `q` measure, `t` time, `v` verb, `p` preposition, `x` punctuation, `eng` Latin letters.
+    """
+
+    text: str
+    start: int
+    end: int
+    tag: str
+
+    @property
+    def opens(self) -> bool:
+        """Whether it is an opening bracket or quotation mark."""
+        return self.text in _OPENING
+
+    @property
+    def closes(self) -> bool:
+        """Whether it is a closing bracket or quotation mark."""
+        return self.text in _CLOSING
+
+    @property
+    def ends_clause(self) -> bool:
+        """Whether it is punctuation that ends a clause."""
+        return self.text in _CLAUSE_ENDS
+
+    def joins(self, following: "Word") -> bool:
+        """Whether the word and the following one form one name: two nouns, or parts of a foreign name."""
+        return "·" in (self.text, following.text) or {self.tag, following.tag} <= _NAME_PARTS
+
+
+@lru_cache(maxsize=4096)
+def segment(text: str) -> Sequence[Word]:
+    """Segment a text into words; together they are the whole text.
+
+    Raises:
+        ConfigError: `rjieba` or `opencc` is not installed.
+    """
+    simplified = get_converter("t2s", _PURPOSE)(text)
+    words, start = [], 0
+    # The dictionary has Simplified words. If the conversion changes the length, offsets would not fit the text.
+    for word, tag in _segmenter().tag(simplified if len(simplified) == len(text) else text):
+        words.append(Word(text[start : start + len(word)], start, start + len(word), tag))
+        start += len(word)
+    return words
+
+
+@lru_cache(maxsize=4096)
+def is_traditional(text: str) -> bool:
+    """Whether a text has characters that are written differently in Simplified Chinese."""
+    return get_converter("t2s", _PURPOSE)(text) != text
+
+
+@cache
+def to_traditional(phrase: str) -> str:
+    """Convert a Simplified phrase to Traditional characters, in the forms used in Taiwan (`為`, `裡`)."""
+    return get_converter("s2tw", _PURPOSE)(phrase)
+
+
+def is_word(text: str) -> bool:
+    """Whether a token is more than punctuation: any letter, digit or Chinese character."""
+    return any(character.isalnum() for character in text)
+
+
+@cache
+def _segmenter() -> Any:
+    try:
+        import rjieba
+    except ImportError:
+        raise ConfigError("word segmentation needs the package rjieba: pip install 'qakit[text]'") from None
+    return rjieba
+
 
 _NUMERALS = "〇零一二三四五六七八九十百千万亿萬億两兩几數数"
 _TIME_ENDS = tuple("年月日号世纪代期初末间")
