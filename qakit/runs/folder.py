@@ -233,6 +233,32 @@ class RunFolder:
         self.out_of_fold.unlink(missing_ok=True)
 
 
+class FoldFolder(RunFolder):
+    """The run folder of a fold, in the one of all folds, which is checked, cleared and described along with it.
+
+    `runs.folds` hands it to `train` in the place of a `RunFolder`, so that no file of the whole is touched before the
+    first fold has passed its checks.
+    """
+
+    def __init__(self, whole: RunFolder, config: TrainConfig, of_all: TrainConfig) -> None:
+        super().__init__(config.out, writes=whole.writes)
+        self._whole, self._of_all = whole, of_all
+
+    def require_room(self, needed: int) -> None:
+        """Room for all folds."""
+        self._whole.require_room(needed * (self._of_all.data.folds or 1))
+
+    def prepare(self, *, overwrite: bool, spare: Path | None = None) -> None:
+        """Prepare both; what the whole holds beside this fold goes with `overwrite`."""
+        super().prepare(overwrite=overwrite, spare=spare)
+        self._whole.prepare(overwrite=overwrite, spare=self.path)
+
+    def describe(self, config: TrainConfig, task: str, data: Mapping[str, str]) -> None:
+        """Describe both, the whole by the settings of all folds."""
+        super().describe(config, task, data)
+        self._whole.describe(self._of_all, task, data)
+
+
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Have a folder, made where there is none, for this process alone; a new one is gone afterwards if left empty.

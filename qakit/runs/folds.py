@@ -1,7 +1,6 @@
 """Cross-validation: a training for each part of the data, and scores of every question by a model that never saw it."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from qakit.data.records import Dataset
 from qakit.data.splits import held_out
 from qakit.errors import ConfigError
 from qakit.modeling.processes import is_main_process
-from qakit.runs.folder import RunFolder
+from qakit.runs.folder import FoldFolder, RunFolder
 from qakit.runs.predict import predict
 from qakit.runs.train import train
 from qakit.signals import StopSignals
@@ -60,7 +59,7 @@ def train_folds(
             own = _config_of(config, fold)
             listen(Note(f"fold {fold} of {config.data.folds}, in {own.out}"))
             options = {"resume": resume, "overwrite": overwrite and fold == 1, "listen": listen}
-            results.append(train_fold(task, own, folder=_FoldFolder(folder, own, config), **options))
+            results.append(train_fold(task, own, folder=FoldFolder(folder, own, config), **options))
         scores_file = _merge(task, config, folder)
     return FoldsResult(config.out, tuple(results), scores_file, time.monotonic() - began)
 
@@ -78,25 +77,6 @@ def train_fold(task: Task, config: TrainConfig, **options: Any) -> TrainResult:
     if task.merges_scores:
         _score(task, task.read(config.data.train, config.data), config)
     return result
-
-
-class _FoldFolder(RunFolder):
-    """The run folder of a fold, in the one of all folds, which is checked, cleared and described along with it."""
-
-    def __init__(self, whole: RunFolder, config: TrainConfig, of_all: TrainConfig) -> None:
-        super().__init__(config.out, writes=whole.writes)
-        self._whole, self._of_all = whole, of_all
-
-    def require_room(self, needed: int) -> None:
-        self._whole.require_room(needed * (self._of_all.data.folds or 1))
-
-    def prepare(self, *, overwrite: bool, spare: Path | None = None) -> None:
-        super().prepare(overwrite=overwrite, spare=spare)
-        self._whole.prepare(overwrite=overwrite, spare=self.path)
-
-    def describe(self, config: TrainConfig, task: str, data: Mapping[str, str]) -> None:
-        super().describe(config, task, data)
-        self._whole.describe(self._of_all, task, data)
 
 
 def _config_of(config: TrainConfig, fold: int) -> TrainConfig:

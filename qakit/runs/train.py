@@ -61,7 +61,7 @@ def train(
         resume: `auto` goes on from the newest whole checkpoint of the run folder, where there is one; a path from that.
         overwrite: replace the run that the folder holds.
         listen: called with every event, in order.
-        folder: the run folder, that of `config.out` when not given.
+        folder: the run folder, that of `config.out` when not given; a `FoldFolder` in a cross-validation.
 
     Raises:
         QakitError: one of its kinds, for all that a user can put right.
