@@ -1,12 +1,12 @@
 """Trimmed vocabularies of true size: what they save, and that texts are read as before.
 
 `python benchmarks/trimming.py TOKENIZER [DATA]` takes XLM-R's tokenizer.json, a WordPiece vocabulary of
-bert-base-multilingual's size (bert-base-chinese's own 21,128 pieces, filled up with those of XLM-R) and a byte-level BPE
-of RoBERTa's size that is made from DATA. Each is cut down to what DRCD's and CMRC's dev files need, once as it is and
-once to characters. Then 1,000 questions and paragraphs of other files (CMRC's trial and training parts, XQuAD in both
-languages) go through a model of random weights before and after: those that need no dropped piece, and have no added
-character, must give the same tokens, offsets and hidden states to the bit. Of the models' layers two are computed;
-parameters are those of the whole one.
+bert-base-multilingual's size (bert-base-chinese's own 21,128 pieces, filled up with those of XLM-R) and a byte-level
+BPE of RoBERTa's size that is made from DATA. Each is cut down to what DRCD's and CMRC's dev files need, once as it is
+and once to characters. Then 1,000 questions and paragraphs of other files (CMRC's trial and training parts, XQuAD in
+both languages) go through a model of random weights before and after: those that need no dropped piece, and have no
+added character, must give the same tokens, offsets and hidden states to the bit. Of the models' layers one is computed;
+parameters are those of the whole one. `--only NAME` measures one of the three.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def show(name: str, tokenizer, family: str, rows: int, sizes: dict, needed: list
     with torch.device("meta"):
         whole = sum(part.numel() for part in model_of(tokenizer, family, rows, 12, **sizes).parameters())
     torch.manual_seed(0)
-    model = model_of(tokenizer, family, rows, 2, **sizes)
+    model = model_of(tokenizer, family, rows, 1, **sizes)
     before = [read(model, tokenizer, text) for text in others]
     for characters in (False, True):
         smaller = copy.deepcopy(model)
@@ -108,7 +108,8 @@ def show(name: str, tokenizer, family: str, rows: int, sizes: dict, needed: list
         saved = report.parameters_before - report.parameters_after
         print(
             f"{name:22} characters={characters!s:5}  {report.pieces_before:,} to {report.pieces_after:,} pieces, "
-            f"{whole / 1e6:.1f} to {(whole - saved) / 1e6:.1f} M parameters ({saved * 4 / 2**20:.0f} MiB less in fp32), "
+            f"{whole / 1e6:.1f} to {(whole - saved) / 1e6:.1f} M parameters ({saved * 4 / 2**20:.0f} MiB "
+            f"less in fp32), "
             f"{len(added)} characters added ({len(report.unrelated)} unrelated), {len(report.in_bytes)} in bytes; "
             f"identical {same}/{asked} of {len(others)} texts; {took:.0f} s",
             flush=True,
@@ -119,13 +120,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokenizer", type=Path, help="XLM-R's tokenizer.json")
     parser.add_argument("data", type=Path, nargs="?", default=DEFAULT)
+    parser.add_argument("--only", choices=("XLM-R", "BERT", "RoBERTa"))
     arguments = parser.parse_args()
     needed, rest = texts_of(arguments.data, READ), texts_of(arguments.data, OTHERS)
     others = random.Random(0).sample(rest, TEXTS)
-    file = arguments.tokenizer
-    show("XLM-R, 12 x 384", unigram(file), "bert", 250_037, SMALL, needed, others)
-    show("BERT, 12 x 768", wordpiece(file, arguments.data, 119_547), "bert", 119_547, BASE, needed, others)
-    show("RoBERTa, 12 x 768", bpe(needed + rest, 50_265), "roberta", 50_265, BASE, needed, others)
+    kinds = {
+        "XLM-R": lambda: (unigram(arguments.tokenizer), "bert", 250_037, SMALL),
+        "BERT": lambda: (wordpiece(arguments.tokenizer, arguments.data, 119_547), "bert", 119_547, BASE),
+        "RoBERTa": lambda: (bpe(needed + rest, 50_265), "roberta", 50_265, BASE),
+    }
+    for name in [arguments.only] if arguments.only else kinds:
+        show(name, *kinds[name](), needed, others)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ LATIN = 14_000  # of some 90,000 pieces of two Latin letters or more
 BLOCK_BYTES = 18  # 4-bit weights: a scale (f16) and 16 bytes for 32 numbers
 HEAD = struct.Struct("<4sI7ifi")  # magic, version, seven sizes, epsilon, numbers in a block
 SIZES = (384, 12, 12, 1536, 250_037, 512, 2)  # hidden, layers, heads, feed-forward, rows, positions, types
+INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
 SPECIAL = {"bos_token": "<s>", "cls_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "sep_token": "</s>"}
 
 
@@ -76,9 +77,9 @@ def from_hub(name: str) -> tuple[Any, Any]:
     """Model and tokenizer of a hub name or a folder, as published."""
     from transformers import AutoModel, AutoTokenizer
 
-    return AutoModel.from_pretrained(name, add_pooling_layer=False, dtype="float32"), AutoTokenizer.from_pretrained(
-        name
-    )
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    tokenizer.model_input_names = INPUTS  # XLM-R's own has no token types, which the encoder has and qakit fills
+    return AutoModel.from_pretrained(name, add_pooling_layer=False, dtype="float32"), tokenizer
 
 
 def from_files(weights: Path, tokenizer: Path) -> tuple[Any, Any]:
@@ -115,7 +116,7 @@ def from_files(weights: Path, tokenizer: Path) -> tuple[Any, Any]:
         unk_token="<unk>",
         mask_token="<mask>",
         model_max_length=positions,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        model_input_names=INPUTS,
     )
     return model, wrapped
 
