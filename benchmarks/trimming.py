@@ -4,9 +4,9 @@
 bert-base-multilingual's size (bert-base-chinese's own 21,128 pieces, filled up with those of XLM-R) and a byte-level
 BPE of RoBERTa's size that is made from DATA. Each is cut down to what DRCD's and CMRC's dev files need, once as it is
 and once to characters. 1,000 questions and paragraphs of other files (CMRC's trial and training parts, XQuAD in
-both languages), as far as there are so many that need no dropped piece and have no added character, must give the same
-tokens, offsets and hidden states to the bit through a model of random weights before and after. Of the models' layers one is computed;
-parameters are those of the whole one. `--only NAME` measures one of the three.
+both languages), or as many as there are, that need no dropped piece and have no added character must give the same
+tokens, offsets and hidden states to the bit through a model of random weights before and after. Of the models' layers
+one is computed; parameters are those of the whole one. `--only NAME` measures one of the three.
 """
 
 import argparse
