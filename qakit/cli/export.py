@@ -1,5 +1,6 @@
 """`qakit export`: write a trained model for the hub, or as ONNX."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from qakit.cli import options as opt
 from qakit.cli.console import emit_json, guarded, say, say_if_remote
-from qakit.cli.printing import show_files
+from qakit.cli.printing import show_files, show_trimming
 from qakit.config.base import SETTINGS
 
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a folder or a hub name.")]
@@ -28,6 +29,17 @@ MaxLength = Annotated[
 Data = Annotated[
     Path | None, typer.Option(help="Questions to compare an ONNX model on; one built-in sample when not given.")
 ]
+Trim = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trim-vocabulary",
+        metavar="TEXTS",
+        help="Keep the pieces that these texts or data files need, and all letters; repeatable.",
+    ),
+]
+Characters = Annotated[
+    bool, typer.Option("--characters", help="With --trim-vocabulary, make each Chinese character a token of its own.")
+]
 Card = Annotated[Path | None, typer.Option(help="A model card to use as README.md.")]
 
 
@@ -40,6 +52,8 @@ def export(
     max_length: MaxLength = None,
     data: Data = None,
     card: Card = None,
+    trim_vocabulary: Trim = None,
+    characters: Characters = False,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -53,12 +67,27 @@ def export(
     if precision not in get_args(config.Precision):
         raise ConfigError(f"--precision {precision}: expected one of {', '.join(get_args(config.Precision))}")
     say_if_remote(*([] if quiet else [model]))
-    result = run.export(model, out, to=to, precision=precision, max_length=max_length, card=card, data=data)  # type: ignore[arg-type]
+    result = run.export(
+        model,
+        out,
+        to=to,
+        precision=precision,  # type: ignore[arg-type]
+        max_length=max_length,
+        card=card,
+        data=data,
+        trim=trim_vocabulary or (),
+        characters=characters,
+    )
     if json:
-        emit_json({"files": result.files, "parity": result.parity._asdict() if result.parity else None})
+        trimmed = {"trimmed": asdict(result.trimmed)} if result.trimmed else {}
+        emit_json({"files": result.files, "parity": result.parity._asdict() if result.parity else None, **trimmed})
     if quiet:
         return
     show_files(result.files)
+    for note in result.notes:
+        say(note)
+    if report := result.trimmed:
+        show_trimming(report)
     if parity := result.parity:
         say(f"compared on {parity.questions} questions: {parity.same:.2f} % the same answer")
         say(f"largest difference of a logit: {parity.logit_difference:.2g}")

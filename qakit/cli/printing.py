@@ -11,6 +11,7 @@ from qakit.report.text_tables import aligned
 
 if TYPE_CHECKING:
     from qakit.metrics.intervals import Interval
+    from qakit.modeling.trimming import TrimReport
     from qakit.runs.dry_run import DryRun
     from qakit.runs.ensemble import EnsembleReport, Figures
     from qakit.runs.folds import FoldsResult
@@ -79,6 +80,18 @@ def show_files(files: Sequence[Path]) -> None:
     """Name the files that a command wrote."""
     for file in files:
         say(f"wrote {file}")
+
+
+def show_trimming(report: "TrimReport") -> None:
+    """What trimming a vocabulary left of a model."""
+    say(f"pieces: {report.pieces_before:,} before, {report.pieces_after:,} after")
+    say(f"parameters: {report.parameters_before:,} before, {report.parameters_after:,} after")
+    say(f"bytes of weights: {report.bytes_before:,} before, {report.bytes_after:,} after")
+    if report.added:
+        unrelated = f", {len(report.unrelated)} of them that of the unknown token" if report.unrelated else ""
+        say(f"{len(report.added)} Chinese characters without a piece got one, with the row of a relative{unrelated}")
+    if report.in_bytes:
+        say(f"{len(report.in_bytes)} Chinese characters of the texts stay several pieces, spelled in bytes")
 
 
 def show_training(result: "TrainResult", *, json: bool, quiet: bool) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from pydantic import AliasChoices, Field
@@ -29,6 +30,12 @@ class Texts:
     paragraphs: tuple[Paragraph, ...]
     records: tuple[Record, ...]
     notes: tuple[str, ...]
+
+    @property
+    def strings(self) -> Iterator[str]:
+        """All that a model reads of them: paragraphs, their titles, and questions."""
+        yield from chain.from_iterable((paragraph.text, paragraph.title) for paragraph in self.paragraphs)
+        yield from (record.question for record in self.records)
 
 
 def read_texts(paths: Sequence[Path], *, context: Path | None = None, lenient: bool = False) -> Texts:

@@ -113,6 +113,27 @@ def load_trained(
     return LoadedModel(model.eval(), tokenizer, info or _unknown_info(task, model, tokenizer), source)
 
 
+def is_plain_encoder(source: str) -> bool:
+    """Whether a folder or hub name has an encoder alone, or one with a head that qakit trains none of."""
+    heads = ("ForQuestionAnswering", "ForMultipleChoice", "ForSequenceClassification", "ForTokenClassification")
+    names = pretrained_config(source).architectures or ()
+    return read_info(source) is None and not any(name.endswith(heads) for name in names)
+
+
+def load_encoder(source: str) -> LoadedModel:
+    """An encoder without a head, as a training starts from; of its training nothing is known.
+
+    Raises:
+        CheckpointError: it is missing or unreadable.
+    """
+    from transformers import AutoModel
+
+    folder = model_folder(source)
+    tokenizer = load_tokenizer(folder)
+    model, _ = pretrained_model(AutoModel, folder, config=pretrained_config(folder), dtype="auto")
+    return LoadedModel(model.eval(), tokenizer, _unknown_info("", model, tokenizer), source)
+
+
 def wrap_model(model: Any, tokenizer: Any, *, task: str, inference: InferenceSettings = _DEFAULTS) -> LoadedModel:
     """A model that is already in memory, as `load_trained` would load it from its folder.
 

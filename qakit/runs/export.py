@@ -12,12 +12,14 @@ import numpy as np
 from qakit.config import Precision, ReadConfig, WindowSettings
 from qakit.data.records import Dataset, Paragraph, Record
 from qakit.data.schemas import read_dataset
+from qakit.data.texts import Texts, read_texts
 from qakit.errors import ConfigError, suggestion
 from qakit.io import write_json
 from qakit.metrics.presets import default_preset, evaluate
 from qakit.modeling.info import INFO_FILE
 from qakit.modeling.loading import model_folder, positions_of
-from qakit.modeling.models import LoadedModel, load_trained, save_trained
+from qakit.modeling.models import LoadedModel, is_plain_encoder, load_encoder, load_trained, save_trained
+from qakit.modeling.trimming import TrimReport, trim_vocabulary
 from qakit.tasks.questions.reading import read_answers, score_candidates
 from qakit.tasks.questions.select import ParagraphSelection
 from qakit.tasks.registry import task_of_model
@@ -43,10 +45,15 @@ class Parity(NamedTuple):
 
 
 class ExportResult(NamedTuple):
-    """The files written, and how far a converted model is from what it was made from."""
+    """The files written, how far a converted model is from what it was made from, and what trimming left of it.
+
+    `notes` are sentences on what no longer holds of the model.
+    """
 
     files: tuple[Path, ...]
-    parity: Parity | None
+    parity: Parity | None = None
+    trimmed: TrimReport | None = None
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -58,8 +65,12 @@ def export(
     max_length: int | None = None,
     card: Path | None = None,
     data: Path | None = None,
+    trim: Sequence[Path] = (),
+    characters: bool = False,
 ) -> ExportResult:
     """Write a model with its tokenizer and what qakit knows of it.
+
+    An encoder without a head of the task can be trimmed too, to be fine-tuned afterwards; it has nothing else to it.
 
     Args:
         model: the name of the model that comes with qakit, a run folder, a folder or a hub name.
@@ -70,18 +81,32 @@ def export(
         max_length: tokens of the windows that it is to read through, where they are to be others than in training.
         card: a file to be its README.md; the model's own, if it has one, when not given.
         data: questions to compare on; a sample of one when not given.
+        trim: files of texts, such as the data; of the vocabulary only what they need is kept (`trim_vocabulary`).
+        characters: keep no piece that joins Chinese characters.
 
     Raises:
-        ConfigError: `out` is there already, or there is no such card or engine.
+        ConfigError: `out` is there already, there is no such card or engine, or the vocabulary cannot be trimmed.
         CheckpointError: nothing usable under that name.
+        DataError: with all the mistakes in `data` or `trim`.
     """
     _check(out, to, precision, card)
+    if characters and not trim:
+        raise ConfigError("--characters: says which pieces --trim-vocabulary keeps; give both")
+    texts = read_texts(trim) if trim else None
     dataset = read_dataset([data]) if data else Dataset((_SAMPLE,), "jsonl")
     folder = model_folder(model)
     task = task_of_model(model)
     if to != "torch" and to not in task.backends:
         raise ConfigError(f"--to {to}: does not apply to {model}, a model for {task.name}; use --to torch")
-    loaded = load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
+    is_encoder = texts is not None and is_plain_encoder(folder)
+    if is_encoder and to != "torch":
+        raise ConfigError(f"--to {to}: {model} is an encoder without a head; train it first")
+    loaded = (
+        load_encoder(model)
+        if is_encoder
+        else load_trained(model, task=task.name, auto_class=task.auto_class, backend="torch")
+    )
+    loaded, trimmed, notes = _trimmed(loaded, texts, characters=characters) if texts else (loaded, None, ())
     if max_length:
         windows = loaded.windows_with(WindowSettings(max_length=max_length))
         loaded = replace(loaded, info=loaded.info.model_copy(update={"windows": windows}))
@@ -91,6 +116,8 @@ def export(
         parity = None
         if to == "torch":
             save_trained(made, _as_stored(loaded.model, precision), loaded.tokenizer, loaded.info)
+            if is_encoder:
+                (made / INFO_FILE).unlink()
         else:
             _write_onnx(made, loaded, to)
             converted = load_trained(str(made), task=task.name, auto_class=task.auto_class, backend=to)
@@ -100,7 +127,21 @@ def export(
         if text.is_file():
             shutil.copyfile(text, made / _CARD)
         made.rename(out)
-    return ExportResult(tuple(sorted(out.iterdir())), parity)
+    return ExportResult(tuple(sorted(out.iterdir())), parity, trimmed, notes)
+
+
+def _trimmed(loaded: LoadedModel, texts: Texts, *, characters: bool) -> tuple[LoadedModel, TrimReport, tuple[str, ...]]:
+    """The model with the pieces that texts need, changed in place, and sentences on what its `qakit.json` loses."""
+    tokenizer, report = trim_vocabulary(loaded.model, loaded.tokenizer, texts.strings, characters=characters)
+    info, notes = loaded.info, list(texts.notes)
+    if characters:
+        # Both count tokens, of which an answer has more where each character is one.
+        if info.max_answer_length is not None:
+            notes.append(f"its longest answer, {info.max_answer_length} tokens, is no limit any more: set another")
+        if info.length_prior:
+            notes.append("its prior of answer lengths is left out: `qakit evaluate --tune length` makes another")
+        info = info.model_copy(update={"max_answer_length": None, "length_prior": (), "length_weight": 0.0})
+    return replace(loaded, tokenizer=tokenizer, info=info), report, tuple(notes)
 
 
 def _check(out: Path, to: str, precision: str, card: Path | None) -> None:
