@@ -88,8 +88,8 @@ def show_trimming(report: "TrimReport") -> None:
     say(f"parameters: {report.parameters_before:,} before, {report.parameters_after:,} after")
     say(f"bytes of weights: {report.bytes_before:,} before, {report.bytes_after:,} after")
     if report.added:
-        unrelated = f", {len(report.unrelated)} of them that of the unknown token" if report.unrelated else ""
-        say(f"{len(report.added)} Chinese characters without a piece got one, with the row of a relative{unrelated}")
+        related, unrelated = len(report.added) - len(report.unrelated), len(report.unrelated)
+        say(f"added Chinese characters: {related} with the row of a relative, {unrelated} with that of the unknown token")
     if report.in_bytes:
         say(f"{len(report.in_bytes)} Chinese characters of the texts stay several pieces, spelled in bytes")
 
