@@ -88,8 +88,9 @@ def show_trimming(report: "TrimReport") -> None:
     say(f"parameters: {report.parameters_before:,} before, {report.parameters_after:,} after")
     say(f"bytes of weights: {report.bytes_before:,} before, {report.bytes_after:,} after")
     if report.added:
-        related, unrelated = len(report.added) - len(report.unrelated), len(report.unrelated)
-        say(f"added Chinese characters: {related} with the row of a relative, {unrelated} with that of the unknown token")
+        unrelated = len(report.unrelated)
+        rows = f"{len(report.added) - unrelated} with the row of a relative, {unrelated} with the unknown token's"
+        say(f"added Chinese characters: {rows}")
     if report.in_bytes:
         say(f"{len(report.in_bytes)} Chinese characters of the texts stay several pieces, spelled in bytes")
 
