@@ -35,5 +35,5 @@ set -- "$d/hw7/train.json" "$data/drcd/DRCD_train_sample.json" "$d/train.json" "
 labelled=""
 for file in "$@"; do labelled="$labelled --train $file"; done
 # shellcheck disable=SC2086  # the names of these files have no spaces
-run train-qa --config configs/box.yaml --lenient $labelled --dev "$d/hw7/dev.json" --model "$out/start" --resume auto \
+run train-qa --config data/box.yaml --lenient $labelled --dev "$d/hw7/dev.json" --model "$out/start" --resume auto \
   --out "$out/1"
